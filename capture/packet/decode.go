@@ -1,0 +1,247 @@
+package packet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// LINKTYPE_ numbers that Decode understands (https://www.tcpdump.org/linktypes.html).
+const (
+	LinkNull     = 0
+	LinkEthernet = 1
+	LinkRaw      = 101
+	LinkSLL      = 113
+	LinkIPv4     = 228
+	LinkIPv6     = 229
+	LinkSLL2     = 276
+)
+
+// ErrOther is returned for a well-formed frame that carries neither TCP nor an ICMP error about TCP.
+var ErrOther = errors.New("packet: not a TCP segment")
+
+// A malformed frame gets one of these, so that the hot path allocates nothing.
+var (
+	errShort    = errors.New("packet: frame is shorter than its headers say")
+	errIPHeader = errors.New("packet: malformed IP header")
+	errFragment = errors.New("packet: IP fragment")
+	errTCP      = errors.New("packet: malformed TCP header")
+)
+
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+	etherVLAN = 0x8100
+	etherQinQ = 0x88a8
+
+	protoICMP   = 1
+	protoTCP    = 6
+	protoICMPv6 = 58
+)
+
+// Decode fills s from a frame of the given link type; Time and Number are left alone.
+//
+// The payload ends where the IP header says, whatever padding follows; a frame that ends
+// earlier is an error. Checksums are not verified: a veth peer leaves them unfilled.
+// Errors: ErrOther for other traffic, anything else for a frame that is malformed.
+func (s *Segment) Decode(link uint32, frame []byte) error {
+	switch link {
+	case LinkEthernet:
+		if len(frame) < 14 {
+			return errShort
+		}
+		return s.decodeEther(binary.BigEndian.Uint16(frame[12:]), frame[14:])
+	case LinkRaw, LinkIPv4, LinkIPv6:
+		return s.decodeIP(frame)
+	case LinkNull:
+		if len(frame) < 4 {
+			return errShort
+		}
+		return s.decodeIP(frame[4:])
+	case LinkSLL:
+		if len(frame) < 16 {
+			return errShort
+		}
+		return s.decodeEther(binary.BigEndian.Uint16(frame[14:]), frame[16:])
+	case LinkSLL2:
+		if len(frame) < 20 {
+			return errShort
+		}
+		return s.decodeEther(binary.BigEndian.Uint16(frame), frame[20:])
+	}
+	return fmt.Errorf("packet: link type %d is not supported", link)
+}
+
+func (s *Segment) decodeEther(kind uint16, b []byte) error {
+	for kind == etherVLAN || kind == etherQinQ {
+		if len(b) < 4 {
+			return errShort
+		}
+		kind, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+	}
+	switch kind {
+	case etherIPv4:
+		return s.decodeIPv4(b)
+	case etherIPv6:
+		return s.decodeIPv6(b)
+	}
+	return ErrOther
+}
+
+func (s *Segment) decodeIP(b []byte) error {
+	if len(b) < 1 {
+		return errShort
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return s.decodeIPv4(b)
+	case 6:
+		return s.decodeIPv6(b)
+	}
+	return ErrOther
+}
+
+func (s *Segment) decodeIPv4(b []byte) error {
+	if len(b) < 20 {
+		return errShort
+	}
+	header := int(b[0]&15) * 4
+	total := int(binary.BigEndian.Uint16(b[2:]))
+	if total == 0 { // a merged frame longer than the field can say (BIG TCP)
+		total = len(b)
+	}
+	switch {
+	case b[0]>>4 != 4 || header < 20 || total < header:
+		return errIPHeader
+	case len(b) < total:
+		return errShort
+	case binary.BigEndian.Uint16(b[6:])&0x3fff != 0: // more fragments, or an offset
+		return errFragment
+	}
+	src := netip.AddrFrom4([4]byte(b[12:16]))
+	dst := netip.AddrFrom4([4]byte(b[16:20]))
+	s.TTL = b[8]
+	switch b[9] {
+	case protoTCP:
+		return s.decodeTCP(src, dst, b[header:total])
+	case protoICMP:
+		return s.decodeICMP(src, b[header:total], false)
+	}
+	return ErrOther
+}
+
+func (s *Segment) decodeIPv6(b []byte) error {
+	if len(b) < 40 {
+		return errShort
+	}
+	if b[0]>>4 != 6 {
+		return errIPHeader
+	}
+	total := 40 + int(binary.BigEndian.Uint16(b[4:]))
+	if total == 40 { // a jumbogram, or a merged frame (RFC 2675)
+		total = len(b)
+	}
+	if len(b) < total {
+		return errShort
+	}
+	src := netip.AddrFrom16([16]byte(b[8:24]))
+	dst := netip.AddrFrom16([16]byte(b[24:40]))
+	s.TTL = b[7]
+	next, rest, err := skipExtensions(b[6], b[40:total])
+	if err != nil {
+		return err
+	}
+	switch next {
+	case protoTCP:
+		return s.decodeTCP(src, dst, rest)
+	case protoICMPv6:
+		return s.decodeICMP(src, rest, true)
+	}
+	return ErrOther
+}
+
+// skipExtensions steps over IPv6 extension headers (RFC 8200, section 4).
+func skipExtensions(next uint8, b []byte) (uint8, []byte, error) {
+	for {
+		switch next {
+		case 0, 43, 60: // hop-by-hop, routing, destination options
+			if len(b) < 8 || len(b) < 8+int(b[1])*8 {
+				return 0, nil, errShort
+			}
+			next, b = b[0], b[8+int(b[1])*8:]
+		case 44:
+			return 0, nil, errFragment
+		default:
+			return next, b, nil
+		}
+	}
+}
+
+func (s *Segment) decodeTCP(src, dst netip.Addr, b []byte) error {
+	if len(b) < 20 {
+		return errShort
+	}
+	header := int(b[12]>>4) * 4
+	if header < 20 || header > len(b) {
+		return errTCP
+	}
+	s.Src = netip.AddrPortFrom(src, binary.BigEndian.Uint16(b))
+	s.Dst = netip.AddrPortFrom(dst, binary.BigEndian.Uint16(b[2:]))
+	s.Seq = binary.BigEndian.Uint32(b[4:])
+	s.Ack = binary.BigEndian.Uint32(b[8:])
+	s.Flags = Flags(b[13])
+	s.Window = binary.BigEndian.Uint16(b[14:])
+	s.Options = b[20:header]
+	s.Payload = b[header:]
+	s.ICMP, s.Reporter = 0, netip.Addr{}
+	return nil
+}
+
+// decodeICMP takes the errors that end a connection attempt: destination unreachable and time
+// exceeded (RFC 792; RFC 4443, section 3). They quote the IP header and at least 8 bytes of TCP.
+func (s *Segment) decodeICMP(reporter netip.Addr, b []byte, six bool) error {
+	if len(b) < 8 {
+		return errShort
+	}
+	kind := b[0]
+	if six && kind != 1 && kind != 3 || !six && kind != 3 && kind != 11 {
+		return ErrOther
+	}
+	src, dst, quoted, err := decodeQuoted(b[8:], six)
+	if err != nil {
+		return err
+	}
+	*s = Segment{
+		Time: s.Time, Number: s.Number, TTL: s.TTL,
+		Src:      netip.AddrPortFrom(dst, binary.BigEndian.Uint16(quoted[2:])),
+		Dst:      netip.AddrPortFrom(src, binary.BigEndian.Uint16(quoted)),
+		Seq:      binary.BigEndian.Uint32(quoted[4:]),
+		ICMP:     ICMP(kind)<<8 | ICMP(b[1]),
+		Reporter: reporter,
+	}
+	return nil
+}
+
+func decodeQuoted(b []byte, six bool) (src, dst netip.Addr, tcp []byte, err error) {
+	if six {
+		if len(b) < 48 || b[0]>>4 != 6 {
+			return src, dst, nil, errShort
+		}
+		if b[6] != protoTCP {
+			return src, dst, nil, ErrOther
+		}
+		return netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40])), b[40:], nil
+	}
+	if len(b) < 28 || b[0]>>4 != 4 {
+		return src, dst, nil, errShort
+	}
+	header := int(b[0]&15) * 4
+	if header < 20 || len(b) < header+8 {
+		return src, dst, nil, errIPHeader
+	}
+	if b[9] != protoTCP {
+		return src, dst, nil, ErrOther
+	}
+	return netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20])), b[header:], nil
+}
