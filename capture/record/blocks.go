@@ -1,0 +1,141 @@
+package record
+
+import "encoding/binary"
+
+// Block types, section 11.1.
+const (
+	blockSection        = 0x0A0D0D0A
+	blockInterface      = 1
+	blockPacket         = 2 // obsolete
+	blockSimplePacket   = 3
+	blockStatistics     = 5
+	blockEnhancedPacket = 6
+	byteOrderMagic      = 0x1A2B3C4D
+)
+
+// Option codes, sections 3.5 and 4.
+const (
+	optEnd              = 0
+	optComment          = 1
+	optUserApplication  = 4  // of a section
+	optName             = 2  // of an interface
+	optResolution       = 9  // of an interface
+	optOffset           = 14 // of an interface
+	optFlags            = 2  // of an enhanced packet
+	optStartTime        = 2  // of statistics, as below
+	optEndTime          = 3
+	optReceived         = 4
+	optInterfaceDropped = 5
+	optSystemDropped    = 7
+	optDelivered        = 8
+)
+
+// A record is little endian on every machine, so that its bytes are the same.
+var little = binary.LittleEndian
+
+const (
+	linkEthernet    = 1
+	nanoseconds     = "\x09" // if_tsresol: 10^-9 s
+	packetOverhead  = 32     // of an enhanced packet block without options
+	maxOptionLength = 1<<16 - 1
+)
+
+// appendBlock appends a block whose body is what write appends.
+func appendBlock(b []byte, kind uint32, write func([]byte) []byte) []byte {
+	start := len(b)
+	b = little.AppendUint32(b, kind)
+	b = little.AppendUint32(b, 0)
+	b = write(b)
+	length := uint32(len(b) - start + 4)
+	little.PutUint32(b[start+4:], length)
+	return little.AppendUint32(b, length)
+}
+
+func appendOption(b []byte, code uint16, value string) []byte {
+	b = little.AppendUint16(b, code)
+	b = little.AppendUint16(b, uint16(len(value)))
+	b = append(b, value...)
+	return append(b, "\x00\x00\x00"[:-len(value)&3]...)
+}
+
+func appendCount(b []byte, code uint16, n uint64) []byte {
+	b = little.AppendUint16(b, code)
+	b = little.AppendUint16(b, 8)
+	return little.AppendUint64(b, n)
+}
+
+// appendTime appends an option that is a time, high half first (section 4.6).
+func appendTime(b []byte, code uint16, ns int64) []byte {
+	return appendCount(b, code, uint64(ns)<<32|uint64(ns)>>32)
+}
+
+func appendEnd(b []byte) []byte { return little.AppendUint32(b, optEnd) }
+
+// appendSection appends the section header (4.1). An option holds at most
+// 65,535 bytes, so a long comment becomes several.
+func appendSection(b []byte, comment string) []byte {
+	return appendBlock(b, blockSection, func(b []byte) []byte {
+		b = little.AppendUint32(b, byteOrderMagic)
+		b = little.AppendUint16(b, 1) // version 1.0
+		b = little.AppendUint16(b, 0)
+		b = little.AppendUint64(b, 1<<64-1) // length of the section: not given
+		for len(comment) > 0 {
+			n := min(len(comment), maxOptionLength)
+			b = appendOption(b, optComment, comment[:n])
+			comment = comment[n:]
+		}
+		b = appendOption(b, optUserApplication, "laserdisc")
+		return appendEnd(b)
+	})
+}
+
+// appendInterface appends an interface description (4.2).
+func appendInterface(b []byte, name string) []byte {
+	return appendBlock(b, blockInterface, func(b []byte) []byte {
+		b = little.AppendUint32(b, linkEthernet)
+		b = little.AppendUint32(b, MaxCapture)
+		b = appendOption(b, optName, name)
+		b = appendOption(b, optResolution, nanoseconds)
+		return appendEnd(b)
+	})
+}
+
+// appendPacket appends an enhanced packet (4.3).
+func appendPacket(b []byte, d Direction, ns int64, frame []byte) []byte {
+	length := uint32(packetOverhead + (len(frame)+3)&^3)
+	b = little.AppendUint32(b, blockEnhancedPacket)
+	b = little.AppendUint32(b, length)
+	b = little.AppendUint32(b, uint32(d))
+	b = little.AppendUint32(b, uint32(ns>>32))
+	b = little.AppendUint32(b, uint32(ns))
+	b = little.AppendUint32(b, uint32(len(frame)))
+	b = little.AppendUint32(b, uint32(len(frame)))
+	b = append(b, frame...)
+	b = append(b, "\x00\x00\x00"[:-len(frame)&3]...)
+	return little.AppendUint32(b, length)
+}
+
+// statistics are what an interface statistics block holds.
+type statistics struct {
+	start, end int64 // nanoseconds; a start of 0 is not written
+	recorded   uint64
+	drops      Drops
+}
+
+// appendStatistics appends the statistics of an interface (4.6).
+func appendStatistics(b []byte, d Direction, s statistics) []byte {
+	return appendBlock(b, blockStatistics, func(b []byte) []byte {
+		b = little.AppendUint32(b, uint32(d))
+		b = little.AppendUint32(b, uint32(s.end>>32))
+		b = little.AppendUint32(b, uint32(s.end))
+		if s.start != 0 {
+			b = appendTime(b, optStartTime, s.start)
+		}
+		b = appendTime(b, optEndTime, s.end)
+		b = appendCount(b, optReceived, s.recorded+s.drops.Kernel)
+		b = appendCount(b, optInterfaceDropped, s.drops.Interface)
+		b = appendCount(b, optSystemDropped, s.drops.Kernel)
+		b = appendCount(b, optDelivered, s.recorded)
+		return appendEnd(b)
+	})
+}

@@ -1,0 +1,214 @@
+package record
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// ManifestFormat is the number of the manifest's format. New fields do not
+// change it, for readers ignore what they do not know; a changed meaning does.
+const ManifestFormat = 1
+
+// Manifest says all that is needed to run a scan again and to read its record.
+// It is written as JSON, one key per field in this order: compact in the
+// section comment of packets.pcapng when the scan starts, indented in
+// manifest.json, which is rewritten with End, Counters and Drops when it ends.
+type Manifest struct {
+	Format      int       `json:"format"`       // ManifestFormat; set by Create and Close
+	Laserdisc   string    `json:"laserdisc"`    // version of the program that recorded
+	Revision    string    `json:"revision"`     // its version-control revision, with "+dirty" if changed since
+	Go          string    `json:"go"`           // version of the Go toolchain that built it
+	GOARCH      string    `json:"goarch"`       // architecture it ran on
+	Synthetic   string    `json:"synthetic"`    // name of the lab's population; empty for a real network
+	Start       time.Time `json:"start"`        // RFC 3339, UTC, to the nanosecond
+	End         time.Time `json:"end,omitzero"` // absent until the record is closed
+	Interrupted bool      `json:"interrupted"`  // whether the scan was stopped before its last target
+
+	Arguments []string `json:"arguments"`   // the command line, program name included
+	Seed      uint64   `json:"seed,string"` // decimal, quoted: JSON numbers lose digits above 2^53
+	CookieKey Key      `json:"cookie_key"`
+
+	Targets      json.RawMessage `json:"targets,omitempty"` // target.Spec
+	TargetDigest string          `json:"target_digest"`     // SHA-256 of the specification, hexadecimal
+	TargetCount  uint64          `json:"target_count"`      // services to probe
+	Lists        []ListDigest    `json:"lists"`             // files the targets were read from
+
+	Handshakes    []string `json:"handshakes"`     // in the order they are tried
+	AllHandshakes bool     `json:"all_handshakes"` // whether each is tried whatever comes back
+
+	Timeout         Duration `json:"timeout"`          // without an answer to a packet of ours
+	Wait            Duration `json:"wait"`             // for the server to speak first
+	RetransmitAfter Duration `json:"retransmit_after"` // unacknowledged data is sent again
+	Retransmits     int      `json:"retransmits"`      // at most so often
+	Gather          Duration `json:"gather"`           // for the rest of a response that has begun
+	ResponseLimit   int      `json:"response_limit"`   // bytes of a response that are kept
+
+	Rate        uint64       `json:"rate"` // packets per second; 0 is no limit
+	Sources     []netip.Addr `json:"sources"`
+	SourcePorts PortRange    `json:"source_ports"`
+	Link        Link         `json:"link"`
+
+	Counters Counters `json:"counters"`
+	Drops    Drops    `json:"drops"`
+}
+
+// ListDigest identifies a file that targets were read from.
+type ListDigest struct {
+	Path    string `json:"path"`
+	SHA256  string `json:"sha256"`  // of the file's bytes, hexadecimal
+	Entries uint64 `json:"entries"` // prefixes, addresses or services in it
+}
+
+// PortRange is a range of ports, both ends included.
+type PortRange struct {
+	First uint16 `json:"first"`
+	Last  uint16 `json:"last"`
+}
+
+// Link describes the interface the scan ran on.
+type Link struct {
+	Kind       string   `json:"kind"` // "packet" (AF_PACKET) or "memory"
+	Interface  string   `json:"interface"`
+	MTU        int      `json:"mtu"` // bytes, without the Ethernet header
+	SourceMAC  string   `json:"source_mac"`
+	GatewayMAC string   `json:"gateway_mac"`
+	Offloads   []string `json:"offloads"` // those switched on, by ethtool's names, sorted
+}
+
+// Counters count frames of packets.pcapng, but for Launched and Services. Each
+// equals what the tshark filter beside it selects. Ethernet is interface 0 for
+// what was sent and 1 for what was received; an ICMP error is kept out of the
+// TCP counters because tshark also reads the segment that it quotes.
+type Counters struct {
+	Launched        uint64 `json:"launched"`         // targets begun
+	Sent            uint64 `json:"sent"`             // frame.interface_id==0
+	SentSYN         uint64 `json:"sent_syn"`         // frame.interface_id==0 && tcp.flags.syn==1 && tcp.flags.ack==0
+	SentRST         uint64 `json:"sent_rst"`         // frame.interface_id==0 && tcp.flags.reset==1
+	SentPayload     uint64 `json:"sent_payload"`     // frame.interface_id==0 && tcp.len>0
+	Received        uint64 `json:"received"`         // frame.interface_id==1
+	ReceivedSYNACK  uint64 `json:"received_synack"`  // frame.interface_id==1 && tcp.flags.syn==1 && tcp.flags.ack==1 && !icmp && !icmpv6
+	ReceivedRST     uint64 `json:"received_rst"`     // frame.interface_id==1 && tcp.flags.reset==1 && !icmp && !icmpv6
+	ReceivedPayload uint64 `json:"received_payload"` // frame.interface_id==1 && tcp.len>0 && !icmp && !icmpv6
+	ReceivedICMP    uint64 `json:"received_icmp"`    // frame.interface_id==1 && (icmp || icmpv6)
+	Services        uint64 `json:"services"`         // lines of services.jsonl
+}
+
+// Drops count frames that reached the machine and are not in the record.
+type Drops struct {
+	Kernel    uint64 `json:"kernel"`    // the receive ring was full
+	Interface uint64 `json:"interface"` // the interface had no room
+}
+
+// Key is the secret behind the SYN cookies; 32 hexadecimal digits in JSON.
+type Key [16]byte
+
+func (k Key) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+func (k *Key) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(k)) {
+		return fmt.Errorf("key has %d hexadecimal digits, not %d", len(text), hex.EncodedLen(len(k)))
+	}
+	_, err := hex.Decode(k[:], text)
+	return err
+}
+
+// Duration is a time.Duration that is written like "1.5s" in JSON.
+type Duration time.Duration
+
+func (d Duration) String() string               { return time.Duration(d).String() }
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// LoadManifest reads dir/manifest.json.
+func LoadManifest(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, manifestFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("record: %w", err)
+	}
+	m, err := parseManifest(text)
+	if err != nil {
+		return nil, fmt.Errorf("record: %s: %w", path, err)
+	}
+	return m, nil
+}
+
+func parseManifest(text []byte) (*Manifest, error) {
+	m := new(Manifest)
+	if err := json.Unmarshal(text, m); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoManifest, err)
+	}
+	switch {
+	case m.Format < 1 || m.Laserdisc == "":
+		return nil, fmt.Errorf("%w: no format or no laserdisc version in it", errNoManifest)
+	case m.Format > ManifestFormat:
+		return nil, fmt.Errorf("manifest has format %d, written by laserdisc %s; this laserdisc reads up to format %d",
+			m.Format, m.Laserdisc, ManifestFormat)
+	}
+	if m.Targets != nil {
+		var b bytes.Buffer
+		if err := json.Compact(&b, m.Targets); err != nil {
+			return nil, err
+		}
+		m.Targets = b.Bytes() // as they were before manifest.json was indented
+	}
+	return m, nil
+}
+
+var errNoManifest = errors.New("not a manifest")
+
+// stamped returns a copy of m as it is written: format set, times in UTC.
+func (m *Manifest) stamped() *Manifest {
+	c := *m
+	c.Format = ManifestFormat
+	c.Start, c.End = c.Start.UTC(), c.End.UTC()
+	return &c
+}
+
+// encode returns m as JSON, on one line unless indent is given.
+func (m *Manifest) encode(indent string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(m); err != nil {
+		return nil, fmt.Errorf("record: manifest: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// writeManifest replaces dir/manifest.json in one step: whoever reads it, at
+// any time, finds the old or the new one whole.
+func writeManifest(dir string, m *Manifest) error {
+	text, err := m.encode("  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, manifestFile)
+	temporary := path + ".new"
+	if err := writeSynced(temporary, text); err != nil {
+		return errors.Join(err, os.Remove(temporary))
+	}
+	return os.Rename(temporary, path)
+}
+
+func writeSynced(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -1,0 +1,432 @@
+package record
+
+import (
+	"errors"
+	"io"
+	"math"
+	"math/bits"
+)
+
+// netInterface is an interface of a section (4.2).
+type netInterface struct {
+	link      uint32
+	snap      uint32 // longest capture, for simple packets; 0 is no limit
+	direction Direction
+	clock     clock
+	end       int64 // nanoseconds, from its statistics
+	ended     bool
+}
+
+// maxInterfaces of a section; an obsolete packet block can name no more.
+const maxInterfaces = 1 << 16
+
+// nextBlock reads up to and including the next packet.
+func (r *Reader) nextBlock(f *Frame) error {
+	for {
+		r.block = r.in.offset
+		head, err := r.in.peek(8)
+		if err != nil {
+			return err
+		}
+		switch r.u32(head) {
+		case blockEnhancedPacket:
+			return r.enhancedPacket(f)
+		case blockSimplePacket:
+			return r.simplePacket(f)
+		case blockPacket:
+			return r.obsoletePacket(f)
+		case blockSection:
+			err = r.section()
+		case blockInterface:
+			err = r.addInterface()
+		case blockStatistics:
+			err = r.statistics()
+		default:
+			err = r.skipBlock()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// length returns the length of the block at hand, which is in its second word
+// and last (3.1).
+func (r *Reader) length() (uint32, error) {
+	head, err := r.in.peek(8)
+	if err != nil {
+		return 0, err
+	}
+	n := r.u32(head[4:])
+	if n < 12 || n%4 != 0 {
+		return 0, r.malformed("length %d, not a multiple of 4 from 12", n)
+	}
+	return n, nil
+}
+
+// body reads the block at hand and returns what is between its lengths, which
+// must be least bytes.
+func (r *Reader) body(least int) ([]byte, error) {
+	n, err := r.length()
+	if err != nil {
+		return nil, err
+	}
+	if int(n) < least+12 || n > maxBlock {
+		return nil, r.malformed("length %d, not within %d and %d", n, least+12, maxBlock)
+	}
+	b, err := r.in.peek(int(n))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.checkTrailer(b[n-4:], n); err != nil {
+		return nil, err
+	}
+	r.in.pass(int(n))
+	return b[8 : n-4], nil
+}
+
+// skipBlock passes a block that has nothing for us, without holding it.
+func (r *Reader) skipBlock() error {
+	n, err := r.length()
+	if err != nil {
+		return err
+	}
+	if err := r.in.skip(int64(n) - 4); err != nil {
+		return err
+	}
+	trailer, err := r.in.peek(4)
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return err
+	}
+	r.in.pass(4)
+	return r.checkTrailer(trailer, n)
+}
+
+func (r *Reader) checkTrailer(b []byte, n uint32) error {
+	if r.u32(b) != n {
+		return r.malformed("length %d at its start, %d at its end", n, r.u32(b))
+	}
+	return nil
+}
+
+// section reads a section header (4.1): the byte order, and no interfaces yet.
+// The first may hold our manifest.
+func (r *Reader) section() error {
+	head, err := r.in.peek(12)
+	if err != nil {
+		return err
+	}
+	r.swap = false
+	if r.u32(head[8:]) != byteOrderMagic {
+		r.swap = true
+	}
+	if r.u32(head[8:]) != byteOrderMagic {
+		return r.malformed("byte-order magic % x", head[8:])
+	}
+	b, err := r.body(16)
+	if err != nil {
+		return err
+	}
+	// Some wrote 1.2 for the same format (4.1).
+	if major, minor := r.u16(b[4:]), r.u16(b[6:]); major != 1 || minor != 0 && minor != 2 {
+		return r.malformed("pcapng version %d.%d, not 1.0", major, minor)
+	}
+	r.interfaces = r.interfaces[:0]
+	comment, err := r.comments(b[16:])
+	if err == nil && r.block == 0 {
+		r.manifest, err = manifestIn(comment)
+	}
+	return err
+}
+
+// comments joins the comments among options.
+func (r *Reader) comments(options []byte) ([]byte, error) {
+	var all []byte
+	for len(options) > 0 {
+		code, value, rest, err := r.option(options)
+		if err != nil {
+			return nil, err
+		}
+		if code == optComment {
+			all = append(all, value...)
+		}
+		options = rest
+	}
+	return all, nil
+}
+
+// manifestIn returns the manifest that a comment is, or nil if it is another.
+func manifestIn(comment []byte) (*Manifest, error) {
+	m, err := parseManifest(comment)
+	if errors.Is(err, errNoManifest) {
+		return nil, nil
+	}
+	return m, err
+}
+
+// option takes the first of the options (3.5). Nothing is left after the one
+// that ends them, for which the code is optEnd.
+func (r *Reader) option(b []byte) (code uint16, value, rest []byte, err error) {
+	if len(b) < 4 {
+		return 0, nil, nil, r.malformed("option of %d bytes", len(b))
+	}
+	code = r.u16(b)
+	if code == optEnd {
+		return code, nil, nil, nil
+	}
+	n := int(r.u16(b[2:]))
+	padded := (n + 3) &^ 3
+	if b = b[4:]; padded > len(b) {
+		return 0, nil, nil, r.malformed("option %d of %d bytes where %d are left", code, n, len(b))
+	}
+	return code, b[:n], b[padded:], nil
+}
+
+// addInterface reads an interface description (4.2).
+func (r *Reader) addInterface() error {
+	b, err := r.body(8)
+	if err != nil {
+		return err
+	}
+	if len(r.interfaces) == maxInterfaces {
+		return r.malformed("more than %d interfaces", maxInterfaces)
+	}
+	i := netInterface{link: uint32(r.u16(b)), snap: r.u32(b[4:]), direction: Received, clock: microseconds}
+	for options := b[8:]; len(options) > 0; {
+		code, value, rest, err := r.option(options)
+		if err != nil {
+			return err
+		}
+		if err := r.interfaceOption(&i, code, value); err != nil {
+			return err
+		}
+		options = rest
+	}
+	r.interfaces = append(r.interfaces, i)
+	return nil
+}
+
+func (r *Reader) interfaceOption(i *netInterface, code uint16, value []byte) error {
+	switch code {
+	case optName:
+		if string(value) == Sent.String() {
+			i.direction = Sent
+		}
+	case optResolution:
+		if len(value) != 1 {
+			return r.malformed("if_tsresol of %d bytes, not 1", len(value))
+		}
+		i.clock.resolve(value[0])
+	case optOffset:
+		if len(value) != 8 {
+			return r.malformed("if_tsoffset of %d bytes, not 8", len(value))
+		}
+		i.clock.offset = int64(r.u64(value))
+	}
+	return nil
+}
+
+// netInterface returns the interface with a number in the current section.
+func (r *Reader) netInterface(number uint32) (*netInterface, error) {
+	if int64(number) >= int64(len(r.interfaces)) {
+		return nil, r.malformed("interface %d of %d", number, len(r.interfaces))
+	}
+	return &r.interfaces[number], nil
+}
+
+// time reads a time: the high half first, whatever the byte order.
+func (r *Reader) time(i *netInterface, b []byte) (int64, error) {
+	ticks := uint64(r.u32(b))<<32 | uint64(r.u32(b[4:]))
+	ns, ok := i.clock.nanoseconds(ticks)
+	if !ok {
+		return 0, r.malformed("time %d is not within the years 1678 to 2262", ticks)
+	}
+	return ns, nil
+}
+
+// statistics reads the end time in an interface's statistics (4.6).
+func (r *Reader) statistics() error {
+	b, err := r.body(12)
+	if err != nil {
+		return err
+	}
+	i, err := r.netInterface(r.u32(b))
+	if err != nil {
+		return err
+	}
+	for options := b[12:]; len(options) > 0; {
+		code, value, rest, err := r.option(options)
+		if err != nil {
+			return err
+		}
+		if code == optEndTime {
+			if len(value) != 8 {
+				return r.malformed("isb_endtime of %d bytes, not 8", len(value))
+			}
+			if i.end, err = r.time(i, value); err != nil {
+				return err
+			}
+			i.ended = true
+		}
+		options = rest
+	}
+	return nil
+}
+
+// enhancedPacket reads an enhanced packet (4.3).
+func (r *Reader) enhancedPacket(f *Frame) error {
+	b, err := r.body(20)
+	if err != nil {
+		return err
+	}
+	return r.timedPacket(f, r.u32(b), b[4:])
+}
+
+// obsoletePacket reads what came before enhanced packets (appendix A): its
+// interface has 16 bits, a drop count the others.
+func (r *Reader) obsoletePacket(f *Frame) error {
+	b, err := r.body(20)
+	if err != nil {
+		return err
+	}
+	return r.timedPacket(f, uint32(r.u16(b)), b[4:])
+}
+
+// timedPacket reads what enhanced and obsolete packets have in common: time,
+// lengths, data, options.
+func (r *Reader) timedPacket(f *Frame, number uint32, b []byte) error {
+	i, err := r.netInterface(number)
+	if err != nil {
+		return err
+	}
+	ns, err := r.time(i, b)
+	if err != nil {
+		return err
+	}
+	captured, original := r.u32(b[8:]), r.u32(b[12:])
+	if err := r.checkLengths(captured, original); err != nil {
+		return err
+	}
+	b = b[16:]
+	padded := (int(captured) + 3) &^ 3
+	if padded > len(b) {
+		return r.malformed("%d bytes captured, but %d in the block", captured, len(b))
+	}
+	f.Time = ns
+	f.Direction = i.direction
+	f.LinkType = i.link
+	f.Length = original
+	f.Data = b[:captured:captured]
+	return r.packetOptions(f, b[padded:])
+}
+
+// packetOptions takes the direction from the flags (4.3.1), where a capture
+// has them.
+func (r *Reader) packetOptions(f *Frame, b []byte) error {
+	for len(b) > 0 {
+		code, value, rest, err := r.option(b)
+		if err != nil {
+			return err
+		}
+		if code == optFlags && len(value) == 4 {
+			switch r.u32(value) & 3 {
+			case 1:
+				f.Direction = Received
+			case 2:
+				f.Direction = Sent
+			}
+		}
+		b = rest
+	}
+	return nil
+}
+
+// simplePacket reads a simple packet (4.4): of the first interface, no time.
+func (r *Reader) simplePacket(f *Frame) error {
+	b, err := r.body(4)
+	if err != nil {
+		return err
+	}
+	i, err := r.netInterface(0)
+	if err != nil {
+		return err
+	}
+	original := r.u32(b)
+	captured := original
+	if i.snap > 0 {
+		captured = min(captured, i.snap)
+	}
+	if err := r.checkLengths(captured, original); err != nil {
+		return err
+	}
+	if int(captured) > len(b)-4 {
+		return r.malformed("%d bytes captured, but %d in the block", captured, len(b)-4)
+	}
+	f.Time = 0
+	f.Direction = i.direction
+	f.LinkType = i.link
+	f.Length = original
+	f.Data = b[4 : 4+captured : 4+captured]
+	return nil
+}
+
+// clock turns the ticks of an interface into nanoseconds.
+type clock struct {
+	multiply, divide uint64 // ns = ticks * multiply / divide >> shift
+	shift            uint
+	offset           int64 // seconds
+}
+
+// microseconds are the ticks of an interface that says nothing (4.2).
+var microseconds = clock{multiply: 1000, divide: 1}
+
+// resolve sets the ticks per second from if_tsresol: a power of 10 or, with
+// the top bit, of 2.
+func (c *clock) resolve(resolution byte) {
+	c.multiply, c.divide, c.shift = 1, 1, 0
+	exponent := uint(resolution & 0x7F)
+	if resolution&0x80 != 0 {
+		c.multiply, c.shift = 1e9, exponent
+		return
+	}
+	for ; exponent < 9; exponent++ {
+		c.multiply *= 10
+	}
+	for ; exponent > 9; exponent-- {
+		if c.divide > math.MaxUint64/10 {
+			c.multiply = 0 // a tick so short that 2^64 of them are no nanosecond
+			return
+		}
+		c.divide *= 10
+	}
+}
+
+// nanoseconds is false if the time is beyond what 64 bits hold.
+func (c *clock) nanoseconds(ticks uint64) (int64, bool) {
+	high, low := bits.Mul64(ticks, c.multiply)
+	if c.shift >= 64 {
+		high, low = 0, high>>(c.shift-64)
+	} else {
+		high, low = high>>c.shift, low>>c.shift|high<<(64-c.shift)
+	}
+	if high > 0 || low/c.divide > math.MaxInt64 {
+		return 0, false
+	}
+	ns := int64(low / c.divide)
+	if c.offset == 0 {
+		return ns, true
+	}
+	return addSeconds(ns, c.offset)
+}
+
+func addSeconds(ns, seconds int64) (int64, bool) {
+	const most = math.MaxInt64 / int64(1e9)
+	if seconds > most || seconds < -most {
+		return 0, false
+	}
+	sum := ns + seconds*1e9
+	return sum, sum >= ns == (seconds >= 0)
+}
