@@ -20,7 +20,8 @@ type Peer interface {
 	// Next says when the peer next wants Wake; false if never.
 	Next() (int64, bool)
 
-	// Wake is called at the time that Next gave, and must move it on.
+	// Wake is called at the time that Next gave, or later if that had passed. It
+	// does all that is due: Next must be later afterwards.
 	Wake(now int64, emit func(at int64, frame []byte))
 }
 
@@ -83,7 +84,7 @@ func (m *Memory) Receive(until int64) (Frame, bool, error) {
 			m.now = max(m.now, wake)
 			m.peer.Wake(m.now, m.emit)
 			if next, ok := m.peer.Next(); ok && next <= wake {
-				return Frame{}, false, fmt.Errorf("link: memory peer woken at %d wants to be woken at %d again", wake, next)
+				return Frame{}, false, fmt.Errorf("link: the memory peer, woken for %d, then asks to be woken at %d", wake, next)
 			}
 		case arrives && m.arrivals[0].visible <= until:
 			return m.arrive(), true, nil
