@@ -1,0 +1,32 @@
+# arrow v15's assembly clobbers the frame pointer: every build is without it.
+GO      := go
+TAGS    := -tags noasm
+PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
+
+.PHONY: build setup demo test check fuzz bench clean
+
+build: ## bin/laserdisc
+	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
+
+setup: ## what the tests and benchmarks judge by: Debian packages, Go modules
+	@command -v tshark zmap masscan tcpdump nft ip ethtool >/dev/null || \
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); }
+	$(GO) mod download
+
+demo: build ## the main job, end to end, into out/demo
+	bin/laserdisc demo --out out/demo
+
+test: setup build ## every test, on real wires between network namespaces
+	$(GO) test $(TAGS) -timeout 12m ./...
+
+check: ## what keeps the code as it should be: format, vet, staticcheck, import direction
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet $(TAGS) ./...
+	$(GO) tool staticcheck $(TAGS) ./...
+	.ci/imports
+
+bench: setup build ## laserdisc beside zmap and masscan, on a veth pair; playback; classification
+	.ci/bench
+
+clean:
+	rm -rf bin out
