@@ -1,8 +1,11 @@
 package record
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
-// Block types, section 11.1.
+// Block types, sections 4 and, for the obsolete one, appendix A.
 const (
 	blockSection        = 0x0A0D0D0A
 	blockInterface      = 1
@@ -10,7 +13,11 @@ const (
 	blockSimplePacket   = 3
 	blockStatistics     = 5
 	blockEnhancedPacket = 6
-	byteOrderMagic      = 0x1A2B3C4D
+	blockJournal        = 9 // systemd's
+	blockCustom         = 0xBAD
+	blockCustomNoCopy   = 0x40000BAD
+
+	byteOrderMagic = 0x1A2B3C4D
 )
 
 // Option codes, sections 3.5 and 4.
@@ -80,13 +87,23 @@ func appendSection(b []byte, comment string) []byte {
 		b = little.AppendUint16(b, 0)
 		b = little.AppendUint64(b, 1<<64-1) // length of the section: not given
 		for len(comment) > 0 {
-			n := min(len(comment), maxOptionLength)
+			n := optionPrefix(comment)
 			b = appendOption(b, optComment, comment[:n])
 			comment = comment[n:]
 		}
 		b = appendOption(b, optUserApplication, "laserdisc")
 		return appendEnd(b)
 	})
+}
+
+// optionPrefix returns how much of text an option holds, in whole characters.
+func optionPrefix(text string) int {
+	n := len(text)
+	if n > maxOptionLength {
+		for n = maxOptionLength; !utf8.RuneStart(text[n]); n-- {
+		}
+	}
+	return n
 }
 
 // appendInterface appends an interface description (4.2).

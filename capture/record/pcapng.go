@@ -28,7 +28,7 @@ func (r *Reader) nextBlock(f *Frame) error {
 		if err != nil {
 			return err
 		}
-		switch r.u32(head) {
+		switch kind := r.u32(head); kind {
 		case blockEnhancedPacket:
 			return r.enhancedPacket(f)
 		case blockSimplePacket:
@@ -41,6 +41,9 @@ func (r *Reader) nextBlock(f *Frame) error {
 			err = r.addInterface()
 		case blockStatistics:
 			err = r.statistics()
+		case blockJournal, blockCustom, blockCustomNoCopy:
+			err = r.skipBlock()
+			r.number++ // Wireshark numbers these among the packets
 		default:
 			err = r.skipBlock()
 		}

@@ -29,7 +29,7 @@ type Reader struct {
 	in     window
 	format func(*Frame) error
 	block  int64  // offset of the current block
-	frames uint64 // read so far
+	number uint64 // of the last frame
 	err    error  // what Next returns from now on
 
 	manifest *Manifest
@@ -153,8 +153,8 @@ func (r *Reader) Next(f *Frame) error {
 		r.err = r.explain(err)
 		return r.err
 	}
-	r.frames++
-	f.Number = r.frames
+	r.number++
+	f.Number = r.number
 	f.Offset = r.block
 	return nil
 }
@@ -205,13 +205,13 @@ func (r *Reader) explain(err error) error {
 	case io.EOF:
 		return io.EOF
 	case io.ErrUnexpectedEOF:
-		return &TruncatedError{Path: r.path, Offset: r.block, Frame: r.frames}
+		return &TruncatedError{Path: r.path, Offset: r.block, Frame: r.number}
 	}
-	return fmt.Errorf("record: %s: block at byte %d, after frame %d: %w", r.path, r.block, r.frames, err)
+	return fmt.Errorf("record: %s: block at byte %d, after frame %d: %w", r.path, r.block, r.number, err)
 }
 
 func (r *Reader) malformed(format string, args ...any) error {
-	return &FormatError{Path: r.path, Offset: r.block, Frame: r.frames, Problem: fmt.Sprintf(format, args...)}
+	return &FormatError{Path: r.path, Offset: r.block, Frame: r.number, Problem: fmt.Sprintf(format, args...)}
 }
 
 // checkLengths holds a packet's lengths against the bounds.

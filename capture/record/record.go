@@ -49,7 +49,7 @@ func (d Direction) String() string {
 
 // Frame is one packet of a record or of a foreign capture.
 type Frame struct {
-	Number    uint64    // from 1, as Wireshark counts packets
+	Number    uint64    // from 1, as Wireshark counts: it numbers custom and journal blocks too
 	Offset    int64     // of its block in the file, in bytes, once decompressed
 	Time      int64     // nanoseconds since the Unix epoch; 0 if its block has no time
 	Direction Direction // by interface name or epb_flags; Received where neither tells

@@ -1,10 +1,16 @@
 package record
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"flag"
 	"io"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,15 +18,20 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// testStart is the start of all records of these tests.
-var testStart = time.Date(2026, 11, 22, 10, 30, 0, 123456789, time.UTC)
+var update = flag.Bool("update", false, "write testdata/run anew")
 
-// testManifest has a value in every field that Create does not set.
+// testStart is the start of all records of these tests, testEnd their end.
+var (
+	testStart = time.Date(2026, 11, 22, 10, 30, 0, 123456789, time.UTC)
+	testEnd   = testStart.Add(time.Minute)
+)
+
+// testManifest has a value in every field that Create and Close do not set.
 func testManifest() *Manifest {
 	return &Manifest{
 		Format: ManifestFormat, Laserdisc: "0.1.0", Revision: "4d522bc+dirty", Go: "go1.26.8", GOARCH: "amd64",
 		Synthetic: "paper-mix", Start: testStart, Interrupted: true,
-		Arguments: []string{"laserdisc", "scan", "10.0.0.0/8", "--comment", "<a&b>"},
+		Arguments: []string{"laserdisc", "scan", "10.0.0.0/8", "--note", "<ä&b>"},
 		Seed:      1<<64 - 1,
 		CookieKey: Key{0: 1, 15: 0xff},
 		Targets:   json.RawMessage(`{"prefixes":["10.0.0.0/8"],"ports":[80,443]}`), TargetDigest: "ab12", TargetCount: 33554432,
@@ -33,8 +44,40 @@ func testManifest() *Manifest {
 		SourcePorts: PortRange{First: 32768, Last: 61000},
 		Link: Link{Kind: "packet", Interface: "eth0", MTU: 1500, SourceMAC: "02:00:00:00:00:01",
 			GatewayMAC: "02:00:00:00:00:02", Offloads: []string{"generic-receive-offload", "tx-checksumming"}},
-		Counters: Counters{Launched: 3, Sent: 2, SentSYN: 1, Received: 3, Services: 1},
+		Counters: Counters{Launched: 3, Sent: 3, SentSYN: 1, Received: 2, Services: 1},
 		Drops:    Drops{Kernel: 7, Interface: 2},
+	}
+}
+
+// testFrames are of lengths that need 0 to 3 bytes of padding.
+func testFrames() []Frame {
+	var frames []Frame
+	for i := range 5 {
+		data := make([]byte, 60+i)
+		data[0] = byte(i)
+		frames = append(frames, Frame{Number: uint64(i + 1), Time: testStart.UnixNano() + int64(i), Direction: Direction(i % 2),
+			LinkType: linkEthernet, Length: uint32(len(data)), Data: data})
+	}
+	return frames
+}
+
+// record makes a run directory of frames and one service.
+func record(t testing.TB, dir string, m *Manifest, frames []Frame) {
+	t.Helper()
+	w, err := Create(dir, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range frames {
+		if number, err := w.Packet(f.Direction, f.Time, f.Data); number != uint64(i+1) || err != nil {
+			t.Fatal(number, err)
+		}
+	}
+	if err := w.Service(map[string]any{"address": "192.0.2.7", "port": 80, "label": "<http>"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(m, testEnd.UnixNano()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -52,7 +95,7 @@ func readAll(r *Reader) ([]Frame, error) {
 }
 
 // mustRead reads a capture that must be whole.
-func mustRead(t *testing.T, path string) ([]Frame, *Reader) {
+func mustRead(t testing.TB, path string) ([]Frame, *Reader) {
 	t.Helper()
 	r, err := Open(path)
 	if err != nil {
@@ -66,37 +109,118 @@ func mustRead(t *testing.T, path string) ([]Frame, *Reader) {
 	return frames, r
 }
 
+// sameFrames ignores offsets, which depend on what is around the frames.
+func sameFrames(t *testing.T, want, got []Frame) {
+	t.Helper()
+	if slices.EqualFunc(want, got, sameFrame) {
+		return
+	}
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Frame{}, "Offset"), cmpopts.EquateEmpty()); d != "" {
+		t.Errorf("frames differ (-want +got):\n%s", d)
+	}
+}
+
+func sameFrame(a, b Frame) bool {
+	return a.Number == b.Number && a.Time == b.Time && a.Direction == b.Direction && a.LinkType == b.LinkType &&
+		a.Length == b.Length && bytes.Equal(a.Data, b.Data)
+}
+
+func sameManifest(t *testing.T, want, got *Manifest) {
+	t.Helper()
+	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
+		t.Errorf("manifests differ (-want +got):\n%s", d)
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs", "one")
 	m := testManifest()
-	w, err := Create(dir, m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []Frame
-	for i := range 5 {
-		f := Frame{Number: uint64(i + 1), Time: testStart.UnixNano() + int64(i), Direction: Direction(i % 2),
-			LinkType: 1, Length: uint32(60 + i), Data: make([]byte, 60+i)}
-		f.Data[0] = byte(i)
-		number, err := w.Packet(f.Direction, f.Time, f.Data)
-		if err != nil || number != f.Number {
-			t.Fatal(number, err)
-		}
-		want = append(want, f)
-	}
-	end := testStart.Add(time.Minute)
-	if err := w.Close(m, end.UnixNano()); err != nil {
-		t.Fatal(err)
-	}
+	record(t, dir, m, testFrames())
+
 	got, r := mustRead(t, dir)
-	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Frame{}, "Offset")); d != "" {
-		t.Error(d)
-	}
-	m.End = end
-	if d := cmp.Diff(m, r.Manifest(), cmpopts.EquateComparable(netip.Addr{})); d != "" {
-		t.Error(d)
-	}
-	if ns, ok := r.End(); !ok || ns != end.UnixNano() {
+	sameFrames(t, testFrames(), got)
+	if ns, ok := r.End(); !ok || ns != testEnd.UnixNano() {
 		t.Error(ns, ok)
+	}
+	ended := *m
+	ended.End = testEnd
+	sameManifest(t, &ended, r.Manifest())
+
+	// The file alone has the manifest of the start.
+	_, r = mustRead(t, filepath.Join(dir, packetsFile))
+	sameManifest(t, m, r.Manifest())
+}
+
+// TestGolden holds the bytes of a run directory: the format is for keeping.
+func TestGolden(t *testing.T) {
+	const golden = "testdata/run"
+	dir := filepath.Join(t.TempDir(), "run")
+	record(t, dir, testManifest(), testFrames())
+	if *update {
+		if err := errors.Join(os.RemoveAll(golden), os.CopyFS(golden, os.DirFS(dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{packetsFile, manifestFile, servicesFile} {
+		want, err := os.ReadFile(filepath.Join(golden, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%s differs from %s; if that is meant, raise ManifestFormat where a meaning changed, and run with -update", name, golden)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 3 {
+		t.Error(entries, err)
+	}
+}
+
+func TestManifestOfOtherVersions(t *testing.T) {
+	for _, c := range []struct{ text, problem string }{
+		{`{"format":1,"laserdisc":"0.9","colour":"unknown","link":{"speed":10}}`, ""},
+		{`{"format":2,"laserdisc":"7.0"}`, "written by laserdisc 7.0; this laserdisc reads up to format 1"},
+		{`{"name":"something else"}`, "no format"},
+		{`{"format":1,"laserdisc":"0.1","timeout":"soon"}`, "soon"},
+		{`{"format":1,"laserdisc":"0.1","cookie_key":"00"}`, "2 hexadecimal digits, not 32"},
+		{`{"format":`, "unexpected end"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, manifestFile), []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadManifest(dir)
+		if (err == nil) != (c.problem == "") || err != nil && !strings.Contains(err.Error(), c.problem) {
+			t.Errorf("%s: %v", c.text, err)
+		}
+	}
+	if _, err := LoadManifest(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// TestLongManifest needs more than the 65,535 bytes that one comment holds.
+func TestLongManifest(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	m := testManifest()
+	for range 9000 {
+		m.Arguments = append(m.Arguments, "ein längeres Argument")
+	}
+	record(t, dir, m, testFrames())
+	file := filepath.Join(dir, packetsFile)
+	got, r := mustRead(t, file)
+	sameFrames(t, testFrames(), got)
+	sameManifest(t, m, r.Manifest())
+	if out := run(t, "capinfos", "-c", "-M", file); !strings.Contains(out, "Number of packets:   5\n") {
+		t.Error(out)
+	}
+
+	m.Arguments = append(m.Arguments, strings.Repeat("x", maxBlock))
+	if _, err := Create(filepath.Join(t.TempDir(), "run"), m); err == nil {
+		t.Error("a manifest that no reader takes")
 	}
 }
