@@ -2,7 +2,9 @@ package packet
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/bits"
+	"net"
 )
 
 // MAC is an Ethernet address.
@@ -70,3 +72,15 @@ func fold(sum uint64) uint16 {
 	}
 	return uint16(sum)
 }
+
+// ParseMAC reads the usual six hexadecimal pairs.
+func ParseMAC(text string) (MAC, error) {
+	a, err := net.ParseMAC(text)
+	if err != nil || len(a) != len(MAC{}) {
+		return MAC{}, fmt.Errorf("packet: %q is not an Ethernet address", text)
+	}
+	return MAC(a), nil
+}
+
+// String is the address as ParseMAC reads it.
+func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }

@@ -1,0 +1,281 @@
+// Package capture is the live engine: it probes targets over a link, records every packet,
+// steps the sessions, and writes what they find.
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"laserdisc/capture/link"
+	"laserdisc/capture/packet"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+)
+
+// Targets yields what to probe, in order; ok is false at the end.
+type Targets interface {
+	Next() (target netip.AddrPort, ok bool)
+}
+
+// Scan is one live run.
+type Scan struct {
+	Dir      string           // the run directory, to be made
+	Manifest *record.Manifest // what to do; Start, End, Link, Counters and Drops are filled in
+	Targets  Targets
+	Link     link.Link
+	Cooldown time.Duration   // how long answers to the last probe are waited for
+	Stop     <-chan struct{} // when closed, no more targets are probed; what is in flight is finished
+	Status   func(Status)    // called each second; may be nil
+}
+
+// Status is how far a scan is.
+type Status struct {
+	Time     int64 // ns since the Unix epoch
+	Elapsed  time.Duration
+	Counters record.Counters
+	Drops    record.Drops
+	InFlight int
+	Probing  bool // targets are left
+}
+
+// errCut ends a run whose context is done.
+var errCut = errors.New("cut")
+
+// Run scans until the targets have been probed and have had their time to answer; until Stop,
+// and what is in flight is finished; or until ctx is done, at once. In each case the record is
+// closed, and plays back. It is an error if a packet cannot be recorded or sent.
+func (s *Scan) Run(ctx context.Context) (err error) {
+	info := s.Link.Info()
+	s.Manifest.Link = record.Link{
+		Kind: info.Kind, Interface: info.Interface, MTU: info.MTU, Offloads: info.Offloads,
+		SourceMAC: packet.MAC(info.SourceMAC).String(), GatewayMAC: packet.MAC(info.GatewayMAC).String(),
+	}
+	start := s.Link.Now()
+	s.Manifest.Start = time.Unix(0, start).UTC()
+	cfg, err := Settings(s.Manifest)
+	if err != nil {
+		return err
+	}
+	framer, err := NewFramer(s.Manifest)
+	if err != nil {
+		return err
+	}
+	e := &engine{Scan: s, ctx: ctx, framer: framer, start: start, last: start, nextStatus: start + 1e9, pacer: newPacer(s.Manifest.Rate, start)}
+	if e.machine, err = session.New(cfg, e); err != nil {
+		return err
+	}
+	if e.record, err = record.Create(s.Dir, s.Manifest); err != nil {
+		return err
+	}
+	err = e.machine.Run(e)
+	s.Manifest.Interrupted = err != nil || e.stopped
+	if errors.Is(err, errCut) {
+		err = nil
+	}
+	return errors.Join(err, e.finish())
+}
+
+// engine is a scan under way: the machine's source of events and the sink of what it does.
+type engine struct {
+	*Scan
+	ctx     context.Context
+	machine *session.Machine
+	record  *record.Writer
+	framer  *Framer
+	pacer   pacer
+
+	start, last int64 // time of the start, of the last event
+	nextStatus  int64
+	batch       int  // probes that may go out before the next look at the link
+	done        bool // no more targets
+	stopped     bool // Stop was closed before the last target
+	lastProbe   int64
+	segment     packet.Segment
+}
+
+// batchSize is how many probes go out between two looks at the link.
+const batchSize = 64
+
+// patience bounds every wait, so that a stop is noticed.
+const patience = 100e6
+
+// Next implements session.Source. What has arrived comes first, then what is due, then probes:
+// a scan that is short of time probes more slowly, and answers no later.
+func (e *engine) Next(deadline int64, ev *session.Event) error {
+	for {
+		if e.batch > 0 && e.last < deadline && e.probe(ev) {
+			return nil
+		}
+		e.batch = 0
+		frame, ok, err := e.Link.Receive(0)
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := e.arrived(frame, ev); err != nil || ev.Segment != nil {
+				return err
+			}
+			continue
+		}
+		now := max(e.Link.Now(), e.last)
+		if err := e.housekeeping(now); err != nil {
+			return err
+		}
+		if deadline <= now {
+			ev.Time = max(deadline, e.last)
+			e.last = ev.Time
+			return nil
+		}
+		if !e.done {
+			if e.batch = e.pacer.allows(now, batchSize); e.batch > 0 {
+				e.last = now
+				continue
+			}
+		} else if deadline == session.Never && now >= e.lastProbe+int64(e.Cooldown) {
+			return io.EOF
+		}
+		if err := e.idle(now, deadline, ev); err != nil || ev.Segment != nil {
+			return err
+		}
+	}
+}
+
+// idle waits for the next frame, or for the next thing to do.
+func (e *engine) idle(now, deadline int64, ev *session.Event) error {
+	if err := e.Link.Flush(); err != nil {
+		return err
+	}
+	until := min(deadline, now+patience, e.nextStatus)
+	if !e.done {
+		until = min(until, e.pacer.due())
+	} else if deadline == session.Never {
+		until = min(until, e.lastProbe+int64(e.Cooldown))
+	}
+	frame, ok, err := e.Link.Receive(until)
+	if err != nil || !ok {
+		return err
+	}
+	return e.arrived(frame, ev)
+}
+
+// probe makes the next target the event.
+func (e *engine) probe(ev *session.Event) bool {
+	target, ok := e.Targets.Next()
+	if !ok {
+		e.done = true
+		return false
+	}
+	e.batch--
+	e.lastProbe = e.last
+	e.Manifest.Counters.Launched++
+	ev.Time, ev.Target = e.last, target
+	return true
+}
+
+// arrived records a frame, at the time of the event that it becomes if a segment is in it.
+func (e *engine) arrived(f link.Frame, ev *session.Event) error {
+	e.last = max(e.last, f.Time)
+	number, err := e.record.Packet(record.Received, e.last, f.Data)
+	if err != nil {
+		return err
+	}
+	c := &e.Manifest.Counters
+	c.Received++
+	s := &e.segment
+	if s.Decode(packet.LinkEthernet, f.Data) != nil {
+		return nil
+	}
+	count(s, &c.ReceivedSYNACK, packet.SYN|packet.ACK, &c.ReceivedRST, &c.ReceivedPayload)
+	if s.ICMP != 0 {
+		c.ReceivedICMP++
+	}
+	s.Time, s.Number = e.last, number
+	ev.Time, ev.Segment = e.last, s
+	return nil
+}
+
+// count adds s to the counters of its kind.
+func count(s *packet.Segment, syns *uint64, syn packet.Flags, resets, payloads *uint64) {
+	if s.Flags&(packet.SYN|packet.ACK) == syn {
+		*syns++
+	}
+	if s.Flags.Has(packet.RST) {
+		*resets++
+	}
+	if len(s.Payload) > 0 {
+		*payloads++
+	}
+}
+
+// housekeeping looks at what is not a packet: a stop, and the status that is due.
+func (e *engine) housekeeping(now int64) error {
+	select {
+	case <-e.ctx.Done():
+		return errCut
+	case <-e.Stop:
+		e.stopped = e.stopped || !e.done
+		e.done = true
+	default:
+	}
+	if now < e.nextStatus {
+		return nil
+	}
+	e.nextStatus = now - (now-e.start)%1e9 + 1e9
+	if err := e.record.Flush(); err != nil {
+		return err
+	}
+	if err := e.drops(); err != nil || e.Status == nil {
+		return err
+	}
+	e.Status(Status{
+		Time: now, Elapsed: time.Duration(now - e.start), Counters: e.Manifest.Counters,
+		Drops: e.Manifest.Drops, InFlight: e.machine.InFlight(), Probing: !e.done,
+	})
+	return nil
+}
+
+func (e *engine) drops() error {
+	stats, err := e.Link.Stats()
+	e.Manifest.Drops = record.Drops{Kernel: stats.KernelDrops, Interface: stats.InterfaceDrops}
+	return err
+}
+
+// Send implements session.Sink: first recorded, then sent.
+func (e *engine) Send(s *packet.Segment) error {
+	frame := e.framer.Frame(s)
+	if _, err := e.record.Packet(record.Sent, s.Time, frame); err != nil {
+		return err
+	}
+	c := &e.Manifest.Counters
+	c.Sent++
+	count(s, &c.SentSYN, packet.SYN, &c.SentRST, &c.SentPayload)
+	e.pacer.sent()
+	return e.Link.Send(frame)
+}
+
+// Attempt implements session.Sink. Attempts are for playback to tell.
+func (e *engine) Attempt(*session.Attempt) error { return nil }
+
+// Service implements session.Sink.
+func (e *engine) Service(s *session.Service) error {
+	if !s.State.Connected() {
+		return nil
+	}
+	e.Manifest.Counters.Services++
+	return e.record.Service(s)
+}
+
+// finish closes the record, whatever ended the run.
+func (e *engine) finish() error {
+	flushed := e.Link.Flush()
+	counted := e.drops()
+	e.Manifest.End = time.Unix(0, e.last).UTC()
+	if err := errors.Join(flushed, counted, e.record.Close(e.Manifest, e.last)); err != nil {
+		return fmt.Errorf("capture: %w", err)
+	}
+	return nil
+}

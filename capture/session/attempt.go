@@ -1,0 +1,162 @@
+package session
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/packet"
+)
+
+// State is what an attempt, or a service over its attempts, was seen to do
+// (paper, sections 2 and 5). The order is that of how far the client got.
+type State uint8
+
+// The states. Shunned is a service's only: a single attempt cannot show it.
+const (
+	NoAnswer             State = iota // nothing came back to the SYN
+	Unreachable                       // an ICMP error
+	Closed                            // a reset answered the SYN
+	Shunned                           // connected once, refused or ignored afterwards
+	ZeroWindow                        // the SYN-ACK allows no data
+	DroppedHandshake                  // the SYN-ACK was repeated although it was acknowledged
+	ResetAfterHandshake               // a reset before any data was acknowledged
+	ClosedAfterHandshake              // a FIN before any data was acknowledged
+	Silent                            // connected; nothing was sent, and nothing came
+	NoDataAck                         // data was sent and never acknowledged
+	AcksData                          // acknowledged at least one byte, sent none
+	SendsData                         // sent data back
+	states
+)
+
+var stateNames = [states]string{
+	"no_answer", "unreachable", "closed", "shunned", "zero_window", "dropped_handshake",
+	"reset_after_handshake", "closed_after_handshake", "silent", "no_data_ack", "acks_data", "sends_data",
+}
+
+// String is the state's name in every table and file.
+func (s State) String() string { return stateNames[s] }
+
+// MarshalText implements encoding.TextMarshaler.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *State) UnmarshalText(text []byte) error {
+	for i, name := range stateNames {
+		if name == string(text) {
+			*s = State(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("session: no state is called %q", text)
+}
+
+// Connected reports whether the target answered with a SYN-ACK: whether it is a service in the
+// paper's sense, of whatever worth.
+func (s State) Connected() bool { return s >= Shunned }
+
+// Attempt is one connection attempt to one service: one row of the attempts table.
+// Times are nanoseconds since the Unix epoch, 0 for what did not happen.
+type Attempt struct {
+	Service   netip.AddrPort
+	Number    int                 // from 0
+	Handshake *handshake.Protocol // what was said, or was to be said
+	Source    netip.AddrPort
+	State     State
+
+	SYNTime    int64 // of the first attempt: from the echoed TCP timestamp, so ±1 ms, and 0 without one
+	SYNACKTime int64
+	AckTime    int64 // the first byte that we sent was acknowledged
+	DataTime   int64 // the first byte arrived
+	End        int64
+
+	Window      uint16 // of the SYN-ACK, as in the header
+	Options     packet.Options
+	Layout      string // of the SYN-ACK's options, see packet.Layout
+	SYNACKTTL   uint8
+	DataTTL     uint8 // of the first segment with data
+	ResetTTL    uint8
+	SYNACKs     int // SYN-ACKs, the first included, network duplicates not
+	Retransmits int // segments that we sent again
+	SentBytes   int // length of the hello
+	AckedBytes  int // of the hello
+	FIN, RST    bool
+	ResetText   []byte // payload of the reset: some middleboxes say why
+	ICMP        packet.ICMP
+	Reporter    netip.Addr // of the ICMP error
+
+	FirstFrame uint64 // frame numbers of the first and last segment received
+	LastFrame  uint64
+
+	Response  []byte // what the server sent, reassembled from its first byte, up to Config.ResponseLimit
+	Truncated bool   // it sent more
+	Verdict   handshake.Verdict
+}
+
+// Service is the sum of the attempts at one service.
+type Service struct {
+	Service   netip.AddrPort
+	State     State
+	Label     string // protocol, "unknown" when nothing identified it, "" when it sent nothing
+	Evidence  handshake.Evidence
+	Handshake string // of the attempt that State and Label come from
+	Attempts  int
+	First     int64  // time of the first SYN-ACK; of the answer, when there was none
+	End       int64  // of the last attempt
+	Window    uint16 // of the first SYN-ACK
+	TTL       uint8  // of the first SYN-ACK
+	Layout    string // of the first SYN-ACK's options
+	Frame     uint64 // number of the first frame that came from it
+	Response  []byte // of the attempt that Label comes from; valid until the next call of the machine
+}
+
+// add takes one more attempt into account. The best evidence wins, then the earliest attempt.
+func (s *Service) add(a *Attempt) {
+	if a.Number == 0 {
+		s.Service, s.First, s.Frame = a.Service, a.SYNACKTime, a.FirstFrame
+		s.Window, s.TTL, s.Layout = a.Window, a.SYNACKTTL, a.Layout
+		if s.First == 0 {
+			s.First = a.End
+		}
+	}
+	s.Attempts = a.Number + 1
+	s.End = a.End
+	switch {
+	case a.State == SendsData && s.State == SendsData:
+		if a.Verdict.Evidence > s.Evidence {
+			s.take(a)
+		}
+	case a.State >= AcksData:
+		if a.State > s.State || a.Number == 0 {
+			s.take(a)
+		}
+	case s.State >= AcksData: // it is a service, whatever this attempt met
+	case a.Number > 0 && !a.State.Connected():
+		s.State, s.Handshake = Shunned, a.Handshake.Name
+	case s.State != Shunned:
+		s.take(a)
+	}
+}
+
+func (s *Service) take(a *Attempt) {
+	s.State, s.Handshake = a.State, a.Handshake.Name
+	s.Label, s.Evidence = a.Verdict.Label, a.Verdict.Evidence
+	s.Response = append(s.Response[:0], a.Response...)
+}
+
+// Clone returns a copy that shares nothing with a.
+func (a *Attempt) Clone() Attempt {
+	c := *a
+	c.ResetText = slices.Clone(a.ResetText)
+	c.Response = slices.Clone(a.Response)
+	c.Verdict.Matches = slices.Clone(a.Verdict.Matches)
+	return c
+}
+
+// Clone returns a copy that shares nothing with s.
+func (s *Service) Clone() Service {
+	c := *s
+	c.Response = slices.Clone(s.Response)
+	return c
+}

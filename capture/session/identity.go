@@ -1,0 +1,71 @@
+package session
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"net/netip"
+)
+
+// identity gives every connection attempt its source, first sequence number and nonce: keyed
+// functions of the service and the attempt's number, so that an answer proves that it is one
+// and a sweep need not remember what it asked. The function is AES in CBC-MAC over a block of
+// fixed length, as safe as the key is secret.
+type identity struct {
+	cipher  cipher.Block
+	sources [2][]netip.Addr // IPv4, IPv6
+	ports   PortRange
+	block   [aes.BlockSize]byte
+}
+
+// endpoint is what identity gives to one attempt.
+type endpoint struct {
+	source netip.AddrPort
+	seq    uint32 // initial sequence number
+	clock  uint32 // offset of the TCP timestamp's clock
+	nonce  uint64 // for the hello
+}
+
+func newIdentity(key [16]byte, sources []netip.Addr, ports PortRange) *identity {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // the key's length is fixed
+	}
+	id := &identity{cipher: block, ports: ports}
+	for _, a := range sources {
+		f := family(a)
+		id.sources[f] = append(id.sources[f], a)
+	}
+	return id
+}
+
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
+}
+
+// of computes the endpoint of one attempt at a service whose family has a source.
+func (id *identity) of(service netip.AddrPort, attempt int) endpoint {
+	b := &id.block
+	*b = service.Addr().As16()
+	id.cipher.Encrypt(b[:], b[:])
+	b[0] ^= byte(service.Port() >> 8)
+	b[1] ^= byte(service.Port())
+	id.cipher.Encrypt(b[:], b[:])
+	sources := id.sources[family(service.Addr())]
+	source := sources[binary.LittleEndian.Uint32(b[0:])%uint32(len(sources))]
+	// Every attempt takes the next port: the one before may still be known to the server.
+	port := (binary.LittleEndian.Uint32(b[4:])%id.ports.len() + uint32(attempt)) % id.ports.len()
+	clock := binary.LittleEndian.Uint32(b[8:])
+	b[0] ^= byte(attempt)
+	b[1] ^= byte(attempt >> 8)
+	id.cipher.Encrypt(b[:], b[:])
+	return endpoint{
+		source: netip.AddrPortFrom(source, id.ports.First+uint16(port)),
+		seq:    binary.LittleEndian.Uint32(b[0:]),
+		clock:  clock,
+		nonce:  binary.LittleEndian.Uint64(b[8:]),
+	}
+}

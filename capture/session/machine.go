@@ -1,0 +1,403 @@
+// Package session is one service's life under a scan: the tracker, which knows what a
+// connection has shown, and the policy, which decides what to send next and when.
+//
+// A Machine runs any number of services. It does no I/O and reads no clock: the same events
+// give the same packets and the same results, which is what makes a recorded run play back.
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/netip"
+
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/packet"
+)
+
+// What our segments say of us: as a current Linux's would.
+const (
+	ttl         = 64
+	window      = 64240
+	windowScale = 7
+	scaled      = 502 // window, scaled
+	mss4        = 1460
+	mss6        = 1440
+)
+
+// linger is how long a finished service is remembered, in nanoseconds: longer than a server goes
+// on repeating what we have not acknowledged (Linux repeats a SYN-ACK for 63 s).
+const linger = 120e9
+
+// Never is the deadline of a machine that waits for nothing.
+const Never = math.MaxInt64
+
+// Event is something that happens to a Machine, at a time in nanoseconds since the Unix epoch:
+// a segment arrives, a target is to be probed, or (neither) time has passed.
+type Event struct {
+	Time    int64
+	Segment *packet.Segment // arrives, if not nil
+	Target  netip.AddrPort  // is to be probed, if valid
+}
+
+// Source gives a Machine its events, in order of time.
+type Source interface {
+	// Next fills in the next event, or one at the deadline if that comes first. io.EOF ends the
+	// run; any other error stops it. A deadline of Never: no service is in flight.
+	Next(deadline int64, e *Event) error
+}
+
+// Sink takes what a Machine does. Everything passed is valid only during the call.
+type Sink interface {
+	Send(*packet.Segment) error
+	Attempt(*Attempt) error
+	Service(*Service) error
+}
+
+// Machine runs services. It holds nothing for a target until that answers.
+type Machine struct {
+	cfg      Config
+	id       *identity
+	sink     Sink
+	now      int64
+	services map[netip.AddrPort]*flight // nil: finished, not yet forgotten
+	timers   timers
+	finished []finished // oldest first
+	spare    []*flight  // for reuse
+
+	out     packet.Segment // being sent
+	options []byte
+	hello   []byte
+	err     error // the first of the sink's
+}
+
+// flight is a service in flight: one attempt at a time.
+type flight struct {
+	sum       Service
+	conn      tracker
+	end       endpoint
+	nextSend  int64 // when to retransmit, or Never
+	expires   int64 // when to give the attempt up
+	latest    int64 // the last moment to which more data may move expires
+	remaining int   // retransmissions left
+
+	deadline int64  // the earlier of nextSend and expires
+	order    uint64 // of setting the deadline, so that equal ones fire in a defined order
+	index    int    // in timers
+}
+
+// finished remembers that a service is over until the time given, so that what still comes
+// from it does not start it again.
+type finished struct {
+	service netip.AddrPort
+	until   int64
+}
+
+// New returns a machine that reports to sink.
+func New(cfg Config, sink Sink) (*Machine, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	return &Machine{
+		cfg:      cfg,
+		id:       newIdentity(cfg.Key, cfg.Sources, cfg.SourcePorts),
+		sink:     sink,
+		services: make(map[netip.AddrPort]*flight),
+	}, nil
+}
+
+// Run feeds the machine until the source ends. It is the one loop of live scans and playback.
+func (m *Machine) Run(src Source) error {
+	var e Event
+	for {
+		e = Event{}
+		switch err := src.Next(m.Deadline(), &e); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := m.Step(&e); err != nil {
+			return err
+		}
+	}
+}
+
+// Step takes one event. Time does not run backwards: an event before the last one is an error.
+func (m *Machine) Step(e *Event) error {
+	if e.Time < m.now {
+		return fmt.Errorf("session: event at %d ns, but it is %d ns already", e.Time, m.now)
+	}
+	m.advance(e.Time)
+	switch {
+	case m.err != nil:
+	case e.Segment != nil:
+		m.arrive(e.Segment)
+	case e.Target.IsValid():
+		m.probe(e.Target)
+	}
+	return m.err
+}
+
+// Deadline is when the machine wants to act unasked, or Never.
+func (m *Machine) Deadline() int64 {
+	if len(m.timers.heap) == 0 {
+		return Never
+	}
+	return m.timers.heap[0].deadline
+}
+
+// InFlight is the number of services that have answered and are not finished.
+func (m *Machine) InFlight() int { return len(m.timers.heap) }
+
+// advance fires every deadline up to t at its own time: a late wake-up changes nothing.
+func (m *Machine) advance(t int64) {
+	for m.err == nil && m.Deadline() <= t {
+		m.now = m.Deadline()
+		m.expire(m.timers.heap[0])
+	}
+	m.now = t
+	for len(m.finished) > 0 && m.finished[0].until <= t {
+		delete(m.services, m.finished[0].service)
+		m.finished = m.finished[1:]
+	}
+}
+
+// probe sends the first SYN to a target. No state: the answer carries all that is needed.
+func (m *Machine) probe(target netip.AddrPort) {
+	if _, known := m.services[target]; known {
+		return
+	}
+	if len(m.id.sources[family(target.Addr())]) == 0 {
+		m.err = fmt.Errorf("session: no source address for %s", target)
+		return
+	}
+	end := m.id.of(target, 0)
+	m.sendSYN(target, end)
+}
+
+func (m *Machine) arrive(s *packet.Segment) {
+	v, known := m.services[s.Src]
+	switch {
+	case !known:
+		m.answer(s)
+	case v == nil || s.Dst != v.end.source:
+		m.stray(s)
+	default:
+		m.step(v, s)
+	}
+}
+
+// answer takes the first answer of a target that nothing is known of. Only one that
+// acknowledges the sequence number we would have sent is ours.
+func (m *Machine) answer(s *packet.Segment) {
+	if len(m.id.sources[family(s.Src.Addr())]) == 0 {
+		return
+	}
+	end := m.id.of(s.Src, 0)
+	mine := s.ICMP != 0 && s.Seq == end.seq ||
+		s.ICMP == 0 && s.Flags.Has(packet.ACK) && s.Flags&(packet.SYN|packet.RST) != 0 && s.Ack == end.seq+1
+	if s.Dst != end.source || !mine {
+		return
+	}
+	v := m.newFlight(s.Src)
+	m.begin(v, 0, end)
+	v.conn.iss, v.conn.sendNext = end.seq, end.seq+1
+	if o := packet.ParseOptions(s.Options); o.Timestamps {
+		v.conn.SYNTime = m.now - int64(m.clock(end)-o.TSEcr)*1e6
+	}
+	v.conn.received(s)
+	if !v.conn.connected {
+		m.finishAttempt(v)
+		m.spare = append(m.spare, v)
+		return
+	}
+	m.services[s.Src] = v
+	m.connected(v)
+}
+
+func (m *Machine) newFlight(service netip.AddrPort) *flight {
+	v := &flight{index: -1}
+	if n := len(m.spare); n > 0 {
+		v, m.spare = m.spare[n-1], m.spare[:n-1]
+	}
+	v.sum = Service{Service: service, Response: v.sum.Response[:0]}
+	return v
+}
+
+// begin makes the flight ready for an attempt. Buffers are kept.
+func (m *Machine) begin(v *flight, number int, end endpoint) {
+	old := &v.conn
+	v.conn = tracker{
+		limit: m.cfg.ResponseLimit,
+		held:  old.held[:0],
+		Attempt: Attempt{
+			Service:   v.sum.Service,
+			Number:    number,
+			Handshake: m.cfg.Handshakes[number],
+			Source:    end.source,
+			Response:  old.Response[:0],
+			ResetText: old.ResetText[:0],
+			Verdict:   handshake.Verdict{Matches: old.Verdict.Matches[:0]},
+		},
+	}
+	v.end, v.latest = end, 0
+	v.remaining = m.cfg.Retransmits
+}
+
+// connect starts the attempt with the given number with a SYN.
+func (m *Machine) connect(v *flight, number int) {
+	m.begin(v, number, m.id.of(v.sum.Service, number))
+	m.sendSYN(v.sum.Service, v.end)
+	v.conn.sent(&m.out)
+	m.schedule(v, m.retransmission(v), m.now+int64(m.cfg.Timeout))
+}
+
+// connected goes on after the SYN-ACK: the hello travels in the ACK itself, without PSH, which
+// finds most hosts (paper, section 5).
+func (m *Machine) connected(v *flight) {
+	if !v.conn.opened {
+		m.close(v)
+		return
+	}
+	v.remaining = m.cfg.Retransmits
+	if v.conn.Handshake.Hello == nil {
+		m.sendACK(v)
+		m.schedule(v, Never, m.now+int64(m.cfg.Wait))
+		return
+	}
+	m.sendHello(v, packet.ACK)
+	m.schedule(v, m.retransmission(v), m.now+int64(m.cfg.Timeout))
+}
+
+// step takes a segment of the attempt's own connection.
+func (m *Machine) step(v *flight, s *packet.Segment) {
+	t := &v.conn
+	connected, next := t.connected, t.receiveNext
+	t.received(s)
+	switch {
+	case !t.connected:
+		if t.RST || t.ICMP != 0 {
+			m.close(v)
+		}
+	case !connected:
+		m.connected(v)
+	case t.RST, t.FIN:
+		m.close(v)
+	case t.receiveNext != next:
+		m.moreData(v)
+	case s.Flags.Has(packet.SYN), len(s.Payload) > 0:
+		m.sendACK(v) // it has not seen our acknowledgement
+	case t.SentBytes > 0 && t.AckedBytes == t.SentBytes && v.nextSend != Never:
+		m.schedule(v, Never, v.expires)
+	}
+}
+
+// moreData acknowledges new bytes of a response and waits a little for the next ones.
+func (m *Machine) moreData(v *flight) {
+	if len(v.conn.Response) >= m.cfg.ResponseLimit {
+		m.close(v)
+		return
+	}
+	m.sendACK(v)
+	if v.latest == 0 {
+		v.latest = m.now + int64(m.cfg.Timeout)
+	}
+	m.schedule(v, Never, min(m.now+int64(m.cfg.Gather), v.latest))
+}
+
+// stray answers a segment of a connection that is over as TCP does (RFC 9293, section 3.10.7.1),
+// so that no server keeps it half open.
+func (m *Machine) stray(s *packet.Segment) {
+	if s.ICMP != 0 || s.Flags.Has(packet.RST) || !s.Flags.Has(packet.ACK) {
+		return
+	}
+	m.out = packet.Segment{Src: s.Dst, Dst: s.Src, Seq: s.Ack, Flags: packet.RST}
+	m.send()
+}
+
+// expire does what a service's deadline is for.
+func (m *Machine) expire(v *flight) {
+	if v.expires <= m.now {
+		m.close(v)
+		return
+	}
+	v.remaining--
+	if v.conn.connected {
+		m.sendHello(v, packet.PSH|packet.ACK)
+	} else {
+		m.sendSYN(v.sum.Service, v.end)
+		v.conn.sent(&m.out)
+	}
+	m.schedule(v, m.retransmission(v), v.expires)
+}
+
+// retransmission is when the next one is due.
+func (m *Machine) retransmission(v *flight) int64 {
+	if v.remaining == 0 {
+		return Never
+	}
+	return m.now + int64(m.cfg.RetransmitAfter)
+}
+
+func (m *Machine) schedule(v *flight, retransmit, expires int64) {
+	v.nextSend, v.expires = retransmit, expires
+	m.timers.set(v, min(retransmit, expires))
+}
+
+// close ends the attempt's connection and goes on to the next attempt, if there is to be one.
+func (m *Machine) close(v *flight) {
+	if v.conn.connected && !v.conn.RST {
+		m.out = packet.Segment{Src: v.end.source, Dst: v.sum.Service, Seq: v.conn.sendNext, Flags: packet.RST}
+		m.send()
+	}
+	if m.finishAttempt(v) {
+		m.connect(v, v.conn.Number+1)
+		return
+	}
+	m.timers.remove(v)
+	m.services[v.sum.Service] = nil
+	m.finished = append(m.finished, finished{v.sum.Service, m.now + linger})
+	m.spare = append(m.spare, v)
+}
+
+// finishAttempt reports the attempt, and the service if it was the last, and returns whether
+// there is to be another.
+func (m *Machine) finishAttempt(v *flight) bool {
+	a := &v.conn.Attempt
+	a.State, a.End = v.conn.state(), m.now
+	if len(a.Response) > 0 {
+		handshake.Classify(&a.Verdict, m.helloOf(v), a.Response)
+	}
+	v.sum.add(a)
+	m.report(m.sink.Attempt(a))
+	if m.err == nil && m.another(v) {
+		return true
+	}
+	m.report(m.sink.Service(&v.sum))
+	return false
+}
+
+// another decides whether a further handshake is worth a connection. It looks at whether data
+// came, never at what the data was: another signature table would send the same packets.
+func (m *Machine) another(v *flight) bool {
+	a := &v.conn.Attempt
+	switch {
+	case a.Number+1 >= len(m.cfg.Handshakes):
+		return false
+	case m.cfg.All && v.sum.State >= AcksData:
+		return true
+	case a.State == AcksData:
+		return true
+	case a.Handshake.Hello == nil: // said nothing, so nothing could be acknowledged
+		return a.State == Silent || a.State == ResetAfterHandshake || a.State == ClosedAfterHandshake
+	}
+	return false // fail fast (paper, section 5)
+}
+
+func (m *Machine) report(err error) {
+	if m.err == nil {
+		m.err = err
+	}
+}

@@ -1,0 +1,222 @@
+package session
+
+import (
+	"laserdisc/capture/packet"
+)
+
+// A SYN-ACK that comes again sooner than this is the network's duplicate: a server waits longer
+// before it repeats one (RFC 6298, section 2: a second; the fastest stacks 0.5 s).
+const duplicateSYNACK = 300e6
+
+// heldSegments bounds what is kept of a response whose first bytes have not arrived.
+const heldSegments = 16
+
+// tracker folds the segments of one connection, of both directions, into the facts that its
+// client can infer. It decides nothing and sends nothing: what a recorded connection shows is
+// what the live one showed.
+type tracker struct {
+	Attempt
+	limit int // of Response
+
+	iss, sendNext    uint32 // ours: initial, next to send
+	irs, receiveNext uint32 // theirs: initial, next expected
+	connected        bool   // a SYN-ACK came
+	opened           bool   // a window above zero came
+	timestamp        uint32 // their latest TCP timestamp
+
+	held   []piece // segments past receiveNext
+	hasFIN bool
+	finAt  uint32 // sequence number of the FIN
+}
+
+// piece is a segment that arrived before its turn.
+type piece struct {
+	seq  uint32
+	data []byte
+}
+
+// sent takes one of the client's segments into account.
+func (t *tracker) sent(s *packet.Segment) {
+	end := s.End()
+	switch {
+	case s.Flags.Has(packet.RST):
+		return
+	case s.Flags.Has(packet.SYN) && t.SYNTime == 0:
+		t.SYNTime = s.Time
+		t.iss, t.sendNext = s.Seq, end
+	case s.Flags.Has(packet.SYN):
+		t.Retransmits++
+	case packet.Before(t.sendNext, end):
+		t.SentBytes += len(s.Payload)
+		t.sendNext = end
+	case len(s.Payload) > 0:
+		t.Retransmits++
+	}
+}
+
+// received takes one segment of the service's into account. Segments that no state of the
+// connection allows are ignored.
+func (t *tracker) received(s *packet.Segment) {
+	switch {
+	case s.ICMP != 0:
+		if s.Seq-t.iss > t.sendNext-t.iss {
+			return
+		}
+		t.ICMP, t.Reporter = s.ICMP, s.Reporter
+	case !t.connected:
+		if !s.Flags.Has(packet.ACK) || s.Ack != t.iss+1 {
+			return
+		}
+		switch {
+		case s.Flags.Has(packet.RST):
+			t.reset(s)
+		case s.Flags.Has(packet.SYN):
+			t.connect(s)
+		default:
+			return
+		}
+	case s.Flags.Has(packet.SYN):
+		if s.Seq != t.irs {
+			return
+		}
+		if s.Time-t.SYNACKTime >= duplicateSYNACK {
+			t.SYNACKs++
+		}
+	default:
+		if !t.inWindow(s.Seq) {
+			return
+		}
+		t.established(s)
+	}
+	if t.FirstFrame == 0 {
+		t.FirstFrame = s.Number
+	}
+	t.LastFrame = s.Number
+}
+
+// inWindow reports whether seq lies in the window that we offer, or before it by no more than
+// what has already come (RFC 9293, section 3.10.7.4).
+func (t *tracker) inWindow(seq uint32) bool {
+	return seq-t.irs < t.receiveNext-t.irs+window<<windowScale
+}
+
+func (t *tracker) connect(s *packet.Segment) {
+	t.connected = true
+	t.opened = s.Window > 0
+	t.irs, t.receiveNext = s.Seq, s.Seq+1
+	t.SYNACKTime, t.SYNACKs = s.Time, 1
+	t.Window, t.SYNACKTTL = s.Window, s.TTL
+	t.Options, t.Layout = packet.ParseOptions(s.Options), packet.Layout(s.Options)
+	t.timestamp = t.Options.TSVal
+}
+
+func (t *tracker) established(s *packet.Segment) {
+	if s.Flags.Has(packet.ACK) {
+		t.acknowledge(s)
+	}
+	if s.Flags.Has(packet.RST) {
+		t.reset(s)
+		return
+	}
+	t.opened = t.opened || s.Window > 0
+	if o := packet.ParseOptions(s.Options); o.Timestamps {
+		t.timestamp = o.TSVal
+	}
+	if len(s.Payload) > 0 && t.DataTime == 0 {
+		t.DataTime, t.DataTTL = s.Time, s.TTL
+	}
+	if s.Flags.Has(packet.FIN) {
+		t.hasFIN, t.finAt = true, s.Seq+uint32(len(s.Payload))
+	}
+	t.reassemble(s.Seq, s.Payload)
+	if t.hasFIN && t.receiveNext == t.finAt {
+		t.FIN = true
+		t.receiveNext++
+	}
+}
+
+// acknowledge notes how much of the hello has been acknowledged. A FIN or RST that carries the
+// acknowledgement counts as one: the server's TCP had the data.
+func (t *tracker) acknowledge(s *packet.Segment) {
+	acked := int(s.Ack - t.iss - 1)
+	if acked <= t.AckedBytes || acked > int(t.sendNext-t.iss-1) {
+		return
+	}
+	if t.AckedBytes == 0 {
+		t.AckTime = s.Time
+	}
+	t.AckedBytes = acked
+}
+
+func (t *tracker) reset(s *packet.Segment) {
+	t.RST, t.ResetTTL = true, s.TTL
+	t.ResetText = append(t.ResetText[:0], s.Payload...)
+}
+
+// reassemble appends what is next in sequence and keeps what is early.
+func (t *tracker) reassemble(seq uint32, data []byte) {
+	if len(data) == 0 || t.FIN {
+		return
+	}
+	if packet.Before(t.receiveNext, seq) {
+		if len(t.held) < heldSegments {
+			t.held = append(t.held, piece{seq, append([]byte(nil), data...)})
+		}
+		return
+	}
+	t.append(seq, data)
+	for again := true; again; {
+		again = false
+		for i, p := range t.held {
+			if !packet.Before(t.receiveNext, p.seq) {
+				t.held = append(t.held[:i], t.held[i+1:]...)
+				t.append(p.seq, p.data)
+				again = true
+				break
+			}
+		}
+	}
+}
+
+func (t *tracker) append(seq uint32, data []byte) {
+	old := t.receiveNext - seq // bytes that we have already
+	if old >= uint32(len(data)) {
+		return
+	}
+	data = data[old:]
+	t.receiveNext += uint32(len(data))
+	if room := t.limit - len(t.Response); len(data) > room {
+		t.Truncated = true
+		data = data[:room]
+	}
+	t.Response = append(t.Response, data...)
+}
+
+// state is what the attempt comes to if nothing more happens.
+func (t *tracker) state() State {
+	switch {
+	case !t.connected && t.RST:
+		return Closed
+	case !t.connected && t.ICMP != 0:
+		return Unreachable
+	case !t.connected:
+		return NoAnswer
+	case t.DataTime != 0:
+		return SendsData
+	case t.AckedBytes > 0:
+		return AcksData
+	case !t.opened:
+		return ZeroWindow
+	case t.RST:
+		return ResetAfterHandshake
+	case t.FIN:
+		return ClosedAfterHandshake
+	case t.SYNACKs > 2 || t.SYNACKs == 2 && t.SentBytes > 0:
+		// One repetition may be a lost acknowledgement, which is made good at once;
+		// it counts only where data went unacknowledged as well.
+		return DroppedHandshake
+	case t.SentBytes == 0:
+		return Silent
+	}
+	return NoDataAck
+}

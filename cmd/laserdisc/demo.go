@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"laserdisc/capture/lab"
+)
+
+// isolated is set in the environment of a demo that runs in a network namespace of its own.
+const isolated = "LASERDISC_ISOLATED"
+
+// demoScans are the demo's two scans: the paper's ports with every handshake, for the order and
+// the matrix, and all ports of a few hosts, for where protocols live.
+var demoScans = []struct {
+	name string
+	args []string
+}{
+	{"ports", []string{"--ports", "paper", "--sample", "10%", "--sample-by", "host", "--all-handshakes", "--rate", "100000"}},
+	{"all", []string{"--ports", "all", "--sample", "0.05%", "--sample-by", "host", "--rate", "150000"}},
+}
+
+func demoCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "demo --out DIR",
+		Short: "Scan a simulated Internet, play it back, and draw the figures, in network namespaces of its own",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if os.Getenv(isolated) != "" {
+				return demo(cmd, out, false)
+			}
+			err := isolate(cmd)
+			var refused *exec.ExitError
+			if err == nil || errors.As(err, &refused) {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "laserdisc: no network namespace of its own (%v): using a simulated link in memory\n", err)
+			return demo(cmd, out, true)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "out/demo", "directory for everything that the demo makes; replaced if there")
+	return cmd
+}
+
+// isolate runs this command line again in network namespaces that have no way out.
+func isolate(cmd *cobra.Command) error {
+	child := exec.Command("/proc/self/exe", os.Args[1:]...)
+	child.Env = append(os.Environ(), isolated+"=1")
+	child.SysProcAttr = lab.Isolation()
+	child.Stdin, child.Stdout, child.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
+	if err := child.Start(); err != nil {
+		return err
+	}
+	return child.Wait()
+}
+
+// demo does the main job from the scan to the report.
+func demo(cmd *cobra.Command, out string, memory bool) error {
+	w := cmd.OutOrStdout()
+	network, err := newLab("", 1, -1)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(out); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	common := []string{"--seed", "1", "--synthetic", network.Name()}
+	for _, p := range network.Prefixes() {
+		common = append(common, p.String(), "--open", p.String())
+	}
+	if memory {
+		common = append(common, "--lab", "paper-shape")
+	} else {
+		stop, err := serve(cmd.Context(), network)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	var tables []string
+	for _, s := range demoScans {
+		run := filepath.Join(out, s.name)
+		table := filepath.Join(out, s.name+"-tables")
+		tables = append(tables, table)
+		if err := step(w, append(append([]string{"scan", "--out", run}, s.args...), common...)...); err != nil {
+			return err
+		}
+		if err := step(w, "replay", run, "--out", table); err != nil {
+			return err
+		}
+	}
+	for _, ports := range []string{"assigned", "ephemeral"} {
+		if err := step(w, "order", tables[0], "--ports", ports); err != nil {
+			return err
+		}
+	}
+	report := filepath.Join(out, "report")
+	return step(w, append([]string{"report", "--out", report}, tables...)...)
+}
+
+// serve answers for the lab's hosts at the far end of a wire until stop is called.
+func serve(ctx context.Context, network *lab.Network) (stop func(), err error) {
+	far, err := lab.Wire(network.Prefixes())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := lab.Serve(ctx, far, network); err != nil {
+			fmt.Fprintln(os.Stderr, "laserdisc: lab:", err)
+		}
+	}()
+	return func() { cancel(); <-done }, nil
+}
+
+// step shows a command line and carries it out.
+func step(w io.Writer, args ...string) error {
+	fmt.Fprint(w, "\n$ laserdisc")
+	for _, a := range args {
+		fmt.Fprint(w, " ", a)
+	}
+	fmt.Fprintln(w)
+	if code := run(args); code != 0 {
+		return fmt.Errorf("demo: laserdisc %s: exit code %d", args[0], code)
+	}
+	return nil
+}

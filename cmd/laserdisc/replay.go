@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"laserdisc/analysis"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+	"laserdisc/replay"
+)
+
+func replayCommand() *cobra.Command {
+	var out string
+	var workers int
+	cmd := &cobra.Command{
+		Use:   "replay RUN --out DIR",
+		Short: "Play a recorded run back, compare every packet, write attempts.parquet and services.parquet",
+		Long: `Play a recorded run back: the record's events go through the scan's own loop, and every packet
+that it sends is compared with the recorded one. Prints how many packets and services there were,
+the digest of the result, and "identical" or the first difference; a difference is exit code 1.
+A record that was cut off is played back as far as it goes.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return playBack(cmd.OutOrStdout(), args[0], out, workers)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the tables (made if missing)")
+	cmd.Flags().IntVar(&workers, "workers", runtime.NumCPU(), "parallel workers; the result does not depend on it")
+	_ = cmd.MarkFlagRequired("out")
+	return cmd
+}
+
+// playBack replays dir, writes its tables to out, and tells how it went.
+func playBack(w io.Writer, dir, out string, workers int) error {
+	result, err := replay.Run(dir, workers)
+	if err != nil {
+		return err
+	}
+	digest, err := writeTables(out, result)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%d packets, %d services, %d attempts\n", result.Packets, connected(result.Services), len(result.Attempts))
+	fmt.Fprintf(w, "digest %s\n", digest)
+	if result.Difference != nil {
+		return verdictError{result.Difference}
+	}
+	if result.Truncated != nil {
+		fmt.Fprintf(w, "identical as far as the record goes: %v\n", result.Truncated)
+		return nil
+	}
+	if err := result.Agrees(dir); err != nil {
+		return verdictError{err}
+	}
+	fmt.Fprintln(w, "identical")
+	return nil
+}
+
+func connected(services []session.Service) (n int) {
+	for i := range services {
+		if services[i].State.Connected() {
+			n++
+		}
+	}
+	return n
+}
+
+// writeTables writes both tables and the manifest, and returns one digest over all rows.
+func writeTables(out string, result *replay.Result) (string, error) {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return "", err
+	}
+	attempts, err := analysis.CreateAttempts(filepath.Join(out, "attempts.parquet"))
+	if err != nil {
+		return "", err
+	}
+	for i := range result.Attempts {
+		if err := attempts.Append(&result.Attempts[i]); err != nil {
+			return "", err
+		}
+	}
+	if err := attempts.Close(); err != nil {
+		return "", err
+	}
+	services, err := analysis.CreateServices(filepath.Join(out, "services.parquet"))
+	if err != nil {
+		return "", err
+	}
+	for i := range result.Services {
+		if err := services.Append(&result.Services[i]); err != nil {
+			return "", err
+		}
+	}
+	if err := services.Close(); err != nil {
+		return "", err
+	}
+	return attempts.Digest() + "-" + services.Digest(), record.SaveManifest(out, result.Manifest)
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"laserdisc/capture"
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/lab"
+	"laserdisc/capture/link"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+	"laserdisc/capture/target"
+)
+
+// scanOptions are the flags of scan.
+type scanOptions struct {
+	out        string
+	targets    target.Spec
+	seed       uint64
+	rate       uint64
+	handshakes string
+	session    session.Config
+	cooldown   time.Duration
+	device     string
+	sources    []string
+	sourcePort string
+	gatewayMAC string
+	synthetic  string
+	lab        string
+	loss       float64
+}
+
+func scanCommand() *cobra.Command {
+	o := scanOptions{session: session.Defaults()}
+	cmd := &cobra.Command{
+		Use:   "scan TARGET... --ports PORTS --out RUN",
+		Short: "Scan a sub-sample of services and record every packet",
+		Long: `Probe targets, find out what the services that answer speak, and record every packet in the run
+directory: packets.pcapng, manifest.json, services.jsonl. A TARGET is a prefix, an address, an
+ADDRESS:PORT, or a file of these. Ctrl-C stops probing and finishes what is in flight; a second
+one stops at once. Either way the record is closed, and plays back.
+
+Scan only what you may: see the README on ethics.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.targets.Targets = args
+			if !cmd.Flags().Changed("seed") {
+				o.seed = randomSeed()
+			}
+			return o.run(cmd)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "out", "o", "", "run directory, to be made")
+	_ = cmd.MarkFlagRequired("out")
+	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
+	f.Uint64Var(&o.seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
+	f.StringVar(&o.targets.Sample, "sample", "", "share of the targets to probe: 0.1%, 1/1000 or 0.001 (default all)")
+	f.StringVar(&o.targets.SampleBy, "sample-by", "service", "what the sample is drawn of: service, or host (the same hosts on all ports)")
+	f.StringVar(&o.targets.Shard, "shard", "", "i/n: the i-th of n disjoint parts, from 0")
+	f.StringSliceVar(&o.targets.Allow, "allow", nil, "file of prefixes: probe nothing else")
+	f.StringSliceVar(&o.targets.Block, "block", nil, "file of prefixes not to probe")
+	f.StringSliceVar(&o.targets.Open, "open", nil, "prefix of special-use space that may be probed (all of it is blocked otherwise)")
+	f.Uint64VarP(&o.rate, "rate", "r", 10000, "packets a second, all that is sent; 0 is no limit")
+	f.StringVar(&o.handshakes, "handshakes", "wait,tls,http,dns,redis", "what to say, in this order")
+	f.BoolVar(&o.session.All, "all-handshakes", false, "try every handshake, whatever comes back")
+	f.DurationVar(&o.session.Timeout, "timeout", o.session.Timeout, "for the answer to a SYN or to a handshake")
+	f.DurationVar(&o.session.Wait, "wait", o.session.Wait, "how long the handshake wait listens")
+	f.DurationVar(&o.session.RetransmitAfter, "retransmit-after", o.session.RetransmitAfter, "send again what was not acknowledged for so long")
+	f.IntVar(&o.session.Retransmits, "retransmits", o.session.Retransmits, "how many times")
+	f.DurationVar(&o.cooldown, "cooldown", 8*time.Second, "wait for answers after the last probe")
+	f.StringVarP(&o.device, "interface", "i", "", "interface (default: that of the route to the first target)")
+	f.StringSliceVar(&o.sources, "source-ip", nil, "source address (default: that of the route)")
+	f.StringVar(&o.sourcePort, "source-port", o.session.SourcePorts.String(), "range of source ports")
+	f.StringVar(&o.gatewayMAC, "gateway-mac", "", "Ethernet address to send to (default: that of the route's gateway)")
+	f.StringVar(&o.synthetic, "synthetic", "", "name of the simulated population that is scanned; tables and figures show it")
+	f.StringVar(&o.lab, "lab", "", "scan this population in memory, with no network and no privileges, in simulated time")
+	f.Float64Var(&o.loss, "loss", -1, "with --lab: share of packets lost (default: the population's)")
+	return cmd
+}
+
+func randomSeed() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:])
+}
+
+func (o *scanOptions) run(cmd *cobra.Command) error {
+	o.targets.Seed = o.seed
+	set, err := target.Compile(o.targets)
+	if err != nil {
+		return err
+	}
+	stderr := cmd.ErrOrStderr()
+	for _, e := range set.Excluded() {
+		fmt.Fprintf(stderr, "laserdisc: %s\n", e)
+	}
+	if set.Len() == 0 {
+		return fmt.Errorf("no targets: nothing is left after sample, shard and lists")
+	}
+	m, err := o.manifest(set)
+	if err != nil {
+		return err
+	}
+	wire, err := o.open(m, set)
+	if err != nil {
+		return err
+	}
+	defer wire.Close()
+	s := &capture.Scan{Dir: o.out, Manifest: m, Targets: set.Iterate(), Link: wire, Cooldown: o.cooldown}
+	if terminal(os.Stderr) {
+		s.Status = newStatusLine(os.Stderr, m, o.cooldown).show
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	defer stopOnSignal(s, cancel)()
+	if err := s.Run(ctx); err != nil {
+		return err
+	}
+	summary(stderr, m, o.out)
+	return nil
+}
+
+// stopOnSignal makes the first Ctrl-C stop the probing and the second one everything.
+func stopOnSignal(s *capture.Scan, cancel func()) (release func()) {
+	stop := make(chan struct{})
+	s.Stop = stop
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, unix.SIGTERM)
+	go func() {
+		if _, ok := <-signals; ok {
+			close(stop)
+		}
+		if _, ok := <-signals; ok {
+			cancel()
+		}
+	}()
+	return func() { signal.Stop(signals); close(signals) }
+}
+
+// manifest says all that the scan does.
+func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
+	handshakes, err := handshake.Parse(o.handshakes)
+	if err != nil {
+		return nil, fmt.Errorf("--handshakes: %w", err)
+	}
+	ports, err := parseSourcePorts(o.sourcePort)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := json.Marshal(o.targets)
+	if err != nil {
+		return nil, err
+	}
+	m := &record.Manifest{
+		Laserdisc: version, Revision: revision(), Go: runtime.Version(), GOARCH: runtime.GOARCH,
+		Synthetic: o.synthetic, Arguments: os.Args,
+		Seed: o.seed, CookieKey: capture.CookieKey(o.seed),
+		Targets: spec, TargetDigest: set.Digest(), TargetCount: set.Len(), Lists: []record.ListDigest{},
+		AllHandshakes: o.session.All,
+		Timeout:       record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
+		RetransmitAfter: record.Duration(o.session.RetransmitAfter), Retransmits: o.session.Retransmits,
+		Gather: record.Duration(o.session.Gather), ResponseLimit: o.session.ResponseLimit,
+		Rate: o.rate, SourcePorts: ports,
+	}
+	for _, l := range set.Lists() {
+		m.Lists = append(m.Lists, record.ListDigest(l))
+	}
+	for _, h := range handshakes {
+		m.Handshakes = append(m.Handshakes, h.Name)
+	}
+	return m, nil
+}
+
+func parseSourcePorts(text string) (r record.PortRange, err error) {
+	if _, err := fmt.Sscanf(text, "%d-%d", &r.First, &r.Last); err != nil || r.First == 0 || r.Last < r.First {
+		return r, fmt.Errorf("--source-port %q: want FIRST-LAST, as in 61000-65535", text)
+	}
+	return r, nil
+}
+
+// open opens the link and notes in the manifest where packets come from.
+func (o *scanOptions) open(m *record.Manifest, set *target.Set) (link.Link, error) {
+	if o.lab != "" {
+		return o.openLab(m)
+	}
+	cfg := link.Config{Interface: o.device, Targets: set.Examples(), FirstPort: m.SourcePorts.First, LastPort: m.SourcePorts.Last}
+	for _, text := range o.sources {
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("--source-ip: %w", err)
+		}
+		cfg.Sources = append(cfg.Sources, a)
+	}
+	if o.gatewayMAC != "" {
+		mac, err := net.ParseMAC(o.gatewayMAC)
+		if err != nil {
+			return nil, fmt.Errorf("--gateway-mac: %w", err)
+		}
+		cfg.GatewayMAC = mac
+	}
+	wire, err := link.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if m.Sources = cfg.Sources; len(m.Sources) == 0 {
+		info := wire.Info()
+		for _, a := range []netip.Addr{info.Source4, info.Source6} {
+			if a.IsValid() {
+				m.Sources = append(m.Sources, a)
+			}
+		}
+	}
+	return wire, nil
+}
+
+// openLab puts the scan before a simulated Internet in memory. Its time starts now, and then is
+// the simulation's.
+func (o *scanOptions) openLab(m *record.Manifest) (link.Link, error) {
+	network, err := newLab(o.lab, 1, o.loss)
+	if err != nil {
+		return nil, err
+	}
+	m.Synthetic = network.Name()
+	m.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+	return link.NewMemory(network, time.Now().UnixNano()), nil
+}
+
+// newLab loads a population by file name or built-in name.
+func newLab(name string, seed uint64, loss float64) (*lab.Network, error) {
+	p, err := lab.Load(name)
+	if err != nil {
+		return nil, err
+	}
+	if loss >= 0 {
+		p.Network.Loss = loss
+		if err := p.Network.Check(); err != nil {
+			return nil, fmt.Errorf("--loss: %w", err)
+		}
+	}
+	return lab.New(p, seed), nil
+}
+
+// summary tells how a scan went.
+func summary(w io.Writer, m *record.Manifest, dir string) {
+	var b strings.Builder
+	c := m.Counters
+	elapsed := m.End.Sub(m.Start)
+	fmt.Fprintf(&b, "%d of %d targets probed in %v; %d packets sent, %d received, %d dropped\n",
+		c.Launched, m.TargetCount, elapsed.Round(time.Millisecond), c.Sent, c.Received, m.Drops.Kernel)
+	fmt.Fprintf(&b, "%d services answered (hit rate %.3f %%); seed %d\n", c.Services, percent(c.Services, c.Launched), m.Seed)
+	if m.Interrupted {
+		b.WriteString("interrupted: not every target was probed\n")
+	}
+	fmt.Fprintf(&b, "record: %s\n", dir)
+	fmt.Fprint(w, b.String())
+}
+
+func percent(part, whole uint64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
+}

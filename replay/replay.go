@@ -1,0 +1,240 @@
+// Package replay plays a recorded run back: the same loop as the live scan's, fed from the
+// record, with every packet that it sends compared with the one that was sent.
+package replay
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"laserdisc/capture"
+	"laserdisc/capture/packet"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+)
+
+// Result is what a record says. Attempts and Services are sorted by address, port, and number of
+// attempt, so that they depend on the record alone.
+type Result struct {
+	Manifest *record.Manifest
+	Packets  uint64 // frames played back
+	Attempts []session.Attempt
+	Services []session.Service
+
+	// Truncated is set if the record ends before the scan did; what stands before is played back.
+	Truncated *record.TruncatedError
+	// Difference is the first packet that is not what the session sends; nil: identical.
+	Difference *Difference
+}
+
+// Difference is a packet that playback and record disagree on.
+type Difference struct {
+	Frame    uint64 // number in the record; of the last frame, when the record lacks one
+	Recorded string // "" if the record has no such packet
+	Played   string // "" if the session sends no such packet
+}
+
+func (d *Difference) Error() string {
+	switch {
+	case d.Recorded == "":
+		return fmt.Sprintf("after frame %d: the session sends %s, which the record does not have", d.Frame, d.Played)
+	case d.Played == "":
+		return fmt.Sprintf("frame %d: recorded %s, which the session does not send", d.Frame, d.Recorded)
+	}
+	return fmt.Sprintf("frame %d: recorded %s, but the session sends %s", d.Frame, d.Recorded, d.Played)
+}
+
+// Run plays back the run in dir on the given number of workers, which changes the time it takes
+// and nothing else. A difference or a truncation is part of the result, not an error; errors are
+// for what cannot be read.
+func Run(dir string, workers int) (*Result, error) {
+	r, err := record.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if r.Manifest() == nil {
+		return nil, fmt.Errorf("replay: %s: no manifest: not a run that laserdisc recorded", dir)
+	}
+	result := &Result{Manifest: r.Manifest()}
+	players := make([]*player, max(1, workers))
+	for i := range players {
+		if players[i], err = newPlayer(result.Manifest); err != nil {
+			return nil, err
+		}
+	}
+	var group sync.WaitGroup
+	for _, p := range players {
+		group.Go(p.run)
+	}
+	err = deal(r, players, result)
+	group.Wait()
+	if err != nil {
+		return nil, err
+	}
+	return result, gather(players, result)
+}
+
+// gather merges what the players found.
+func gather(players []*player, result *Result) error {
+	for _, p := range players {
+		var d *Difference
+		if errors.As(p.err, &d) {
+			if result.Difference == nil || d.Frame < result.Difference.Frame {
+				result.Difference = d
+			}
+		} else if p.err != nil {
+			return p.err
+		}
+		result.Attempts = append(result.Attempts, p.attempts...)
+		result.Services = append(result.Services, p.services...)
+	}
+	slices.SortStableFunc(result.Attempts, func(a, b session.Attempt) int {
+		return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number))
+	})
+	slices.SortStableFunc(result.Services, func(a, b session.Service) int {
+		return a.Service.Compare(b.Service)
+	})
+	result.dropRepeats()
+	return nil
+}
+
+// dropRepeats keeps one answer of each target that refused: nothing is remembered of those
+// during a scan, so that each of its resets or ICMP errors stands alone.
+func (r *Result) dropRepeats() {
+	refused := func(s session.State) bool { return !s.Connected() }
+	r.Attempts = slices.CompactFunc(r.Attempts, func(a, b session.Attempt) bool {
+		return a.Service == b.Service && a.Number == b.Number && refused(b.State)
+	})
+	r.Services = slices.CompactFunc(r.Services, func(a, b session.Service) bool {
+		return a.Service == b.Service && refused(b.State)
+	})
+}
+
+// player is one worker: the source of its machine's events and the sink of what it does.
+type player struct {
+	machine *session.Machine
+	framer  *capture.Framer
+	in      chan *hand
+	out     chan *hand // empty ones, back to the dealer
+
+	hand     *hand
+	next     int    // in hand.cards
+	probed   uint64 // number of the sent frame that a probe was made of
+	lastSeen uint64
+	ending   *ending
+	attempts []session.Attempt
+	services []session.Service
+	err      error
+}
+
+// ending is how the record ended.
+type ending struct {
+	time  int64
+	clean bool // the scan's own end
+	told  bool // the machine knows
+}
+
+func newPlayer(m *record.Manifest) (*player, error) {
+	cfg, err := capture.Settings(m)
+	if err != nil {
+		return nil, err
+	}
+	framer, err := capture.NewFramer(m)
+	if err != nil {
+		return nil, err
+	}
+	p := &player{framer: framer, in: make(chan *hand, handsInFlight), out: make(chan *hand, handsInFlight)}
+	for range handsInFlight {
+		p.out <- &hand{}
+	}
+	p.machine, err = session.New(cfg, p)
+	return p, err
+}
+
+func (p *player) run() {
+	p.err = p.machine.Run(p)
+	for h := range p.in { // after a difference: let the dealer go on
+		p.out <- h
+	}
+}
+
+// peek returns the next frame, or nil at the end.
+func (p *player) peek() *card {
+	for p.ending == nil && (p.hand == nil || p.next == len(p.hand.cards)) {
+		if p.hand != nil {
+			p.out <- p.hand
+		}
+		p.hand, p.next = <-p.in, 0
+		if p.hand == nil {
+			p.ending = &ending{}
+		} else if p.hand.ending != nil {
+			p.ending = p.hand.ending
+		}
+	}
+	if p.next < len(p.hand.cards) {
+		return &p.hand.cards[p.next]
+	}
+	return nil
+}
+
+func (p *player) take(c *card) {
+	p.lastSeen = c.segment.Number
+	p.next++
+}
+
+// Next implements session.Source.
+func (p *player) Next(deadline int64, e *session.Event) error {
+	c := p.peek()
+	switch {
+	case c == nil && p.ending.told:
+		return io.EOF
+	case c == nil:
+		p.ending.told = true
+		e.Time = p.ending.time
+	case deadline <= c.segment.Time:
+		e.Time = deadline
+	case c.direction == record.Received:
+		e.Time, e.Segment = c.segment.Time, &c.segment
+		p.take(c)
+	case p.probed == c.segment.Number:
+		return &Difference{Frame: c.segment.Number, Recorded: describe(&c.segment)}
+	default:
+		// The session did not ask for it, so it was a probe; Send takes it off.
+		p.probed = c.segment.Number
+		e.Time, e.Target = c.segment.Time, c.segment.Dst
+	}
+	return nil
+}
+
+// Send implements session.Sink: the packet must be the record's next.
+func (p *player) Send(s *packet.Segment) error {
+	c := p.peek()
+	if c == nil {
+		if p.ending.clean {
+			return &Difference{Frame: p.lastSeen, Played: describe(s)}
+		}
+		return nil // the record was cut off here
+	}
+	if c.direction != record.Sent || s.Time != c.segment.Time || !bytes.Equal(p.framer.Frame(s), c.frame) {
+		return &Difference{Frame: c.segment.Number, Recorded: describe(&c.segment), Played: describe(s)}
+	}
+	p.take(c)
+	return nil
+}
+
+// Attempt implements session.Sink.
+func (p *player) Attempt(a *session.Attempt) error {
+	p.attempts = append(p.attempts, a.Clone())
+	return nil
+}
+
+// Service implements session.Sink.
+func (p *player) Service(s *session.Service) error {
+	p.services = append(p.services, s.Clone())
+	return nil
+}
