@@ -1,0 +1,69 @@
+package handshake
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+var ssh = Protocol{
+	Name:        "ssh",
+	ServerFirst: true,
+	Spec:        "RFC 4253, section 4.2",
+	First:       "our own identification",
+	Signature:   "a line SSH-version-software; other lines may come before it",
+	Leads:       textLeads,
+	Hello:       func(b []byte, _ netip.AddrPort, _ uint64) []byte { return append(b, "SSH-2.0-laserdisc_0.1\r\n"...) },
+	Match:       matchSSH,
+	Details:     sshDetails,
+}
+
+// matchSSH looks for the identification, RFC 4253, section 4.2: "SSH-protoversion-softwareversion", ended by CR LF, at
+// most 255 bytes. A server may send other lines before it, which do not begin with "SSH-".
+func matchSSH(data []byte) Match {
+	at := identification(data)
+	if at < 0 {
+		if hasPrefix(data, maxStartups) {
+			return likely(len(maxStartups))
+		}
+		return Match{}
+	}
+	line, rest, ended := cutLine(data[at:])
+	version, software, ok := bytes.Cut(line[4:], []byte("-"))
+	if !ok || !isSSHVersion(version) || len(line) > 255 || !isPrintable(software) {
+		return Match{}
+	}
+	return certainIf(ended && at == 0, len(data)-len(rest))
+}
+
+// maxStartups is all that an OpenSSH server says to those whom its MaxStartups turns away (sshd.c).
+const maxStartups = "Exceeded MaxStartups\r\n"
+
+// identification finds the line that begins with "SSH-", or gives -1. The lines before it are text.
+func identification(data []byte) int {
+	if hasPrefix(data, "SSH-") {
+		return 0
+	}
+	i := bytes.Index(data, sshLine)
+	if i < 0 || !isText(data[:i]) {
+		return -1
+	}
+	return i + 1
+}
+
+var sshLine = []byte("\nSSH-")
+
+// isSSHVersion: 2.0, 1.99 for both (RFC 4253, section 5.1), and the 1.x of before.
+func isSSHVersion(v []byte) bool {
+	return len(v) >= 3 && len(v) <= 4 && (v[0] == '1' || v[0] == '2') && v[1] == '.' && isDigit(v[2]) && isDigit(v[len(v)-1])
+}
+
+func sshDetails(data []byte) []Detail {
+	at := identification(data)
+	if at < 0 {
+		return details("note", "MaxStartups exceeded")
+	}
+	line, _, _ := cutLine(data[at:])
+	version, software, _ := bytes.Cut(line[4:], []byte("-"))
+	software, comment, _ := bytes.Cut(software, []byte(" "))
+	return details("version", show(version), "software", show(software), "comment", show(comment))
+}

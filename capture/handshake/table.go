@@ -1,0 +1,126 @@
+package handshake
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// table lists the protocols. Its order is their precedence: what another protocol carries comes before its carrier, and a
+// text protocol whose greeting may follow other lines comes after those that own the first line.
+var table = []*Protocol{
+	&wait,
+	&newlines,
+	&newlines50,
+	// Carried in HTTP or TLS, or answering HTTP as a courtesy.
+	&tls,
+	&tlsLegacy,
+	&http,
+	&httpOptions,
+	// Told apart by their first line.
+	&smtp,
+	&ftp,
+	&redis,
+	// Binary, told apart by their framing.
+	&mysql,
+	&dns,
+	// A greeting that other lines may precede.
+	&ssh,
+	&telnet,
+}
+
+// Table returns the protocols in order of precedence. It must not be modified.
+func Table() []*Protocol { return table }
+
+// candidates holds, for every first byte, the protocols whose answer can begin with it, in table order.
+var candidates = byFirstByte(table)
+
+func byFirstByte(table []*Protocol) (by [256][]*Protocol) {
+	for _, p := range table {
+		if p.Match == nil {
+			continue
+		}
+		for c := range by {
+			if p.Leads == "" || strings.IndexByte(p.Leads, byte(c)) >= 0 {
+				by[c] = append(by[c], p)
+			}
+		}
+	}
+	return by
+}
+
+// Lookup finds a protocol by its name.
+func Lookup(name string) (*Protocol, bool) {
+	for _, p := range table {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// Parse reads a list of handshakes such as "wait,tls,http", in the order in which they are to be tried. "all" stands for
+// wait and every protocol whose client speaks first, in table order; those left out would only wait again. An unknown
+// name and a repeated one are errors; the first says which names are near.
+func Parse(list string) ([]*Protocol, error) {
+	if strings.TrimSpace(list) == "all" {
+		return speaking(), nil
+	}
+	var ps []*Protocol
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		p, ok := Lookup(name)
+		if !ok {
+			return nil, unknown(name)
+		}
+		if slices.Contains(ps, p) {
+			return nil, fmt.Errorf("handshake %q is listed twice", name)
+		}
+		ps = append(ps, p)
+	}
+	return ps, nil
+}
+
+func speaking() []*Protocol {
+	ps := []*Protocol{&wait}
+	for _, p := range table {
+		if p.Hello != nil {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+func unknown(name string) error {
+	var near []string
+	for _, p := range table {
+		if strings.HasPrefix(p.Name, name) && name != "" || distance(p.Name, name) <= 2 {
+			near = append(near, p.Name)
+		}
+	}
+	if len(near) == 0 {
+		return fmt.Errorf("unknown handshake %q: `laserdisc protocols` lists them", name)
+	}
+	return fmt.Errorf("unknown handshake %q: did you mean %s?", name, strings.Join(near, " or "))
+}
+
+// distance counts the characters to insert, delete or replace to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
