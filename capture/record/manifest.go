@@ -38,7 +38,7 @@ type Manifest struct {
 	Targets      json.RawMessage `json:"targets,omitempty"` // target.Spec
 	TargetDigest string          `json:"target_digest"`     // SHA-256 of the specification, hexadecimal
 	TargetCount  uint64          `json:"target_count"`      // services to probe
-	Lists        []ListDigest    `json:"lists"`             // files the targets were read from
+	Lists        []ListDigest    `json:"lists,omitempty"`   // files the targets were read from
 
 	Handshakes    []string `json:"handshakes"`     // in the order they are tried
 	AllHandshakes bool     `json:"all_handshakes"` // whether each is tried whatever comes back
@@ -79,7 +79,7 @@ type Link struct {
 	MTU        int      `json:"mtu"` // bytes, without the Ethernet header
 	SourceMAC  string   `json:"source_mac"`
 	GatewayMAC string   `json:"gateway_mac"`
-	Offloads   []string `json:"offloads"` // those switched on, by ethtool's names, sorted
+	Offloads   []string `json:"offloads,omitempty"` // those switched on, by ethtool's names, sorted
 }
 
 // Counters count frames of packets.pcapng, but for Launched and Services. Each
@@ -198,10 +198,14 @@ func writeManifest(dir string, m *Manifest) error {
 	}
 	path := filepath.Join(dir, manifestFile)
 	temporary := path + ".new"
-	if err := writeSynced(temporary, text); err != nil {
-		return errors.Join(err, os.Remove(temporary))
+	if err = writeSynced(temporary, text); err == nil {
+		err = os.Rename(temporary, path)
 	}
-	return os.Rename(temporary, path)
+	if err != nil {
+		_ = os.Remove(temporary) // which may not be there
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
 }
 
 func writeSynced(path string, text []byte) error {

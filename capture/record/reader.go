@@ -93,7 +93,7 @@ func packetsFiles() []string {
 // newReader reads from src, which errors call path.
 func newReader(path string, src io.Reader) (*Reader, error) {
 	r := &Reader{path: path}
-	plain, err := r.decompress(bufio.NewReader(src))
+	plain, err := r.decompress(bufio.NewReaderSize(src, 64<<10))
 	if err == nil {
 		r.in = newWindow(plain)
 		err = r.begin()
@@ -182,14 +182,16 @@ func (r *Reader) End() (int64, bool) {
 	return end, true
 }
 
-// Close closes the file. The last frame's data is no longer valid.
+// Close closes the file. What End says stays.
 func (r *Reader) Close() error {
 	var errs []error
 	for _, c := range r.closers {
 		errs = append(errs, c.Close())
 	}
 	r.closers = nil
-	r.err = errClosed
+	if r.err == nil {
+		r.err = errClosed
+	}
 	return errors.Join(errs...)
 }
 

@@ -69,7 +69,7 @@ func Create(dir string, m *Manifest) (*Writer, error) {
 		return nil, errors.Join(err, packets.Close(), os.Remove(packets.Name()))
 	}
 	if err := writeManifest(dir, m); err != nil {
-		return nil, errors.Join(fmt.Errorf("record: %w", err), packets.Close(), services.Close(),
+		return nil, errors.Join(err, packets.Close(), services.Close(),
 			os.Remove(packets.Name()), os.Remove(services.Name()))
 	}
 	return start(dir, packets, services), nil
@@ -210,8 +210,9 @@ func (w *Writer) appendEnding(m *Manifest) {
 	w.chunk.packets = appendStatistics(b, Received, s)
 }
 
-// stop ends the writing goroutine, which must be idle, and closes the files.
+// stop ends the writing goroutine and closes the files.
 func (w *Writer) stop() error {
+	w.pending.Wait() // after an error Flush does not
 	close(w.full)
 	return errors.Join(w.packets.Sync(), w.packets.Close(), w.services.Sync(), w.services.Close())
 }
