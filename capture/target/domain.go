@@ -1,0 +1,142 @@
+package target
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"sort"
+)
+
+// service is an address with a port of its own: 16 bytes of address, 2 of port,
+// so that byte order is the order of address and port, and a list of millions
+// costs 18 bytes each.
+type service [18]byte
+
+func serviceOf(a address, port uint16) (s service) {
+	binary.BigEndian.PutUint64(s[0:], a.hi)
+	binary.BigEndian.PutUint64(s[8:], a.lo)
+	binary.BigEndian.PutUint16(s[16:], port)
+	return s
+}
+
+func (s *service) address() address {
+	return address{binary.BigEndian.Uint64(s[0:]), binary.BigEndian.Uint64(s[8:])}
+}
+
+func (s *service) port() uint16 { return binary.BigEndian.Uint16(s[16:]) }
+
+// addressesOf gives the addresses of services as a set.
+func addressesOf(services []service) spans {
+	list := make([]span, len(services))
+	for i := range services {
+		list[i] = span{services[i].address(), services[i].address()}
+	}
+	return union(list)
+}
+
+// domain is a set of services: every address of a set on every port of another,
+// and single services beside them that are not among these. It is immutable.
+type domain struct {
+	addresses spans
+	ports     []uint16  // ascending
+	services  []service // ascending
+}
+
+// newDomain takes possession of its arguments, which may be in any order and
+// may overlap.
+func newDomain(addresses []span, ports []uint16, services []service) domain {
+	d := domain{addresses: union(addresses), ports: ports}
+	slices.SortFunc(services, func(a, b service) int { return bytes.Compare(a[:], b[:]) })
+	services = slices.Compact(services)
+	d.services = slices.DeleteFunc(services, func(s service) bool {
+		_, common := slices.BinarySearch(ports, s.port())
+		return common && d.addresses.contains(s.address())
+	})
+	return d
+}
+
+// size counts the services.
+func (d domain) size() uint128 {
+	return d.addresses.size().times(uint64(len(d.ports))).plus(uint128{0, uint64(len(d.services))})
+}
+
+// within gives the services whose address is in s, and how many are not.
+func (d domain) within(s spans) (domain, uint64) {
+	outside := s.complement()
+	if !d.touches(outside) {
+		return d, 0
+	}
+	return d.clip(s), d.clip(outside).size().saturated()
+}
+
+// without gives the services whose address is not in s, and how many are.
+func (d domain) without(s spans) (domain, uint64) {
+	if !d.touches(s) {
+		return d, 0
+	}
+	return d.clip(s.complement()), d.clip(s).size().saturated()
+}
+
+// touches says whether a service has its address in s. It saves a copy of a long
+// list for each block of special-use space that has nothing to do with it.
+func (d domain) touches(s spans) bool {
+	return slices.ContainsFunc(s, func(in span) bool {
+		i := sort.Search(len(d.addresses), func(i int) bool { return !d.addresses[i].last.less(in.first) })
+		return i < len(d.addresses) && !in.last.less(d.addresses[i].first) || len(d.servicesIn(in)) > 0
+	})
+}
+
+func (d domain) clip(s spans) domain {
+	clipped := domain{addresses: d.addresses.intersect(s), ports: d.ports}
+	for _, in := range s {
+		clipped.services = append(clipped.services, d.servicesIn(in)...)
+	}
+	return clipped
+}
+
+// servicesIn gives the single services with an address in a span.
+func (d domain) servicesIn(in span) []service {
+	from := sort.Search(len(d.services), func(i int) bool { return !d.services[i].address().less(in.first) })
+	rest := d.services[from:]
+	return rest[:sort.Search(len(rest), func(i int) bool { return in.last.less(rest[i].address()) })]
+}
+
+// addressTable numbers the addresses of a set from 0, in ascending order.
+type addressTable struct {
+	spans  spans
+	starts []uint64 // the number of each span's first address
+}
+
+// newAddressTable numbers a set of at most 2^64 addresses.
+func newAddressTable(set spans) addressTable {
+	t := addressTable{set, make([]uint64, len(set))}
+	var next uint64
+	for i, s := range set {
+		t.starts[i] = next
+		next += s.last.minus(s.first).lo + 1
+	}
+	return t
+}
+
+func (t *addressTable) at(number uint64) netip.Addr {
+	low, high := 0, len(t.starts)
+	for high-low > 1 {
+		middle := int(uint(low+high) / 2)
+		if t.starts[middle] <= number {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return t.spans[low].first.plus(number - t.starts[low]).addr()
+}
+
+// numberOf is the inverse of at; false for an address outside the set.
+func (t *addressTable) numberOf(a address) (uint64, bool) {
+	i := sort.Search(len(t.spans), func(i int) bool { return !t.spans[i].last.less(a) })
+	if i == len(t.spans) || a.less(t.spans[i].first) {
+		return 0, false
+	}
+	return t.starts[i] + a.minus(t.spans[i].first).lo, true
+}

@@ -1,0 +1,161 @@
+// Package target says what to scan: which services, and in which order.
+//
+// A Spec names addresses and ports. Compile resolves it into a Set: the services
+// in one order that a seed decides, so that the i-th target is a function of the
+// seed and i alone, whatever the number of threads, shards or machines.
+//
+// # What is in the set
+//
+// The domain is every address of Targets on every port of Ports, and the targets
+// that were given with a port of their own; each once, however often it is named.
+// Three things narrow it, in this order:
+//
+//   - Allow: if given, an address that is not on it is left out.
+//   - Special-use space (see SpecialUse) is left out, except where it is in Open.
+//     Allow doesn't open anything: a long list of allowed networks must not
+//     open private space by accident.
+//   - Block: an address that is on it is never yielded, opened or not.
+//
+// The first two shrink the domain. A block list does not: it takes targets out of
+// the order and leaves all others at their places. A network that asks not to be
+// scanned can be added to the list, and neither the sample nor the position at
+// which a scan is resumed changes for anybody else.
+//
+// # Samples
+//
+// The order is a keyed permutation of the domain of N services. A sample by
+// service is the first ceil(f*N) of it, hence with the same seed a smaller sample
+// is part of every larger one, and comes first. A sample by host is every service
+// of the first ceil(f*H) hosts in a seeded permutation of the H hosts, these
+// services permuted anew: smaller samples are part of larger ones, in another
+// order. Hosts that only appear with a port of their own are sampled apart, also
+// ceil(f*H) of them, for they have not the same ports. Both depend on seed and
+// domain alone.
+//
+// Shard i of n is every n-th target of the sample, from the i-th on: the shards
+// are disjoint, together they are the sample, and each is spread over all of it.
+package target
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/gaissmai/bart"
+)
+
+// Spec is a scan's targets as they were asked for. Its zero value asks for none.
+type Spec struct {
+	// Targets are addresses, prefixes, "ip:port", "[ip]:port", or files of these,
+	// one a line, "#" starting a comment; "@path" is always a file.
+	Targets []string `json:"targets"`
+
+	// Ports for the targets without one of their own, as ParsePorts reads them.
+	Ports string `json:"ports,omitempty"`
+
+	Seed     uint64 `json:"seed,string"`         // quoted: JSON numbers lose digits above 2^53
+	Sample   string `json:"sample,omitempty"`    // as ParseFraction reads it; "" is all
+	SampleBy string `json:"sample_by,omitempty"` // "service" (also "") or "host"
+	Shard    string `json:"shard,omitempty"`     // "i/n", i from 1 to n; "" is 1/1
+
+	// Addresses, prefixes, or files of these as in Targets; see the package's text.
+	Allow []string `json:"allow,omitempty"`
+	Block []string `json:"block,omitempty"`
+	Open  []string `json:"open,omitempty"`
+}
+
+// Exclusion counts what one entry kept out of the domain, before sampling and
+// sharding. A service that several would exclude counts for the first.
+type Exclusion struct {
+	Reason  string `json:"reason"`         // "allow list", "special use" or "block list"
+	Entry   string `json:"entry"`          // the special-use prefix, or the list as it was given
+	Note    string `json:"note,omitempty"` // what the prefix is for, and the RFC that says so
+	Targets uint64 `json:"targets"`        // services; math.MaxUint64 stands for more than that
+}
+
+// Set is a compiled Spec. It is immutable: goroutines may share it.
+type Set struct {
+	table    addressTable
+	ports    []uint16     // for each address of the table
+	services []service    // beside them, in the sample
+	hosts    *permutation // of the table's addresses; nil unless sampled by host
+	order    permutation  // of the sample's services: services, then host by host
+	blocked  *bart.Lite   // nil is none
+	shard    shard
+	length   uint64 // positions in the shard
+
+	excluded []Exclusion
+	lists    []List
+	digest   string
+}
+
+// Len gives the number of positions in this shard's sample: the number of its
+// targets, plus those that the block list takes out.
+func (s *Set) Len() uint64 { return s.length }
+
+// At gives the target at a position, from 0 to Len()-1; false if it is on the
+// block list, or the position beyond the end.
+func (s *Set) At(position uint64) (netip.AddrPort, bool) {
+	if position >= s.length {
+		return netip.AddrPort{}, false
+	}
+	target := s.target(s.order.at(s.shard.index + position*s.shard.count))
+	if s.blocked != nil && s.blocked.Contains(target.Addr()) {
+		return netip.AddrPort{}, false
+	}
+	return target, true
+}
+
+// target gives one of the services that order permutes.
+func (s *Set) target(number uint64) netip.AddrPort {
+	single := uint64(len(s.services))
+	if number < single {
+		one := &s.services[number]
+		return netip.AddrPortFrom(one.address().addr(), one.port())
+	}
+	number -= single
+	host, port := number/uint64(len(s.ports)), s.ports[number%uint64(len(s.ports))]
+	if s.hosts != nil {
+		host = s.hosts.at(host)
+	}
+	return netip.AddrPortFrom(s.table.at(host), port)
+}
+
+// Iterate starts at the shard's first position.
+func (s *Set) Iterate() *Iterator { return &Iterator{set: s} }
+
+// Excluded gives what was kept out, and why: the allow list, special-use space
+// that the domain touches, longest prefixes first, and every entry of Block.
+func (s *Set) Excluded() []Exclusion { return slices.Clone(s.excluded) }
+
+// Lists gives the files that were read, in the order of the Spec's fields.
+func (s *Set) Lists() []List { return slices.Clone(s.lists) }
+
+// Digest gives the SHA-256, in hexadecimal, of the resolved specification: seed,
+// sample, domain and block list, not the words they were asked for with. It is
+// the same for all shards of a scan.
+func (s *Set) Digest() string { return s.digest }
+
+// Iterator yields a shard's targets in their order, without allocating. It is
+// for one goroutine; a Set may have many.
+type Iterator struct {
+	set  *Set
+	next uint64
+}
+
+// Next gives the next target, and false after the last.
+func (it *Iterator) Next() (netip.AddrPort, bool) {
+	for it.next < it.set.length {
+		it.next++
+		if target, ok := it.set.At(it.next - 1); ok {
+			return target, true
+		}
+	}
+	return netip.AddrPort{}, false
+}
+
+// Position gives the position that Next looks at next, from 0 to Len(). A scan
+// that goes on from it with Seek leaves out nothing and repeats nothing.
+func (it *Iterator) Position() uint64 { return it.next }
+
+// Seek goes to a position of the shard; beyond Len() there are no targets.
+func (it *Iterator) Seek(position uint64) { it.next = position }
