@@ -83,9 +83,9 @@ type Link struct {
 }
 
 // Counters count frames of packets.pcapng, but for Launched and Services. Each
-// equals what the tshark filter beside it selects. Ethernet is interface 0 for
-// what was sent and 1 for what was received; an ICMP error is kept out of the
-// TCP counters because tshark also reads the segment that it quotes.
+// equals what the tshark filter beside it selects: interface 0 is what was
+// sent, 1 what was received. An ICMP error is kept out of the TCP counters
+// because tshark also reads the segment that it quotes.
 type Counters struct {
 	Launched        uint64 `json:"launched"`         // targets begun
 	Sent            uint64 `json:"sent"`             // frame.interface_id==0
