@@ -1,0 +1,462 @@
+package lab
+
+import (
+	"container/heap"
+	"math"
+	"time"
+
+	"laserdisc/capture/packet"
+)
+
+// The server's TCP is that of RFC 9293 with the retransmission timer of RFC 6298, as far as a
+// client can see it. It opens no congestion window beyond the initial ten segments (RFC 6928)
+// until they are acknowledged.
+
+const (
+	firstTimeout   = time.Second // of a SYN-ACK or of data; doubles each time
+	synackRepeats  = 3           // after 1, 3 and 7 s
+	droppedRepeats = 8           // of a service whose handshake is dropped (paper: 7.8 on average)
+	longestTimeout = 8 * time.Second
+	dataRepeats    = 5
+	idle           = 60 * time.Second // after which a connection is forgotten
+	initialWindow  = 10               // segments
+	heldPieces     = 16               // segments kept that came too early
+	longestSpeech  = 1 << 16          // bytes that one connection gets
+)
+
+type connState uint8
+
+const (
+	synReceived connState = iota
+	established
+	finished // our FIN is sent
+)
+
+const never = math.MaxInt64
+
+// conn is one connection, from its SYN on.
+type conn struct {
+	event
+	net     *Network
+	id      tuple
+	service service
+	stack   *stack
+	ttl     uint8
+	boxTTL  uint8 // of what a box on the way says in the service's name
+	toMAC   packet.MAC
+	fromMAC packet.MAC
+	state   connState
+
+	offered    packet.Options // of the client's SYN
+	timestamps bool
+	recent     uint32 // the client's latest timestamp (RFC 7323, section 4.3)
+	irs        uint32 // the client's first sequence number
+	next       uint32 // the next expected from it
+	window     uint32 // that it offers, in bytes
+	early      []piece
+
+	iss     uint32 // our first sequence number
+	una     uint32 // oldest that is not acknowledged
+	nxt     uint32 // next to send
+	top     uint32 // one past the highest sent
+	speech  []byte // all that is to be said, from iss+1 on
+	said    int    // of it, bytes released for sending
+	closing bool   // a FIN follows the speech
+	talk    talk   // what the server is doing
+
+	tries    int
+	resendAt int64
+	actAt    int64
+	expireAt int64
+	lastSent int64 // arrival of the last packet sent: later ones do not overtake it
+	deaf     bool  // hears nothing but a reset
+	owed     bool  // an acknowledgement
+	gone     bool
+}
+
+// piece is a segment that came too early.
+type piece struct {
+	seq  uint32
+	data []byte
+}
+
+func (n *Network) newConn(now int64, id tuple, s *packet.Segment, v service, frame []byte) *conn {
+	k, hops := n.stack(&v.host)
+	c := &conn{
+		event:   event{index: -1},
+		net:     n,
+		id:      id,
+		service: v,
+		stack:   k,
+		ttl:     k.ttl - hops,
+		boxTTL:  k.ttl - hops,
+		toMAC:   packet.MAC(frame[6:12]),
+		fromMAC: packet.MAC(frame[0:6]),
+		offered: packet.ParseOptions(s.Options),
+		irs:     s.Seq,
+		next:    s.Seq + 1,
+		window:  uint32(s.Window),
+
+		resendAt: never,
+		actAt:    never,
+		expireAt: now + int64(idle),
+	}
+	if v.behaviour != Serves && v.unit(forBox) < 0.5 {
+		c.boxTTL = 255 - hops/2 // a middlebox on the way, with a stack of its own
+	}
+	c.event.conn = c
+	c.timestamps = k.timestamps && c.offered.Timestamps
+	c.recent = c.offered.TSVal
+	// RFC 6528: a keyed function of the connection plus a clock of 4 µs.
+	hi, lo := halves(id.client.Addr())
+	c.iss = uint32(n.key.draw(v.bits(forISN)^hi, lo<<16|uint64(id.client.Port()))) + uint32(now/4000)
+	c.una, c.nxt, c.top = c.iss, c.iss+1, c.iss+1
+	return c
+}
+
+// drop forgets the connection.
+func (c *conn) drop() {
+	c.gone = true
+	delete(c.net.conns, c.id)
+	if c.index >= 0 {
+		heap.Remove(&c.net.events, c.index)
+	}
+}
+
+// schedule puts the connection's next deadline into the network's queue.
+func (c *conn) schedule() {
+	if !c.gone {
+		c.net.at(&c.event, min(c.resendAt, c.actAt, c.expireAt))
+	}
+}
+
+// wake does what is due.
+func (c *conn) wake(now int64) {
+	if c.expireAt <= now {
+		c.drop()
+		return
+	}
+	if c.actAt <= now {
+		c.act(now)
+	}
+	if !c.gone && c.resendAt <= now {
+		c.resend(now)
+	}
+}
+
+func (c *conn) resend(now int64) {
+	repeats := dataRepeats
+	switch {
+	case c.state == synReceived && c.service.behaviour == DroppedHandshake:
+		repeats = droppedRepeats
+	case c.state == synReceived:
+		repeats = synackRepeats
+	}
+	if c.tries == repeats {
+		c.drop()
+		return
+	}
+	c.tries++
+	if c.state == synReceived {
+		c.sendSYNACK(now)
+		return
+	}
+	c.nxt, c.resendAt = c.una, never // go back, and start slowly
+	c.push(now, 1)
+}
+
+// arm sets the retransmission timer as of now.
+func (c *conn) arm(now int64) {
+	c.resendAt = now + int64(min(firstTimeout<<c.tries, longestTimeout))
+	c.expireAt = max(c.expireAt, c.resendAt+1)
+}
+
+func (c *conn) segment(now int64, s *packet.Segment) {
+	c.expireAt = now + int64(idle)
+	if c.service.behaviour == DroppedHandshake { // nothing but SYNs gets through
+		return
+	}
+	switch {
+	case s.Flags.Has(packet.RST):
+		if s.Seq-c.next < max(c.offer(), 1) {
+			c.drop()
+		}
+	case s.Flags.Has(packet.SYN):
+		c.acknowledge(now)
+	case !s.Flags.Has(packet.ACK):
+	case c.state == synReceived && s.Ack != c.iss+1:
+		c.send(now, packet.RST, s.Ack, nil, c.ttl)
+	default:
+		if o := packet.ParseOptions(s.Options); o.Timestamps && c.timestamps {
+			c.recent = o.TSVal
+		}
+		c.window = uint32(s.Window)
+		if c.stack.scaling && c.offered.HasScale {
+			c.window <<= min(c.offered.Scale, 14)
+		}
+		if c.state == synReceived {
+			c.open(now, s)
+		} else {
+			c.progress(now, s)
+		}
+	}
+}
+
+// offer is the window that we offer.
+func (c *conn) offer() uint32 {
+	if c.service.behaviour == ZeroWindow {
+		return 0
+	}
+	return uint32(c.stack.window)
+}
+
+// open takes the acknowledgement of the SYN-ACK.
+func (c *conn) open(now int64, s *packet.Segment) {
+	c.state, c.una, c.tries, c.resendAt = established, c.iss+1, 0, never
+	v := &c.service
+	switch v.behaviour {
+	case ResetAfterHandshake:
+		var reason []byte
+		if v.unit(forText) < bigIPShare {
+			reason = bigIP
+		}
+		c.send(now, packet.RST, c.nxt, reason, c.boxTTL)
+		c.drop()
+		return
+	case ClosedAfterHandshake:
+		c.send(now, packet.FIN|packet.ACK, c.nxt, nil, c.boxTTL)
+		c.nxt++
+		c.state, c.top = finished, c.nxt
+		c.arm(now)
+		return
+	case Shunning, NeverAcks:
+		c.deaf = true
+	case DynamicBlocking:
+		c.deaf = c.net.blocks(now, c.id)
+	}
+	if v.behaviour == Shunning {
+		c.net.remember(now, grudge{c.id.client.Addr(), c.id.server})
+	}
+	if len(s.Payload) == 0 && !c.deaf && v.behaviour != ZeroWindow {
+		c.greet(now)
+	}
+	c.progress(now, s)
+}
+
+// Reason that F5 BIG-IP writes into its resets, where it is set to (paper, section 3).
+var bigIP = []byte("BIG-IP System: [0x26d1f1e:2301] No local listener")
+
+const bigIPShare = 0.05
+
+// progress takes a segment of the open connection.
+func (c *conn) progress(now int64, s *packet.Segment) {
+	v := &c.service
+	switch {
+	case c.deaf:
+		return
+	case v.behaviour == ZeroWindow:
+		// 90 % ignore what is sent against their will, 10 % reset (paper, section 2).
+		if len(s.Payload) > 0 && v.unit(forReaction) < 0.1 {
+			c.send(now, packet.RST, c.nxt, nil, c.boxTTL)
+			c.drop()
+		}
+		return
+	case v.behaviour == ClosedAfterHandshake:
+		if len(s.Payload) > 0 {
+			c.send(now, packet.RST, s.Ack, nil, c.boxTTL)
+		}
+		if len(s.Payload) > 0 || s.Ack == c.nxt {
+			c.drop()
+		}
+		return
+	}
+	if acked := s.Ack - c.una; acked > c.top-c.una {
+		if packet.Before(c.top, s.Ack) { // of what was never sent
+			c.acknowledge(now)
+			return
+		}
+	} else if acked > 0 {
+		c.una = s.Ack
+		if packet.Before(c.nxt, c.una) {
+			c.nxt = c.una
+		}
+		c.tries, c.resendAt = 0, never
+	}
+	if c.state == finished && c.una == c.top {
+		if s.Flags.Has(packet.FIN) {
+			c.acknowledgeFIN(now, s)
+		}
+		if len(s.Payload) > 0 { // nobody is there to read it
+			c.send(now, packet.RST, s.Ack, nil, c.ttl)
+		}
+		if s.Flags.Has(packet.FIN) || len(s.Payload) > 0 {
+			c.drop()
+		}
+		return
+	}
+	c.receive(now, s)
+	if c.actAt <= now {
+		c.act(now)
+	}
+	if c.gone {
+		return
+	}
+	c.push(now, initialWindow)
+	if c.owed {
+		c.acknowledge(now)
+	}
+}
+
+// receive takes the data and the FIN of a segment.
+func (c *conn) receive(now int64, s *packet.Segment) {
+	if len(s.Payload) == 0 && !s.Flags.Has(packet.FIN) {
+		return
+	}
+	switch {
+	case packet.Before(c.next, s.Seq): // early
+		if len(c.early) < heldPieces && s.Seq-c.next < c.offer() && len(s.Payload) > 0 {
+			c.early = append(c.early, piece{s.Seq, append([]byte(nil), s.Payload...)})
+		}
+		c.owed = true
+		return
+	case packet.Before(s.End()-1, c.next): // old
+		c.owed = true
+		return
+	}
+	c.owed = true
+	data := append([]byte(nil), s.Payload[min(uint32(len(s.Payload)), c.next-s.Seq):]...)
+	c.next += uint32(len(data))
+	for i := 0; i < len(c.early); i++ {
+		if p := c.early[i]; !packet.Before(c.next, p.seq) {
+			if old := c.next - p.seq; old < uint32(len(p.data)) {
+				data = append(data, p.data[old:]...)
+				c.next += uint32(len(p.data)) - old
+			}
+			c.early = append(c.early[:i], c.early[i+1:]...)
+			i = -1
+		}
+	}
+	fin := s.Flags.Has(packet.FIN) && s.Seq+uint32(len(s.Payload)) == c.next
+	if fin {
+		c.next++
+	}
+	if len(data) > 0 {
+		c.hear(now, data)
+	}
+	if fin {
+		c.leave() // the server closes too, when it has said what it had to
+	}
+}
+
+// acknowledgeFIN acknowledges the FIN that comes with s when we have closed already.
+func (c *conn) acknowledgeFIN(now int64, s *packet.Segment) {
+	if s.Seq+uint32(len(s.Payload)) == c.next {
+		c.next++
+		c.acknowledge(now)
+	}
+}
+
+// push sends what may be sent, at most so many segments beyond what is acknowledged.
+func (c *conn) push(now int64, segments int) {
+	if c.state == synReceived {
+		return
+	}
+	size := int(c.offered.MSS)
+	if size == 0 {
+		size = 536 // RFC 9293, section 3.7.1
+	}
+	if c.stack.mss != 0 {
+		size = min(size, int(c.stack.mss))
+	}
+	if c.timestamps {
+		size -= 12
+	}
+	size = max(size, 1)
+	sent := false
+	for packet.Before(c.nxt, c.una+uint32(segments*size)) {
+		at := int(c.nxt - c.iss - 1)
+		room := int(c.una + c.window - c.nxt)
+		n := min(c.said-at, size, room)
+		fin := c.closing && at+max(n, 0) == len(c.speech) && c.said == len(c.speech) && c.state != finished
+		if c.state == finished && at <= len(c.speech) && at+max(n, 0) == len(c.speech) {
+			fin = true // again
+		}
+		if n <= 0 && !fin {
+			break
+		}
+		n = max(n, 0)
+		flags := packet.ACK
+		if at+n == c.said && n > 0 {
+			flags |= packet.PSH
+		}
+		if fin {
+			flags |= packet.FIN
+		}
+		c.send(now, flags, c.nxt, c.speech[at:at+n], c.ttl)
+		c.nxt += uint32(n)
+		sent = true
+		if fin {
+			c.nxt++
+			c.state = finished
+		}
+		if packet.Before(c.top, c.nxt) {
+			c.top = c.nxt
+		}
+		if fin {
+			break
+		}
+	}
+	if sent || c.una != c.nxt && c.resendAt == never {
+		c.arm(now)
+	}
+}
+
+// acknowledge sends a bare ACK.
+func (c *conn) acknowledge(now int64) { c.send(now, packet.ACK, c.nxt, nil, c.ttl) }
+
+func (c *conn) sendSYNACK(now int64) {
+	n := c.net
+	n.options = c.stack.appendSYNACK(n.options[:0], c.offered, c.clock(now), c.id.server.Addr().Is6())
+	window := c.stack.window
+	if c.service.behaviour == ZeroWindow {
+		window = 0
+	}
+	c.transmit(now, &packet.Segment{
+		Src: c.id.server, Dst: c.id.client, Seq: c.iss, Ack: c.irs + 1,
+		Flags: packet.SYN | packet.ACK, Window: window, TTL: c.ttl, Options: n.options,
+	})
+	c.arm(now)
+}
+
+// send sends one segment of the connection.
+func (c *conn) send(now int64, flags packet.Flags, seq uint32, payload []byte, ttl uint8) {
+	s := packet.Segment{
+		Src: c.id.server, Dst: c.id.client, Seq: seq, Flags: flags, TTL: ttl, Payload: payload,
+	}
+	if flags.Has(packet.ACK) {
+		s.Ack, c.owed = c.next, false
+	}
+	if !flags.Has(packet.RST) {
+		s.Window = uint16(c.offer())
+		if c.stack.scaling && c.offered.HasScale {
+			s.Window >>= c.stack.scale
+		}
+		if c.timestamps {
+			c.net.options = packet.AppendTimestamp(c.net.options[:0], c.clock(now), c.recent)
+			s.Options = c.net.options
+		}
+	}
+	c.transmit(now, &s)
+}
+
+func (c *conn) transmit(now int64, s *packet.Segment) {
+	n := c.net
+	n.frame = s.AppendFrame(n.frame[:0], c.fromMAC, c.toMAC)
+	at := max(now+int64(n.roundTrip(&c.service.host)), c.lastSent)
+	c.lastSent = n.depart(now, at, s.Src, s.Dst, s.Flags)
+}
+
+// clock is the host's TCP timestamp: milliseconds since it was started.
+func (c *conn) clock(now int64) uint32 {
+	return uint32(now/1e6) + uint32(c.service.host.bits(forClock))
+}

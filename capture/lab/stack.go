@@ -1,0 +1,75 @@
+package lab
+
+import (
+	"time"
+
+	"laserdisc/capture/packet"
+)
+
+// stack is how an operating system's TCP looks from outside.
+type stack struct {
+	ttl        uint8
+	window     uint16
+	scale      uint8
+	mss        uint16
+	sack       bool
+	timestamps bool
+	scaling    bool
+	scaleFirst bool // window scale comes before SACK and timestamps
+}
+
+var stackNames = []string{"linux", "windows", "freebsd", "embedded", "minimal"}
+
+var stacks = []stack{
+	{ttl: 64, window: 65160, scale: 7, mss: 1460, sack: true, timestamps: true, scaling: true},
+	{ttl: 128, window: 65535, scale: 8, mss: 1460, sack: true, timestamps: true, scaling: true, scaleFirst: true},
+	{ttl: 64, window: 65535, scale: 6, mss: 1460, sack: true, timestamps: true, scaling: true, scaleFirst: true},
+	{ttl: 255, window: 5840, mss: 1400},
+	{ttl: 64, window: 4096},
+}
+
+// stack is the host's; hops is how far it is away.
+func (n *Network) stack(h *host) (s *stack, hops uint8) {
+	return &stacks[n.stacks.take(h.unit(forStack))], uint8(4 + h.below(forHops, 20))
+}
+
+// roundTrip is the time to the host and back.
+func (n *Network) roundTrip(h *host) time.Duration {
+	m := &n.population.Network
+	return time.Duration(m.Delay) + time.Duration(h.unit(forDelay)*float64(m.Spread))
+}
+
+// appendSYNACK appends the options of a SYN-ACK: what the client offered and the stack has.
+func (s *stack) appendSYNACK(b []byte, offered packet.Options, tsval uint32, six bool) []byte {
+	if s.mss == 0 {
+		return b
+	}
+	mss := s.mss
+	if six {
+		mss -= 20
+	}
+	b = append(b, 2, 4, byte(mss>>8), byte(mss))
+	scale := func() {
+		if s.scaling && offered.HasScale {
+			b = append(b, 1, 3, 3, s.scale)
+		}
+	}
+	if s.scaleFirst {
+		scale()
+	}
+	sack, timestamps := s.sack && offered.SACK, s.timestamps && offered.Timestamps
+	switch {
+	case sack && timestamps: // the two fill 12 bytes
+		b = append(b, 4, 2)
+		b = packet.AppendTimestamp(b, tsval, offered.TSVal)
+		b = append(b[:len(b)-12], b[len(b)-10:]...) // without the two NOPs
+	case timestamps:
+		b = packet.AppendTimestamp(b, tsval, offered.TSVal)
+	case sack:
+		b = append(b, 1, 1, 4, 2)
+	}
+	if !s.scaleFirst {
+		scale()
+	}
+	return b
+}

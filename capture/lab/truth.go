@@ -1,0 +1,240 @@
+package lab
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"net/netip"
+	"slices"
+
+	"laserdisc/capture/handshake"
+)
+
+// Truth is what is known of one service, or of one host whose every port is the same (Port 0).
+type Truth struct {
+	Address     netip.Addr `json:"addr"`
+	Port        uint16     `json:"port,omitempty"` // 0: all of them
+	Host        string     `json:"host"`           // its class
+	Behaviour   string     `json:"behaviour"`
+	Protocol    string     `json:"protocol"` // as in the population: what it speaks, or would if it could be reached
+	Label       string     `json:"label"`    // what an ideal scanner calls it that tries everything; "" if it sends nothing
+	ServerFirst bool       `json:"server_first,omitempty"`
+	Late        bool       `json:"late,omitempty"`    // its first byte takes longer than 0.5 s
+	Answers     []string   `json:"answers,omitempty"` // handshakes that make it send data
+}
+
+// At tells what the service at an address and port is; ok is false where there is none.
+func (n *Network) At(at netip.AddrPort) (t Truth, ok bool) {
+	s, ok := n.find(at)
+	if !ok {
+		return t, false
+	}
+	return s.truth(), true
+}
+
+func (s *service) truth() Truth {
+	t := Truth{
+		Address:     s.at.Addr(),
+		Port:        s.at.Port(),
+		Host:        s.host.class.name,
+		Behaviour:   s.behaviour.String(),
+		Protocol:    s.speaker.name,
+		ServerFirst: s.speaker.first,
+		Late:        s.pace() == late,
+	}
+	if s.behaviour != Serves {
+		return t
+	}
+	for _, p := range handshake.Table() {
+		k, said := firstWords(p, s.at)
+		if b, label := s.answer(k, said); len(b) > 0 {
+			t.Answers = append(t.Answers, p.Name)
+			t.Label = better(t.Label, listedLabel(label))
+		}
+	}
+	return t
+}
+
+// Hosts iterates over the addresses that are hosts, in order. It visits every address of the
+// prefixes: for IPv4.
+func (n *Network) Hosts() iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for h := range n.hosts() {
+			if !yield(h.address) {
+				return
+			}
+		}
+	}
+}
+
+type addressed struct {
+	host
+	address netip.Addr
+}
+
+func (n *Network) hosts() iter.Seq[addressed] {
+	return func(yield func(addressed) bool) {
+		for _, p := range n.prefixes {
+			for a := p.Addr(); p.Contains(a); a = a.Next() {
+				if h, ok := n.host(a); ok && !yield(addressed{h, a}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Services iterates over the services on the given ports, by address and then in the order of the
+// ports; those of hosts whose every port is the same are among them.
+func (n *Network) Services(ports []uint16) iter.Seq[netip.AddrPort] {
+	return func(yield func(netip.AddrPort) bool) {
+		for h := range n.hosts() {
+			for _, port := range ports {
+				if h.serves(port) && !yield(netip.AddrPortFrom(h.address, port)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Truth iterates over all there is to know about the given ports (nil: all of them): one value
+// for each service, and one for each host whose every port is the same.
+func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
+	if ports == nil {
+		for port := 1; port <= math.MaxUint16; port++ {
+			ports = append(ports, uint16(port))
+		}
+	}
+	return func(yield func(Truth) bool) {
+		for h := range n.hosts() {
+			if h.class.open == nil {
+				s := n.service(h.host, netip.AddrPortFrom(h.address, ports[0]))
+				t := s.truth()
+				t.Port = 0
+				if !yield(t) {
+					return
+				}
+				continue
+			}
+			for _, port := range ports {
+				if !h.serves(port) {
+					continue
+				}
+				s := n.service(h.host, netip.AddrPortFrom(h.address, port))
+				if !yield(s.truth()) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// WriteTruth writes it as JSON lines, the first of which names the population and the seed's network.
+func (n *Network) WriteTruth(w io.Writer, ports []uint16) error {
+	b := bufio.NewWriter(w)
+	e := json.NewEncoder(b)
+	if err := e.Encode(struct {
+		Population string `json:"population"`
+		Synthetic  string `json:"synthetic"`
+	}{n.population.Name, n.population.Synthetic}); err != nil {
+		return err
+	}
+	for t := range n.Truth(ports) {
+		if err := e.Encode(t); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
+}
+
+// firstWords is what a handshake says to a service, and what that looks like to it.
+func firstWords(p *handshake.Protocol, to netip.AddrPort) (kind, []byte) {
+	if p.Hello == nil {
+		return kindWait, nil
+	}
+	said := p.Hello(nil, to, 1)
+	return recognise(said), said
+}
+
+// Expect tells what an ideal scanner without loss reports of a service, as names of session.State
+// and labels of handshake.Verdict, when it tries the handshakes in this order (paper, section 5):
+//
+//   - the SYN-ACK has window 0: that is all;
+//   - the first data that is not acknowledged ends the service;
+//   - it acknowledges, and sends nothing: the next handshake;
+//   - it sends data: that is its label, and the end unless all are to be tried;
+//   - a handshake that says nothing proves nothing, and the next one follows.
+//
+// A label whose protocol this build's table does not have comes out as "unknown". ok is false
+// where there is no service. It panics if the table does not have one of the handshakes.
+func (n *Network) Expect(at netip.AddrPort, handshakes []string, all bool) (state, label string, ok bool) {
+	s, ok := n.find(at)
+	if !ok {
+		return "", "", false
+	}
+	state = "silent"
+	for i, name := range handshakes {
+		p, known := handshake.Lookup(name)
+		if !known {
+			panic(fmt.Sprintf("lab: there is no handshake %q", name))
+		}
+		k, said := firstWords(p, at)
+		got := s.outcome(k == kindWait, i > 0)
+		if got == "serves" {
+			b, heard := s.answer(k, said)
+			switch {
+			case len(b) > 0:
+				state, label = "sends_data", better(label, listedLabel(heard))
+				if !all {
+					return state, label, true
+				}
+			case k != kindWait && state != "sends_data":
+				state = "acks_data"
+			}
+			continue
+		}
+		state = got
+		if k != kindWait || got == "zero_window" || got == "dropped_handshake" || got == "shunned" {
+			return state, "", true
+		}
+	}
+	return state, label, true
+}
+
+// outcome is the state of one connection with a service, as its client infers it; "serves" if data
+// is acknowledged. listening: it says nothing; again: it is not the first.
+func (s *service) outcome(listening, again bool) string {
+	switch s.behaviour {
+	case Serves, ZeroWindow, DroppedHandshake, ResetAfterHandshake, ClosedAfterHandshake:
+		return s.behaviour.String()
+	case Shunning:
+		if again {
+			return "shunned"
+		}
+	}
+	if listening {
+		return "silent"
+	}
+	return "no_data_ack"
+}
+
+// better is the label that counts of two, of an earlier and a later answer: the first that names
+// a protocol.
+func better(earlier, later string) string {
+	if earlier == "" || (earlier == handshake.Unknown || earlier == handshake.Echo) && later != handshake.Unknown && later != handshake.Echo {
+		return later
+	}
+	return earlier
+}
+
+// listedLabel is the label that this build's table can give.
+func listedLabel(label string) string {
+	if label == handshake.Echo || slices.ContainsFunc(handshake.Table(), func(p *handshake.Protocol) bool { return p.Name == label }) {
+		return label
+	}
+	return handshake.Unknown
+}
