@@ -38,26 +38,25 @@ type hop struct {
 }
 
 // findPath asks the kernel for what the configuration leaves open.
-func findPath(h *netlink.Handle, cfg Config) (path, error) {
+func findPath(h *netlink.Handle, cfg Config) (p path, err error) {
+	if cfg.Interface != "" {
+		if p.device, err = openDevice(h.LinkByName(cfg.Interface)); err != nil {
+			return path{}, err
+		}
+	}
 	hops, err := findHops(h, cfg)
 	if err != nil {
 		return path{}, err
 	}
-	var p path
-	if p.device, err = findDevice(h, cfg, hops); err != nil {
-		return path{}, err
+	if p.device == nil {
+		if p.device, err = commonDevice(h, hops); err != nil {
+			return path{}, err
+		}
 	}
 	if p.sources, err = findSources(h, cfg, hops, p.device); err != nil {
 		return path{}, err
 	}
-	if cfg.GatewayMAC != nil {
-		if len(cfg.GatewayMAC) != 6 {
-			return path{}, fmt.Errorf("link: gateway MAC address %v has %d bytes, not 6", cfg.GatewayMAC, len(cfg.GatewayMAC))
-		}
-		p.gateway = [6]byte(cfg.GatewayMAC)
-		return p, nil
-	}
-	p.gateway, err = findGateway(h, p.device, hops)
+	p.gateway, err = findGateway(h, cfg, hops, p.device)
 	return p, err
 }
 
@@ -121,11 +120,9 @@ func address(ip net.IP) netip.Addr {
 	return a
 }
 
-func findDevice(h *netlink.Handle, cfg Config, hops []hop) (netlink.Link, error) {
-	if cfg.Interface != "" {
-		return openDevice(h.LinkByName(cfg.Interface))
-	}
-	for _, one := range hops[1:] {
+// commonDevice is the interface that all routes leave by.
+func commonDevice(h *netlink.Handle, hops []hop) (netlink.Link, error) {
+	for _, one := range hops {
 		if one.device != hops[0].device {
 			return nil, fmt.Errorf("link: %v and %v are reached by different interfaces: scan them apart, or choose one (--interface)", hops[0].target, one.target)
 		}
@@ -196,7 +193,13 @@ func deviceAddress(h *netlink.Handle, device netlink.Link, is4 bool) (netip.Addr
 }
 
 // findGateway gives the one MAC address that all targets are reached through.
-func findGateway(h *netlink.Handle, device netlink.Link, hops []hop) ([6]byte, error) {
+func findGateway(h *netlink.Handle, cfg Config, hops []hop, device netlink.Link) ([6]byte, error) {
+	if cfg.GatewayMAC != nil {
+		if len(cfg.GatewayMAC) != 6 {
+			return [6]byte{}, fmt.Errorf("link: gateway MAC address %v has %d bytes, not 6", cfg.GatewayMAC, len(cfg.GatewayMAC))
+		}
+		return [6]byte(cfg.GatewayMAC), nil
+	}
 	var macs [][6]byte
 	name := device.Attrs().Name
 	for _, one := range hops {
