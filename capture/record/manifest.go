@@ -189,9 +189,9 @@ func (m *Manifest) encode(indent string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// writeManifest replaces dir/manifest.json in one step: whoever reads it, at
+// SaveManifest replaces dir/manifest.json in one step: whoever reads it, at
 // any time, finds the old or the new one whole.
-func writeManifest(dir string, m *Manifest) error {
+func SaveManifest(dir string, m *Manifest) error {
 	text, err := m.encode("  ")
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func Create(dir string, m *Manifest) (*Writer, error) {
 	if err != nil {
 		return nil, errors.Join(err, packets.Close(), os.Remove(packets.Name()))
 	}
-	if err := writeManifest(dir, m); err != nil {
+	if err := SaveManifest(dir, m); err != nil {
 		return nil, errors.Join(err, packets.Close(), services.Close(),
 			os.Remove(packets.Name()), os.Remove(services.Name()))
 	}
@@ -189,7 +189,7 @@ func (w *Writer) Close(m *Manifest, end int64) error {
 	w.appendEnding(m)
 	err := errors.Join(w.Flush(), w.stop())
 	if err == nil {
-		err = writeManifest(w.dir, m)
+		err = SaveManifest(w.dir, m)
 	}
 	w.fail(errClosed)
 	return err

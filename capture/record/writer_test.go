@@ -280,14 +280,14 @@ func TestPacketAllocatesNothing(t *testing.T) {
 func TestManifestIsReplacedWhole(t *testing.T) {
 	dir := t.TempDir()
 	m := testManifest()
-	if err := writeManifest(dir, m); err != nil {
+	if err := SaveManifest(dir, m); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error)
 	go func() {
 		for i := range 50 {
 			m.Revision = strings.Repeat("x", 100*i) + strconv.Itoa(i)
-			if err := writeManifest(dir, m); err != nil {
+			if err := SaveManifest(dir, m); err != nil {
 				done <- err
 				return
 			}

@@ -3,7 +3,6 @@ package session
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
@@ -145,18 +144,18 @@ func (s *Service) take(a *Attempt) {
 	s.Response = append(s.Response[:0], a.Response...)
 }
 
-// Clone returns a copy that shares nothing with a.
+// Clone returns a copy that shares nothing with a. What is empty is nil in it.
 func (a *Attempt) Clone() Attempt {
 	c := *a
-	c.ResetText = slices.Clone(a.ResetText)
-	c.Response = slices.Clone(a.Response)
-	c.Verdict.Matches = slices.Clone(a.Verdict.Matches)
+	c.ResetText = append([]byte(nil), a.ResetText...)
+	c.Response = append([]byte(nil), a.Response...)
+	c.Verdict.Matches = append([]handshake.Match(nil), a.Verdict.Matches...)
 	return c
 }
 
-// Clone returns a copy that shares nothing with s.
+// Clone returns a copy that shares nothing with s. What is empty is nil in it.
 func (s *Service) Clone() Service {
 	c := *s
-	c.Response = slices.Clone(s.Response)
+	c.Response = append([]byte(nil), s.Response...)
 	return c
 }

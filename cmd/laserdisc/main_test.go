@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"laserdisc/capture/lab"
+)
+
+// TestMain runs the tests in a network namespace whose only way out is the wire to the lab:
+// nothing that a test starts can send a packet anywhere else.
+func TestMain(m *testing.M) {
+	if os.Getenv(isolated) == "" && filepath.Base(os.Args[0]) != "laserdisc" { // a script's own
+		os.Exit(again())
+	}
+	testscript.Main(m, map[string]func(){"laserdisc": main})
+}
+
+// again runs the tests in a namespace of their own.
+func again() int {
+	child := exec.Command("/proc/self/exe", os.Args[1:]...)
+	child.Env = append(os.Environ(), isolated+"=1")
+	child.SysProcAttr = lab.Isolation()
+	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := child.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL: the tests need a network namespace of their own:", err)
+		return 1
+	}
+	return 0
+}

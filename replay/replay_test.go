@@ -1,0 +1,280 @@
+package replay_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"laserdisc/capture"
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/lab"
+	"laserdisc/capture/link"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+	"laserdisc/replay"
+)
+
+// epoch is when the simulated scans start.
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+
+// list is a fixed order of targets.
+type list []netip.AddrPort
+
+func (l *list) Next() (netip.AddrPort, bool) {
+	if len(*l) == 0 {
+		return netip.AddrPort{}, false
+	}
+	t := (*l)[0]
+	*l = (*l)[1:]
+	return t, true
+}
+
+// lossy is a small network with every behaviour, on which one packet in twenty is lost, and
+// others come twice or late.
+func lossy(t testing.TB) *lab.Population {
+	text, err := os.ReadFile("testdata/lossy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := lab.Parse("lossy.json", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// scan scans a part of the network in memory, and returns the run directory.
+func scan(t testing.TB, p *lab.Population, seed uint64, lag time.Duration, targets int) string {
+	random := rand.New(rand.NewPCG(seed, 0))
+	ports := []uint16{21, 22, 23, 25, 53, 80, 443, 3306, 6379, 8080}
+	var l list
+	for _, i := range random.Perm(256 * len(ports))[:targets] {
+		l = append(l, netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, 0, byte(i)}), ports[i/256]))
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	m := manifest(seed)
+	m.AllHandshakes = random.IntN(2) == 0
+	s := capture.Scan{
+		Dir: dir, Manifest: m, Targets: &l, Cooldown: 8 * time.Second,
+		Link: link.NewMemory(lab.New(p, seed), epoch, link.Lag(seed, lag)),
+	}
+	if err := s.Run(context.Background()); err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	return dir
+}
+
+func manifest(seed uint64) *record.Manifest {
+	d := session.Defaults()
+	return &record.Manifest{
+		Laserdisc: "test", Synthetic: "lossy", Seed: seed, CookieKey: capture.CookieKey(seed),
+		Handshakes: []string{"wait", "tls", "http", "redis"},
+		Timeout:    record.Duration(d.Timeout), Wait: record.Duration(d.Wait),
+		RetransmitAfter: record.Duration(d.RetransmitAfter), Retransmits: d.Retransmits,
+		Gather: record.Duration(d.Gather), ResponseLimit: d.ResponseLimit,
+		Rate: 1000, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
+		SourcePorts: record.PortRange(d.SourcePorts),
+	}
+}
+
+func play(t testing.TB, dir string, workers int) *replay.Result {
+	r, err := replay.Run(dir, workers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Thousands of scans of a lossy network, with a kernel that hands packets over late: every one
+// plays back to the same packets and the same services.
+func TestLiveEqualsPlayback(t *testing.T) {
+	seeds := uint64(2000)
+	if testing.Short() {
+		seeds = 200
+	}
+	p := lossy(t)
+	var packets, services, repeats uint64
+	for seed := range seeds {
+		dir := scan(t, p, seed, []time.Duration{0, 5 * time.Millisecond, 400 * time.Millisecond}[seed%3], 40)
+		r := play(t, dir, 1)
+		if r.Difference != nil {
+			t.Fatalf("seed %d: %v", seed, r.Difference)
+		}
+		if r.Truncated != nil {
+			t.Fatalf("seed %d: %v", seed, r.Truncated)
+		}
+		if err := r.Agrees(dir); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		packets += r.Packets
+		services += r.Manifest.Counters.Services
+		for _, a := range r.Attempts {
+			repeats += uint64(a.Retransmits)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d scans, %d packets, %d services, %d retransmissions of ours", seeds, packets, services, repeats)
+	if services < 5*seeds || repeats < seeds {
+		t.Error("the network is too quiet to prove anything")
+	}
+}
+
+func TestWorkersChangeNothing(t *testing.T) {
+	dir := scan(t, lossy(t), 7, 5*time.Millisecond, 2000)
+	want := play(t, dir, 1)
+	for _, workers := range []int{2, 3, 8} {
+		got := play(t, dir, workers)
+		if d := cmp.Diff(want, got, cmp.Exporter(func(reflect.Type) bool { return true }), cmp.Comparer(sameProtocol)); d != "" {
+			t.Fatalf("%d workers: %s", workers, d)
+		}
+	}
+}
+
+// sameProtocol compares lines of the table by identity.
+func sameProtocol(a, b *handshake.Protocol) bool { return a == b }
+
+// A record cut anywhere plays back to a prefix of what the scan found.
+func TestCutRecord(t *testing.T) {
+	dir := scan(t, lossy(t), 11, 5*time.Millisecond, 300)
+	whole, err := os.ReadFile(filepath.Join(dir, "packets.pcapng"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := lines(t, dir)
+	random := rand.New(rand.NewPCG(1, 1))
+	for range 200 {
+		n := random.IntN(len(whole))
+		cut := filepath.Join(t.TempDir(), "run")
+		if err := os.MkdirAll(cut, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(cut, "packets.pcapng"), whole[:n], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := replay.Run(cut, 1)
+		var truncated *record.TruncatedError
+		if errors.As(err, &truncated) && n < 4096 {
+			continue // not even the manifest
+		}
+		if err != nil {
+			t.Fatalf("cut at %d of %d: %v", n, len(whole), err)
+		}
+		if r.Difference != nil || r.Truncated == nil {
+			t.Fatalf("cut at %d of %d: difference %v, truncated %v", n, len(whole), r.Difference, r.Truncated)
+		}
+		prefix := live[:0:0]
+		for i := range r.Services {
+			if !r.Services[i].State.Connected() {
+				continue
+			}
+			text, err := json.Marshal(&r.Services[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			prefix = append(prefix, string(text))
+		}
+		for _, line := range live[:len(prefix)] {
+			if !contains(prefix, line) {
+				t.Fatalf("cut at %d of %d: %d services, but not the live run's %s", n, len(whole), len(prefix), line)
+			}
+		}
+	}
+}
+
+func contains(lines []string, line string) bool {
+	for _, l := range lines {
+		if l == line {
+			return true
+		}
+	}
+	return false
+}
+
+// lines are the services that the live scan wrote.
+func lines(t *testing.T, dir string) []string {
+	text, err := os.ReadFile(filepath.Join(dir, "services.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// Whatever is changed in a record's packets, playback says where.
+func TestChangedRecord(t *testing.T) {
+	dir := scan(t, lossy(t), 3, 0, 100)
+	r, err := record.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frames []record.Frame
+	for {
+		var f record.Frame
+		if r.Next(&f) != nil {
+			break
+		}
+		f.Data = append([]byte(nil), f.Data...)
+		frames = append(frames, f)
+	}
+	sent := 0
+	for sent = len(frames) / 2; frames[sent].Direction != record.Sent; sent++ {
+	}
+	rewrite := func(name string, change func(*record.Frame) bool) *replay.Result {
+		out := filepath.Join(t.TempDir(), name)
+		w, err := record.Create(out, r.Manifest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range frames {
+			f.Data = append([]byte(nil), f.Data...)
+			if i == sent && !change(&f) {
+				continue
+			}
+			if _, err := w.Packet(f.Direction, f.Time, f.Data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(r.Manifest(), frames[len(frames)-1].Time); err != nil {
+			t.Fatal(err)
+		}
+		return play(t, out, 2)
+	}
+	if r := rewrite("same", func(*record.Frame) bool { return true }); r.Difference != nil {
+		t.Fatalf("nothing was changed: %v", r.Difference)
+	}
+	for name, change := range map[string]func(*record.Frame) bool{
+		"sequence number": func(f *record.Frame) bool { f.Data[38]++; return true },
+		"source address":  func(f *record.Frame) bool { f.Data[6]++; return true },
+		"checksum":        func(f *record.Frame) bool { f.Data[50]++; return true },
+	} {
+		r := rewrite(name, change)
+		if r.Difference == nil || r.Difference.Frame != frames[sent].Number {
+			t.Errorf("%s of frame %d: difference %v", name, frames[sent].Number, r.Difference)
+		}
+	}
+}
+
+func BenchmarkPlayback(b *testing.B) {
+	dir := scan(b, lossy(b), 5, 0, 2560)
+	var packets uint64
+	for b.Loop() {
+		r := play(b, dir, 1)
+		if r.Difference != nil {
+			b.Fatal(r.Difference)
+		}
+		packets += r.Packets
+	}
+	b.ReportMetric(float64(packets)/b.Elapsed().Seconds(), "packets/s")
+}
+
