@@ -11,7 +11,7 @@ var ftp = Protocol{
 	Spec:        "RFC 959",
 	First:       "FEAT",
 	Signature:   "220 greeting that says FTP, replies about USER and PASS, or the list for FEAT; weak: any greeting in many lines",
-	Leads:       "12345",
+	Leads:       "12345f",
 	Hello:       func(b []byte, _ netip.AddrPort, _ uint64) []byte { return append(b, "FEAT\r\n"...) }, // RFC 2389, section 3.1
 	Match:       matchFTP,
 	Details:     replyDetails,
@@ -20,6 +20,9 @@ var ftp = Protocol{
 // matchFTP judges the replies of RFC 959, section 4.2. SMTP and others use the same codes, so that the code alone is
 // nothing: the words of the greeting or of the replies after it must be FTP's.
 func matchFTP(data []byte) Match {
+	if hasPrefix(data, ftpd) {
+		return weak(len(ftpd))
+	}
 	r, rest, ok := cutReply(data)
 	if !ok || isOtherReply(r.lines) || containsFold(withoutDomain(r.text), "smtp") {
 		return Match{}
@@ -48,6 +51,9 @@ func matchFTP(data []byte) Match {
 	}
 	return Match{}
 }
+
+// ftpd begins the complaint of a server that inetd could not start; it goes to the client.
+const ftpd = "ftpd: "
 
 // isFTPReply recognises the replies to a command before login: RFC 959, section 5.4, 530 and 331, and RFC 2389,
 // section 3.2, the list of features in which each line begins with a space.

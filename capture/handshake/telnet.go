@@ -51,6 +51,9 @@ func isNegotiation(b []byte) bool {
 
 // matchPrompt recognises a text whose last line asks who is there. Any console on a socket may do that.
 func matchPrompt(data []byte) Match {
+	if line, _, ended := cutLine(data); ended && bytes.Contains(line, telnetd) {
+		return weak(len(line))
+	}
 	tail := bytes.TrimRight(data[max(0, len(data)-64):], " ")
 	if len(tail) == 0 || tail[len(tail)-1] != ':' || !isText(data) {
 		return Match{}
@@ -63,6 +66,9 @@ func matchPrompt(data []byte) Match {
 	}
 	return Match{}
 }
+
+// telnetd is in the complaint of a server that inetd could not start; it goes to the client.
+var telnetd = []byte("telnetd")
 
 var prompts = []string{"login:", "username:", "user name:", "password:"}
 

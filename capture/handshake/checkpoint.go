@@ -1,0 +1,21 @@
+package handshake
+
+import "net/netip"
+
+var checkpoint = Protocol{
+	Name:      "checkpoint",
+	Spec:      "Check Point FireWall-1 topology, as in Metasploit's checkpoint_hostname.rb",
+	First:     "version request 51h",
+	Signature: "likely: Y and three zero bytes, no more",
+	Leads:     "Y",
+	Hello:     func(b []byte, _ netip.AddrPort, _ uint64) []byte { return append(b, 0x51, 0, 0, 0, 0, 0, 0, 0x21) },
+	Match:     matchCheckPoint,
+}
+
+// matchCheckPoint: four bytes that open the way for the request of the topology, which we do not send.
+func matchCheckPoint(data []byte) Match {
+	if len(data) == 4 && string(data) == "Y\x00\x00\x00" {
+		return likely(4)
+	}
+	return Match{}
+}

@@ -1,0 +1,37 @@
+package handshake
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+var fox = Protocol{
+	Name:      "fox",
+	Spec:      "Niagara Fox, as in Nmap's fox-info.nse",
+	First:     "fox a 1 -1 fox hello, with a version and nothing else",
+	Signature: "fox a 0 -1 fox hello",
+	Leads:     "f",
+	Hello: func(b []byte, _ netip.AddrPort, _ uint64) []byte {
+		return append(b, "fox a 1 -1 fox hello\n{\nfox.version=s:1.0\nid=i:1\n};;\n"...)
+	},
+	Match:   matchFox,
+	Details: foxDetails,
+}
+
+// matchFox: kind of frame, its number, the number of the frame that it answers (0, where ours has 1), and its name.
+func matchFox(data []byte) Match {
+	line, rest, ended := cutLine(data)
+	if string(line) != "fox a 0 -1 fox hello" {
+		return Match{}
+	}
+	return certainIf(ended && hasPrefix(rest, "{"), len(line))
+}
+
+func foxDetails(data []byte) []Detail {
+	field := func(key string) string {
+		_, value, _ := bytes.Cut(data, []byte("\n"+key+"=s:"))
+		value, _, _ = cutLine(value)
+		return show(value)
+	}
+	return details("version", field("fox.version"), "host", field("hostName"), "application", field("app.name"), "release", field("app.version"))
+}

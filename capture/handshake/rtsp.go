@@ -1,0 +1,36 @@
+package handshake
+
+import "net/netip"
+
+var rtsp = Protocol{
+	Name:      "rtsp",
+	Spec:      "RFC 7826, RFC 2326",
+	First:     "OPTIONS * RTSP/1.0",
+	Signature: "status line RTSP/x.y and three digits, header section",
+	Leads:     "R",
+	Hello: func(b []byte, _ netip.AddrPort, _ uint64) []byte {
+		return append(b, "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: "+UserAgent+"\r\n\r\n"...)
+	},
+	Match:   matchRTSP,
+	Details: rtspDetails,
+}
+
+// matchRTSP: RFC 7826, section 8.1: RTSP-Version SP Status-Code SP Reason-Phrase; versions 1.0 and 2.0.
+func matchRTSP(data []byte) Match {
+	r, ok := parseResponse(data, "RTSP/1.")
+	if !ok {
+		r, ok = parseResponse(data, "RTSP/2.")
+	}
+	if !ok {
+		return Match{}
+	}
+	return certainIf(r.ended, r.size)
+}
+
+func rtspDetails(data []byte) []Detail {
+	r, ok := parseResponse(data, "RTSP/1.")
+	if !ok {
+		r, _ = parseResponse(data, "RTSP/2.")
+	}
+	return details("status", string(r.status), "server", show(r.field("server")), "methods", show(r.field("public")))
+}
