@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -106,7 +107,7 @@ func (w *Writer[R]) close() error {
 	if err := w.buffer.Flush(); err != nil {
 		return err
 	}
-	slices.SortStableFunc(w.rows, func(a, b spilled) int { return a.compare(&b.key) })
+	slices.SortFunc(w.rows, func(a, b spilled) int { return cmp.Or(a.compare(&b.key), cmp.Compare(a.offset, b.offset)) })
 	temporary := w.path + ".new"
 	f, err := os.Create(temporary)
 	if err != nil {

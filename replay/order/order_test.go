@@ -1,0 +1,218 @@
+package order
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+func set(handshakes ...int) (s Set) {
+	for _, h := range handshakes {
+		s.Add(h)
+	}
+	return s
+}
+
+func services(n int, identified Set) []Service {
+	return slices.Repeat([]Service{{Identified: identified}}, n)
+}
+
+// Ten services: wait identifies 5, http 6 of which 3 are new, tls 3 of which 2 are.
+func TestGreedy(t *testing.T) {
+	list := slices.Concat(
+		services(2, set(1)), services(2, set(0, 1)), services(3, set(0)), services(1, set(1, 2)), services(2, set(2)),
+		services(4, set()), // not to be identified
+	)
+	got := Greedy(list, []string{"http", "wait", "tls"})
+	want := []Step{
+		{1, "http", 5, 0.5, 5, 0.5},
+		{2, "wait", 3, 0.3, 8, 0.8},
+		{3, "tls", 2, 0.2, 10, 1},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestGreedyTakesTheFirstOfEquals(t *testing.T) {
+	got := Greedy(slices.Concat(services(1, set(1)), services(1, set(0))), []string{"a", "b"})
+	if got[0].Handshake != "a" || got[1].Handshake != "b" {
+		t.Error(got)
+	}
+}
+
+func TestGreedyOfNothing(t *testing.T) {
+	if got := Greedy(services(3, set()), []string{"http"}); got != nil {
+		t.Error(got)
+	}
+}
+
+func TestOnAndUnexpected(t *testing.T) {
+	list := []Service{
+		{Port: 80, Expected: "http", Label: "http"},
+		{Port: 80, Expected: "http", Label: "tls"},
+		{Port: 80, Expected: "http"},
+		{Port: 49227, Label: "http"},
+		{Port: 49227},
+	}
+	if d := cmp.Diff(list[1:], Unexpected(list)); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(list[3:], On(list, []uint16{22, 49227})); d != "" {
+		t.Error(d)
+	}
+}
+
+// The classic: the largest set shares its services with two that together have all.
+func TestExactBeatsGreedy(t *testing.T) {
+	list := slices.Concat(services(2, set(0, 1)), services(2, set(0, 2)), services(1, set(1)), services(1, set(2)))
+	handshakes := []string{"large", "left", "right"}
+	if got := Greedy(list, handshakes)[1].Cumulative; got != 5 {
+		t.Errorf("greedy identifies %d", got)
+	}
+	want := Cover{[]string{"left", "right"}, 6}
+	if d := cmp.Diff(want, Exact(list, handshakes, 2)); d != "" {
+		t.Error(d)
+	}
+	want = Cover{[]string{"large", "left", "right"}, 6}
+	if d := cmp.Diff(want, Exact(list, handshakes, 9)); d != "" {
+		t.Error("Greedy's choice is as good and was not taken:", d)
+	}
+	if d := cmp.Diff(Cover{}, Exact(list, handshakes, 0)); d != "" {
+		t.Error(d)
+	}
+}
+
+var names = []string{"wait", "http", "tls", "dns", "ssh", "pptp", "oracle", "redis"}
+
+func anyServices(limit int) *rapid.Generator[[]Service] {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Service {
+		return Service{Identified: Set{rapid.Uint64Max(1<<len(names)-1).Draw(t, "identified") & rapid.Uint64().Draw(t, "mask")}}
+	}), 0, limit)
+}
+
+func TestGreedyProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := anyServices(60).Draw(t, "services")
+		steps := Greedy(list, names)
+
+		sum, seen := 0, make(map[string]bool)
+		for i, s := range steps {
+			sum += s.Gained
+			switch {
+			case s.Rank != i+1, seen[s.Handshake], s.Gained == 0:
+				t.Fatalf("step %d: %+v", i, s)
+			case i > 0 && s.Gained > steps[i-1].Gained:
+				t.Fatalf("step %d gains more than the one before", s.Rank)
+			case s.Cumulative != sum:
+				t.Fatalf("step %d: cumulative %d, not %d", s.Rank, s.Cumulative, sum)
+			}
+			seen[s.Handshake] = true
+		}
+		identifiable := 0
+		for _, s := range list {
+			if s.Identified != (Set{}) {
+				identifiable++
+			}
+		}
+		if sum != identifiable {
+			t.Fatalf("%d of %d identified", sum, identifiable)
+		}
+
+		shuffled := rapid.Permutation(list).Draw(t, "shuffled")
+		if d := cmp.Diff(steps, Greedy(shuffled, names), cmpopts.EquateEmpty()); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+// brute tries every choice of at most k handshakes.
+func brute(list []Service, k int) int {
+	best := 0
+	for mask := range uint64(1 << len(names)) {
+		choice := Set{mask}
+		if choice.Len() > k {
+			continue
+		}
+		n := 0
+		for _, s := range list {
+			if s.Identified[0]&mask != 0 {
+				n++
+			}
+		}
+		best = max(best, n)
+	}
+	return best
+}
+
+func TestExactProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := anyServices(40).Draw(t, "services")
+		k := rapid.IntRange(0, len(names)+1).Draw(t, "k")
+		exact := Exact(list, names, k)
+		if want := brute(list, k); exact.Identified != want || len(exact.Handshakes) > k {
+			t.Fatalf("%+v, optimum of %d is %d", exact, k, want)
+		}
+		greedy := 0
+		if steps := Greedy(list, names); len(steps) > 0 && k > 0 {
+			greedy = steps[min(k, len(steps))-1].Cumulative
+		}
+		if greedy > exact.Identified || float64(greedy) < (1-1/math.E)*float64(exact.Identified) {
+			t.Fatalf("greedy identifies %d, the optimum %d", greedy, exact.Identified)
+		}
+	})
+}
+
+func FuzzGreedy(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 255}, 2)
+	f.Fuzz(func(t *testing.T, patterns []byte, k int) {
+		var list []Service
+		for _, p := range patterns[:min(len(patterns), 200)] {
+			list = append(list, Service{Identified: Set{uint64(p), uint64(p) >> 4}})
+		}
+		k = min(k, 4)
+		exact, steps := Exact(list, names, k), Greedy(list, names)
+		if k > 0 && len(steps) > 0 && steps[min(k, len(steps))-1].Cumulative > exact.Identified {
+			t.Errorf("greedy %v beats exact %v", steps, exact)
+		}
+	})
+}
+
+// A scan's worth: 50 handshakes, of which most identify one protocol and a few many.
+func scan(n int) ([]Service, []string) {
+	random := rand.New(rand.NewPCG(1, 1))
+	handshakes := make([]string, 50)
+	for i := range handshakes {
+		handshakes[i] = string(rune('A' + i))
+	}
+	list := make([]Service, n)
+	for i := range list {
+		protocol := int(random.ExpFloat64()*8) % len(handshakes)
+		list[i].Identified.Add(protocol)
+		for h := range 5 {
+			if random.Float64() < 0.3 {
+				list[i].Identified.Add(h)
+			}
+		}
+	}
+	return list, handshakes
+}
+
+func BenchmarkGreedy(b *testing.B) {
+	list, handshakes := scan(100_000)
+	for b.Loop() {
+		Greedy(list, handshakes)
+	}
+}
+
+func BenchmarkExact10(b *testing.B) {
+	list, handshakes := scan(100_000)
+	for b.Loop() {
+		Exact(list, handshakes, 10)
+	}
+}
