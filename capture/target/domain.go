@@ -3,6 +3,7 @@ package target
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"sort"
@@ -106,27 +107,45 @@ func (d domain) servicesIn(in span) []service {
 type addressTable struct {
 	spans  spans
 	starts []uint64 // the number of each span's first address
+
+	// Where to look for a number: buckets[n>>shift] is the last span that starts at
+	// or before its bucket. With about as many buckets as spans a look-up takes few
+	// steps, whatever their number.
+	buckets []uint32
+	shift   uint
 }
 
 // newAddressTable numbers a set of at most 2^64 addresses.
 func newAddressTable(set spans) addressTable {
-	t := addressTable{set, make([]uint64, len(set))}
-	var next uint64
-	for i, s := range set {
-		t.starts[i] = next
-		next += s.last.minus(s.first).lo + 1
+	t := addressTable{spans: set, starts: make([]uint64, len(set))}
+	if len(set) == 0 {
+		return t
 	}
+	var last uint64 // number
+	for i, s := range set {
+		t.starts[i] = last
+		last += s.last.minus(s.first).lo + 1
+	}
+	last--
+	t.shift = uint(max(0, bits.Len64(last)-bits.Len(uint(len(set)))))
+	for i, bucket := 0, uint64(0); bucket <= last>>t.shift; bucket++ {
+		for i+1 < len(set) && t.starts[i+1] <= bucket<<t.shift {
+			i++
+		}
+		t.buckets = append(t.buckets, uint32(i))
+	}
+	t.buckets = append(t.buckets, uint32(len(set)-1))
 	return t
 }
 
 func (t *addressTable) at(number uint64) netip.Addr {
-	low, high := 0, len(t.starts)
-	for high-low > 1 {
-		middle := int(uint(low+high) / 2)
-		if t.starts[middle] <= number {
+	bucket := number >> t.shift
+	low, high := t.buckets[bucket], t.buckets[bucket+1]
+	for low < high {
+		if middle := (low + high + 1) / 2; t.starts[middle] <= number {
 			low = middle
 		} else {
-			high = middle
+			high = middle - 1
 		}
 	}
 	return t.spans[low].first.plus(number - t.starts[low]).addr()

@@ -1,0 +1,168 @@
+package target
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// drawPrefix gives a network in 9.255.255.0 to 10.0.0.255, half of which is
+// special-use space, or around the upper end of 2600::/120.
+func drawPrefix(t *rapid.T, label string) string {
+	base := rapid.SampledFrom([]string{"9.255.255.0", "10.0.0.0", "2600::"}).Draw(t, label+" network")
+	addr := netip.MustParseAddr(base)
+	for range rapid.IntRange(0, 255).Draw(t, label+" offset") {
+		addr = addr.Next()
+	}
+	bits := addr.BitLen() - rapid.IntRange(0, 5).Draw(t, label+" host bits")
+	return netip.PrefixFrom(addr, bits).Masked().String()
+}
+
+func drawPrefixes(t *rapid.T, label string, least, most int) []string {
+	var list []string
+	for range rapid.IntRange(least, most).Draw(t, label+" count") {
+		list = append(list, drawPrefix(t, label))
+	}
+	return list
+}
+
+func drawSpec(t *rapid.T) Spec {
+	spec := Spec{
+		Targets:  drawPrefixes(t, "targets", 1, 5),
+		Ports:    rapid.SampledFrom([]string{"80", "80,443", "1-5", "web,3-4"}).Draw(t, "ports"),
+		Seed:     rapid.Uint64().Draw(t, "seed"),
+		Sample:   rapid.SampledFrom([]string{"", "50%", "1/7", "0.01"}).Draw(t, "sample"),
+		SampleBy: rapid.SampledFrom([]string{"", "service", "host"}).Draw(t, "sample by"),
+		Allow:    drawPrefixes(t, "allow", 0, 3),
+		Block:    drawPrefixes(t, "block", 0, 3),
+		Open:     drawPrefixes(t, "open", 0, 3),
+	}
+	for range rapid.IntRange(0, 5).Draw(t, "services") {
+		addr := netip.MustParsePrefix(drawPrefix(t, "service")).Addr()
+		spec.Targets = append(spec.Targets, netip.AddrPortFrom(addr, rapid.Uint16Range(1, 5).Draw(t, "port")).String())
+	}
+	return spec
+}
+
+// asked is what a specification without a sample means, service by service, and
+// how many services are excluded: the slow and obvious way.
+func asked(spec Spec) (services []string, excluded uint64) {
+	ports, _ := ParsePorts(spec.Ports, namedPorts)
+	named := make(map[netip.AddrPort]bool)
+	for _, text := range spec.Targets {
+		if service, err := netip.ParseAddrPort(text); err == nil {
+			named[service] = true
+			continue
+		}
+		prefix := netip.MustParsePrefix(text)
+		for addr := prefix.Addr(); prefix.Contains(addr); addr = addr.Next() {
+			for _, port := range ports {
+				named[netip.AddrPortFrom(addr, port)] = true
+			}
+		}
+	}
+	holds := func(list []string, addr netip.Addr) bool {
+		return slices.ContainsFunc(list, func(p string) bool { return netip.MustParsePrefix(p).Contains(addr) })
+	}
+	special := func(addr netip.Addr) bool {
+		return slices.ContainsFunc(SpecialUse(), func(s Special) bool { return s.Prefix.Contains(addr) })
+	}
+	for service := range named {
+		addr := service.Addr()
+		if len(spec.Allow) > 0 && !holds(spec.Allow, addr) || special(addr) && !holds(spec.Open, addr) || holds(spec.Block, addr) {
+			excluded++
+		} else {
+			services = append(services, service.String())
+		}
+	}
+	return services, excluded
+}
+
+func TestSetIsWhatWasAsked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		spec.Sample = ""
+		want, wantExcluded := asked(spec)
+		set, err := Compile(spec, namedPorts)
+		if len(want) == 0 {
+			if err == nil || !strings.Contains(err.Error(), "all are excluded") {
+				t.Fatalf("nothing is left, but the error is %v", err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(sorted(want), sorted(inOrder(set))); diff != "" {
+			t.Fatal(diff)
+		}
+		var excluded uint64
+		for _, e := range set.Excluded() {
+			excluded += e.Targets
+		}
+		if excluded != wantExcluded {
+			t.Fatalf("%d excluded, want %d: %v", excluded, wantExcluded, set.Excluded())
+		}
+	})
+}
+
+func TestShardsAreAPartition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		whole, err := Compile(spec, namedPorts)
+		if err != nil {
+			return // nothing to scan
+		}
+		count := rapid.IntRange(1, 7).Draw(t, "shards")
+		shards := make([]*Set, count)
+		var positions uint64
+		for i := range shards {
+			spec.Shard = fmt.Sprintf("%d/%d", i+1, count)
+			if shards[i], err = Compile(spec, namedPorts); err != nil {
+				t.Fatal(err)
+			}
+			positions += shards[i].Len()
+		}
+		if positions != whole.Len() {
+			t.Fatalf("%d positions in shards, %d in all", positions, whole.Len())
+		}
+		for position := range whole.Len() {
+			want, wantOK := whole.At(position)
+			got, ok := shards[position%uint64(count)].At(position / uint64(count))
+			if got != want || ok != wantOK {
+				t.Fatalf("position %d is %v, in its shard %v", position, want, got)
+			}
+		}
+	})
+}
+
+func TestSamplesAreNested(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		spec.Sample = ""
+		whole, err := Compile(spec, namedPorts)
+		if err != nil {
+			return // nothing to scan
+		}
+		larger := inOrder(whole)
+		for _, sample := range []string{"0.9", "0.5", "0.49", "1/10", "0.01"} {
+			spec.Sample = sample
+			set, err := Compile(spec, namedPorts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			smaller := inOrder(set)
+			for _, target := range smaller {
+				if !slices.Contains(larger, target) {
+					t.Fatalf("%s: %s is not in the larger sample", sample, target)
+				}
+			}
+			larger = smaller
+		}
+	})
+}
