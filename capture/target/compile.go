@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"net/netip"
 	"strings"
 
 	"github.com/gaissmai/bart"
@@ -128,35 +129,40 @@ func (c *compiler) domain(spec Spec, sets map[string][]uint16) (domain, error) {
 	return newDomain(addresses, ports, services), nil
 }
 
+// addresses reads the arguments of a field that may hold no ports.
+func (c *compiler) addresses(field string, arguments []string) (spans, error) {
+	var all []netip.Prefix
+	for _, argument := range arguments {
+		prefixes, err := c.prefixes(field, argument)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, prefixes...)
+	}
+	return rangesOf(all...), nil
+}
+
 // allow leaves what is on the allow list, if there is one.
 func (c *compiler) allow(d domain, arguments []string) (domain, error) {
 	if len(arguments) == 0 {
 		return d, nil
 	}
-	var list []span
-	for _, argument := range arguments {
-		prefixes, err := c.prefixes("allow", argument)
-		if err != nil {
-			return d, err
-		}
-		list = append(list, rangesOf(prefixes...)...)
+	list, err := c.addresses("allow", arguments)
+	if err != nil {
+		return d, err
 	}
-	allowed, excluded := d.within(union(list))
+	allowed, excluded := d.within(list)
 	c.exclude("allow list", strings.Join(arguments, " "), "", excluded)
 	return allowed, nil
 }
 
 // open takes out special-use space, except what the arguments hold.
 func (c *compiler) open(d domain, arguments []string) (domain, error) {
-	var list []span
-	for _, argument := range arguments {
-		prefixes, err := c.prefixes("open", argument)
-		if err != nil {
-			return d, err
-		}
-		list = append(list, rangesOf(prefixes...)...)
+	list, err := c.addresses("open", arguments)
+	if err != nil {
+		return d, err
 	}
-	closed := union(list).complement()
+	closed := list.complement()
 	for _, special := range specials() {
 		var excluded uint64
 		d, excluded = d.without(rangesOf(special.Prefix).intersect(closed))
@@ -208,7 +214,7 @@ func (c *compiler) reasons() string {
 	for _, e := range c.excluded {
 		part := fmt.Sprintf("%d by %s %s", e.Targets, e.Reason, e.Entry)
 		if e.Note != "" {
-			part += " (" + e.Note + "; must be opened by name)"
+			part += " (" + e.Note + "; not scanned unless opened)"
 		}
 		parts = append(parts, part)
 	}

@@ -83,7 +83,7 @@ func (d domain) without(s spans) (domain, uint64) {
 // list for each block of special-use space that has nothing to do with it.
 func (d domain) touches(s spans) bool {
 	return slices.ContainsFunc(s, func(in span) bool {
-		i := sort.Search(len(d.addresses), func(i int) bool { return !d.addresses[i].last.less(in.first) })
+		i := d.addresses.search(in.first)
 		return i < len(d.addresses) && !in.last.less(d.addresses[i].first) || len(d.servicesIn(in)) > 0
 	})
 }
@@ -153,7 +153,7 @@ func (t *addressTable) at(number uint64) netip.Addr {
 
 // numberOf is the inverse of at; false for an address outside the set.
 func (t *addressTable) numberOf(a address) (uint64, bool) {
-	i := sort.Search(len(t.spans), func(i int) bool { return !t.spans[i].last.less(a) })
+	i := t.spans.search(a)
 	if i == len(t.spans) || a.less(t.spans[i].first) {
 		return 0, false
 	}

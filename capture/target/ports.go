@@ -15,11 +15,13 @@ import (
 // Port 0 is an error, for it is reserved (RFC 6335 section 6): Linux and most
 // other systems can neither listen nor connect to it.
 func ParsePorts(list string, sets map[string][]uint16) ([]uint16, error) {
-	var ports []uint16
+	var named [1 << 16]bool
 	for item := range strings.SplitSeq(list, ",") {
 		item = strings.TrimSpace(item)
 		if set, ok := sets[item]; ok {
-			ports = append(ports, set...)
+			for _, port := range set {
+				named[port] = true
+			}
 			continue
 		}
 		first, last, err := parseRange(item)
@@ -29,11 +31,16 @@ func ParsePorts(list string, sets map[string][]uint16) ([]uint16, error) {
 				err, strings.Join(append(names, "all"), ", "))
 		}
 		for port := int(first); port <= int(last); port++ {
+			named[port] = true
+		}
+	}
+	var ports []uint16
+	for port, is := range named {
+		if is {
 			ports = append(ports, uint16(port))
 		}
 	}
-	slices.Sort(ports)
-	return slices.Compact(ports), nil
+	return ports, nil
 }
 
 func parseRange(item string) (first, last uint16, err error) {

@@ -161,9 +161,14 @@ func (s spans) intersect(t spans) spans {
 	return both
 }
 
+// search gives the index of the first range that ends at or after a, or len(s).
+func (s spans) search(a address) int {
+	return sort.Search(len(s), func(i int) bool { return !s[i].last.less(a) })
+}
+
 // contains says whether a is in the set.
 func (s spans) contains(a address) bool {
-	i := sort.Search(len(s), func(i int) bool { return !s[i].last.less(a) })
+	i := s.search(a)
 	return i < len(s) && !a.less(s[i].first)
 }
 

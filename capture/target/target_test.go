@@ -115,7 +115,7 @@ func TestErrors(t *testing.T) {
 		{Spec{Targets: one, Ports: "80", SampleBy: "port"}, `sample by: "port" is neither service nor host`},
 		{Spec{Targets: one, Ports: "80", Shard: "0/2"}, `shard: "0/2" is not a shard i/n`},
 		{Spec{Targets: []string{"10.0.0.0/8"}, Ports: "80"},
-			"targets: all are excluded: 16777216 by special use 10.0.0.0/8 (private use, RFC 1918; must be opened by name)"},
+			"targets: all are excluded: 16777216 by special use 10.0.0.0/8 (private use, RFC 1918; not scanned unless opened)"},
 		{Spec{Targets: one, Ports: "80", Block: []string{"1.0.0.0/8"}}, "targets: all are excluded: 1 by block list 1.0.0.0/8"},
 		{Spec{Targets: one, Ports: "80", Allow: []string{"2.0.0.0/8"}}, "targets: all are excluded: 1 by allow list 2.0.0.0/8"},
 		{Spec{Targets: []string{"2600::/64"}, Ports: "80,443"}, "targets: more than 2^64 services, 2^64 are possible"},
