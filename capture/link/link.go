@@ -43,9 +43,9 @@ type Link interface {
 	// Send queues a copy of the frame, and flushes when the batch is full.
 	Send(frame []byte) error
 
-	// Flush hands all queued frames to the wire, in order. A frame that the
-	// kernel refuses for good is an error of this or of a later call, and every
-	// call after that returns it too: what is recorded as sent was sent.
+	// Flush hands all queued frames to the wire, in order, waiting for the
+	// interface to have room. A frame that the kernel refuses is an error, which
+	// every later Send and Flush returns too.
 	Flush() error
 
 	// Stats returns the counters since the link was opened; after Close, those

@@ -168,9 +168,9 @@ func (l *packetLink) Stats() (Stats, error) {
 	}
 	s := Stats{
 		Received:    l.received,
-		Sent:        l.sender.sent.Load(),
-		SendRetries: l.sender.retries.Load(),
-		SendErrors:  l.sender.failed.Load(),
+		Sent:        l.sender.sent,
+		SendRetries: l.sender.retries,
+		SendErrors:  l.sender.failed,
 	}
 	dropped, err := l.ring.dropped()
 	s.KernelDrops = dropped
