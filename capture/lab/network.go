@@ -26,6 +26,7 @@ type Network struct {
 	stacks     urn
 	paces      urn
 	answers    []Answers // by speaker
+	words      []words   // of every handshake
 	listed     map[uint16]*listed
 	tails      []tail
 
@@ -87,6 +88,7 @@ func New(p *Population, seed uint64) *Network {
 		certificates: map[int][]byte{},
 	}
 	n.compile(p)
+	n.words = firstWords()
 	return n
 }
 

@@ -11,11 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"laserdisc/datasets"
 )
 
 // Population is what lives in a simulated Internet: a JSON file. Shares are 0 to 1; weights are
-// relative to their sum. docs/populations.md of the repository's datasets explains each field
-// with an example; an unknown field is an error.
+// relative to their sum. datasets/populations has the default, and explains where its numbers come
+// from; an unknown field is an error.
 type Population struct {
 	// Name is the population's own, as manifests and reports show it.
 	Name string `json:"name"`
@@ -29,6 +31,7 @@ type Population struct {
 	Hosts    []HostClass    `json:"hosts"`
 	Stacks   Weights        `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal
 	Defences []Defence      `json:"defences"` // named mixes of what services do that do not acknowledge data
+	Mixes    []NamedMix     `json:"mixes,omitempty"`
 	Ports    []Port         `json:"ports"`
 	Tails    []Tail         `json:"tails,omitempty"`
 	Answers  []Answers      `json:"answers,omitempty"`
@@ -48,6 +51,13 @@ type HostClass struct {
 	Tails float64 `json:"tails,omitempty"`
 	// EveryPort, if given, makes every port of the host the same service.
 	EveryPort *Mix `json:"every_port,omitempty"`
+}
+
+// NamedMix are protocols under one name, which stands for them, by their weights, wherever a mix
+// asks for protocols.
+type NamedMix struct {
+	Name      string  `json:"name"`
+	Protocols Weights `json:"protocols"`
 }
 
 // Mix says what services are.
@@ -189,7 +199,7 @@ func (p *Population) Check() error {
 	if err := p.Pace.check("pace", known(paceNames)); err != nil {
 		return err
 	}
-	for _, check := range []func() error{p.checkDefences, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers} {
+	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -270,7 +280,44 @@ func (p *Population) checkMix(field string, m *Mix) error {
 	if m.Protocols == nil && m.Acks == 0 {
 		return nil
 	}
-	return m.Protocols.check(field+".protocols", func(name string) bool { return speakerIndex(name) >= 0 })
+	return m.Protocols.check(field+".protocols", func(name string) bool {
+		return isProtocol(name) || slices.ContainsFunc(p.Mixes, func(m NamedMix) bool { return m.Name == name })
+	})
+}
+
+func isProtocol(name string) bool { return speakerIndex(name) >= 0 }
+
+func (p *Population) checkMixes() error {
+	for i, m := range p.Mixes {
+		field := fmt.Sprintf("mixes[%d]", i)
+		if m.Name == "" {
+			return fmt.Errorf("%s.name: is missing", field)
+		}
+		if isProtocol(m.Name) || slices.ContainsFunc(p.Mixes[:i], func(x NamedMix) bool { return x.Name == m.Name }) {
+			return fmt.Errorf("%s.name: %q is taken", field, m.Name)
+		}
+		if err := m.Protocols.check(field+".protocols", isProtocol); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flat is w with the mixes that it names replaced by their protocols.
+func (p *Population) flat(w Weights) Weights {
+	var out Weights
+	for _, x := range w {
+		i := slices.IndexFunc(p.Mixes, func(m NamedMix) bool { return m.Name == x.Name })
+		if i < 0 {
+			out = append(out, x)
+			continue
+		}
+		m := p.Mixes[i].Protocols
+		for _, y := range m {
+			out = append(out, Weight{y.Name, x.Share * y.Share / m.sum()})
+		}
+	}
+	return out
 }
 
 func (p *Population) checkPorts() error {
@@ -378,4 +425,17 @@ func share(field string, x float64) error {
 
 func known(names []string) func(string) bool {
 	return func(name string) bool { return slices.Contains(names, name) }
+}
+
+// Default is the population that is embedded for demonstrations, shaped after the paper.
+func Default() *Population {
+	data, err := datasets.Population(datasets.DefaultPopulation)
+	if err != nil {
+		panic(err) // it is part of the binary
+	}
+	p, err := Parse(datasets.DefaultPopulation+".json", data)
+	if err != nil {
+		panic(err)
+	}
+	return p
 }

@@ -37,6 +37,7 @@ type tail struct {
 type host struct {
 	dice
 	class *class
+	box   uint64 // what it shares with its prefix, if that is of one class
 }
 
 // service is one service of it: everything that its behaviour depends on.
@@ -56,7 +57,7 @@ func (n *Network) compile(p *Population) {
 		defences[d.Name] = newUrn(d.Behaviours, func(name string) int { return slices.Index(behaviourNames, name) })
 	}
 	ready := func(m *Mix) *mix {
-		return &mix{m.Acks, defences[m.Defences], newUrn(m.Protocols, speakerIndex)}
+		return &mix{m.Acks, defences[m.Defences], newUrn(p.flat(m.Protocols), speakerIndex)}
 	}
 	n.density = newChance(p.Density)
 	n.stacks = newUrn(p.Stacks, func(name string) int { return slices.Index(stackNames, name) })
@@ -173,11 +174,11 @@ func (n *Network) host(a netip.Addr) (h host, ok bool) {
 	}
 	hi, lo := halves(a)
 	bits := n.key.draw(hi, lo)
-	h.dice = dice{n.key, bits}
+	h.dice, h.box = dice{n.key, bits}, bits
 	for i, k := range n.filled {
 		mhi, mlo := mask(hi, lo, a, k.bits)
-		if k.block.hit(n.key.draw(mhi, mlo^uint64(forClass+i)<<56)) {
-			h.class = k
+		if box := n.key.draw(mhi, mlo^uint64(forClass+i)<<56); k.block.hit(box) {
+			h.class, h.box = k, box
 			return h, true
 		}
 	}
@@ -227,7 +228,7 @@ func (n *Network) service(h host, at netip.AddrPort) (s service) {
 	s = service{dice: dice{n.key, h.portBits(port)}, net: n, at: at, host: h}
 	drawn, from := s.dice, h.class.every
 	if from != nil {
-		drawn = h.dice // one answer for all its ports
+		drawn = dice{n.key, h.box} // one answer for all ports of all that it stands before
 	} else {
 		var speaker int
 		if from, speaker = n.origin(h.class, port, s.unit(forKind)); from == nil {

@@ -48,10 +48,9 @@ func (s *service) truth() Truth {
 	if s.behaviour != Serves {
 		return t
 	}
-	for _, p := range handshake.Table() {
-		k, said := firstWords(p, s.at)
-		if b, label := s.answer(k, said); len(b) > 0 {
-			t.Answers = append(t.Answers, p.Name)
+	for _, w := range s.net.words {
+		if b, label := s.answer(w.kind, w.said); len(b) > 0 {
+			t.Answers = append(t.Answers, w.name)
 			t.Label = better(t.Label, listedLabel(label))
 		}
 	}
@@ -91,13 +90,34 @@ func (n *Network) hosts() iter.Seq[addressed] {
 // ports; those of hosts whose every port is the same are among them.
 func (n *Network) Services(ports []uint16) iter.Seq[netip.AddrPort] {
 	return func(yield func(netip.AddrPort) bool) {
+		among := likely(ports)
 		for h := range n.hosts() {
-			for _, port := range ports {
+			for _, port := range among(h.class) {
 				if h.serves(port) && !yield(netip.AddrPortFrom(h.address, port)) {
 					return
 				}
 			}
 		}
+	}
+}
+
+// likely gives those of the ports that a class of hosts may serve at all: most have a few only.
+func likely(ports []uint16) func(*class) []uint16 {
+	of := map[*class][]uint16{}
+	return func(k *class) []uint16 {
+		if k.open == nil {
+			return ports
+		}
+		few, ok := of[k]
+		if !ok {
+			for _, port := range ports {
+				if k.open[port] > 0 {
+					few = append(few, port)
+				}
+			}
+			of[k] = few
+		}
+		return few
 	}
 }
 
@@ -110,6 +130,7 @@ func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
 		}
 	}
 	return func(yield func(Truth) bool) {
+		among := likely(ports)
 		for h := range n.hosts() {
 			if h.class.open == nil {
 				s := n.service(h.host, netip.AddrPortFrom(h.address, ports[0]))
@@ -120,7 +141,7 @@ func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
 				}
 				continue
 			}
-			for _, port := range ports {
+			for _, port := range among(h.class) {
 				if !h.serves(port) {
 					continue
 				}
@@ -151,13 +172,26 @@ func (n *Network) WriteTruth(w io.Writer, ports []uint16) error {
 	return b.Flush()
 }
 
-// firstWords is what a handshake says to a service, and what that looks like to it.
-func firstWords(p *handshake.Protocol, to netip.AddrPort) (kind, []byte) {
-	if p.Hello == nil {
-		return kindWait, nil
+// words are what a handshake says first, and what that looks like to a server.
+type words struct {
+	name string
+	kind kind
+	said []byte
+}
+
+// firstWords are those of every handshake that this build has; none says anything that depends on
+// where it goes, as far as a server's answer is concerned.
+func firstWords() (all []words) {
+	to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 80)
+	for _, p := range handshake.Table() {
+		w := words{name: p.Name}
+		if p.Hello != nil {
+			w.said = p.Hello(nil, to, 1)
+		}
+		w.kind = recognise(w.said)
+		all = append(all, w)
 	}
-	said := p.Hello(nil, to, 1)
-	return recognise(said), said
+	return all
 }
 
 // Expect tells what an ideal scanner without loss reports of a service, as names of session.State
@@ -178,27 +212,28 @@ func (n *Network) Expect(at netip.AddrPort, handshakes []string, all bool) (stat
 	}
 	state = "silent"
 	for i, name := range handshakes {
-		p, known := handshake.Lookup(name)
-		if !known {
+		known := slices.IndexFunc(n.words, func(w words) bool { return w.name == name })
+		if known < 0 {
 			panic(fmt.Sprintf("lab: there is no handshake %q", name))
 		}
-		k, said := firstWords(p, at)
-		got := s.outcome(k == kindWait, i > 0)
+		w := &n.words[known]
+		listening := w.kind == kindWait
+		got := s.outcome(listening, i > 0)
 		if got == "serves" {
-			b, heard := s.answer(k, said)
+			b, heard := s.answer(w.kind, w.said)
 			switch {
 			case len(b) > 0:
 				state, label = "sends_data", better(label, listedLabel(heard))
 				if !all {
 					return state, label, true
 				}
-			case k != kindWait && state != "sends_data":
+			case !listening && state != "sends_data":
 				state = "acks_data"
 			}
 			continue
 		}
 		state = got
-		if k != kindWait || got == "zero_window" || got == "dropped_handshake" || got == "shunned" {
+		if !listening || got == "zero_window" || got == "dropped_handshake" || got == "shunned" {
 			return state, "", true
 		}
 	}
