@@ -551,7 +551,7 @@ func TestSendErrors(t *testing.T) {
 }
 
 // An interface whose queue is full is asked again; here it is a socket that is
-// read more slowly than it is written to.
+// read only once it is full.
 func TestFullInterface(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -559,7 +559,13 @@ func TestFullInterface(t *testing.T) {
 	}
 	const count = 2000
 	read := make(chan error)
-	go func() { read <- readNumbers(pair[1], count) }()
+	go func() {
+		for writable(pair[0]) {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(50 * time.Millisecond) // for the sender to find out
+		read <- readNumbers(pair[1], count)
+	}()
 	s := newSender(pair[0])
 	for i := range count {
 		if err := s.add(binary.BigEndian.AppendUint32(nil, uint32(i))); err != nil {
@@ -577,7 +583,12 @@ func TestFullInterface(t *testing.T) {
 	}
 }
 
-// readNumbers expects 0, 1, 2, ... count-1, and pauses whenever it has read all.
+func writable(fd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0)
+	return n != 0 || err != nil
+}
+
+// readNumbers expects 0, 1, 2, ... count-1.
 func readNumbers(fd, count int) error {
 	defer unix.Close(fd)
 	buffer := make([]byte, 8)
@@ -585,7 +596,7 @@ func readNumbers(fd, count int) error {
 		n, err := unix.Read(fd, buffer)
 		switch {
 		case err == unix.EAGAIN:
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(time.Millisecond)
 		case err != nil || n != 4 || binary.BigEndian.Uint32(buffer) != uint32(i):
 			return fmt.Errorf("frame %d: %x, %w", i, buffer[:max(n, 0)], err)
 		default:
