@@ -24,7 +24,7 @@ var amqpVersions = []string{
 }
 
 func matchAMQP(data []byte) Match {
-	if data[0] == 'A' {
+	if hasPrefix(data, "A") {
 		for _, version := range amqpVersions {
 			if len(data) >= 8 && hasPrefix(data, "AMQP") && string(data[4:8]) == version {
 				return certain(8)

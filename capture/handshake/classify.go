@@ -80,11 +80,11 @@ func allOnes(b []byte) bool {
 	return true
 }
 
-// Details reads the sub-labels of an answer that has this label. Text in it is cut to 256 bytes, control and non-ASCII
+// Details reads the sub-labels of an answer that has this label; there are none if the signature does not match. Text in it is cut to 256 bytes, control and non-ASCII
 // bytes as in a Go string literal.
 func Details(label string, received []byte) []Detail {
 	p, ok := Lookup(label)
-	if !ok || p.Details == nil {
+	if !ok || p.Details == nil || p.Match(received).Evidence == None {
 		return nil
 	}
 	return p.Details(received)

@@ -8,11 +8,11 @@ import (
 var fox = Protocol{
 	Name:      "fox",
 	Spec:      "Niagara Fox, as in Nmap's fox-info.nse",
-	First:     "fox a 1 -1 fox hello, with a version and nothing else",
+	First:     "fox a 1 -1 fox hello, and what a client has to say of itself",
 	Signature: "fox a 0 -1 fox hello",
 	Leads:     "f",
 	Hello: func(b []byte, _ netip.AddrPort, _ uint64) []byte {
-		return append(b, "fox a 1 -1 fox hello\n{\nfox.version=s:1.0\nid=i:1\n};;\n"...)
+		return append(b, "fox a 1 -1 fox hello\n{\nfox.version=s:1.0\nid=i:1\nhostName=s:laserdisc\napp.name=s:laserdisc\nlang=s:en\n};;\n"...)
 	},
 	Match:   matchFox,
 	Details: foxDetails,

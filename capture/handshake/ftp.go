@@ -24,13 +24,17 @@ func matchFTP(data []byte) Match {
 		return weak(len(ftpd))
 	}
 	r, rest, ok := cutReply(data)
-	if !ok || isOtherReply(r.lines) || containsFold(withoutDomain(r.text), "smtp") {
+	if !ok || isOtherReply(r.text) {
+		return Match{}
+	}
+	words, named := r.words()
+	if containsFold(words, "smtp") {
 		return Match{}
 	}
 	size := len(data) - len(rest)
 	greets := r.code == 120 || r.code == 220
 	switch {
-	case containsFold(withoutDomain(r.lines[4:]), "ftp"):
+	case containsFold(words, "ftp"):
 		return certainIf(greets && r.ended, size)
 	case isFTPReply(r):
 		return likely(size)
@@ -46,7 +50,7 @@ func matchFTP(data []byte) Match {
 		return likely(size)
 	}
 	// SMTP begins every line of a greeting with the host's name; what doesn't, and takes many lines, is mostly FTP.
-	if r.many && len(withoutDomain(r.text)) == len(r.text) {
+	if r.many && !named {
 		return weak(size)
 	}
 	return Match{}

@@ -27,7 +27,7 @@ var olderExtensions = func() []byte {
 }()
 
 func matchKubernetes(data []byte) Match {
-	if data[0] == 'H' {
+	if hasPrefix(data, "H") {
 		return matchKubernetesAPI(data)
 	}
 	list, at := handshakeMessage(data, certificate)
@@ -74,7 +74,7 @@ func hasMember(object []byte, name, value string) bool {
 }
 
 func kubernetesDetails(data []byte) []Detail {
-	if data[0] == 'H' {
+	if hasPrefix(data, "H") {
 		return httpDetails(data)
 	}
 	return tlsDetails(data)

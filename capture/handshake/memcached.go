@@ -30,7 +30,7 @@ var memcachedBinary = Protocol{
 }
 
 func matchMemcached(data []byte) Match {
-	if data[0] == 0x81 {
+	if hasPrefix(data, "\x81") {
 		return matchMemcachedBinary(data)
 	}
 	line, rest, ended := cutLine(data)

@@ -35,7 +35,7 @@ func mongoHello(b []byte, _ netip.AddrPort, nonce uint64) []byte {
 }
 
 func matchMongoDB(data []byte) Match {
-	if data[0] == 'H' {
+	if hasPrefix(data, "H") {
 		return matchMongoOverHTTP(data)
 	}
 	document, at := mongoDocument(data)
@@ -148,7 +148,7 @@ func matchMongoOverHTTP(data []byte) Match {
 }
 
 func mongoDetails(data []byte) []Detail {
-	if data[0] == 'H' {
+	if hasPrefix(data, "H") {
 		return details("note", "MongoDB port that got HTTP")
 	}
 	if binary.LittleEndian.Uint32(data[12:]) == opReply {

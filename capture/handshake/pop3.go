@@ -17,7 +17,8 @@ var pop3 = Protocol{
 	Details:     pop3Details,
 }
 
-// matchPOP3 reads the greeting, RFC 1939, section 4: "+OK" and a text. "-ERR", and "+OK" alone, are others' answers too.
+// matchPOP3 reads the greeting, RFC 1939, section 4: "+OK" and a text. "-ERR", and "+OK" alone,
+// are others' answers too.
 func matchPOP3(data []byte) Match {
 	line, rest, ended := cutLine(data)
 	size := len(data) - len(rest)
@@ -25,6 +26,8 @@ func matchPOP3(data []byte) Match {
 	switch {
 	case hasPrefix(line, "-ERR ") && says:
 		return likely(size)
+	case string(line) == "+OK" && ended: // popa3d says no more
+		return matchStatus(rest, size)
 	case !hasPrefix(line, "+OK "):
 		return Match{}
 	case says || hasTimestamp(line):
@@ -34,6 +37,14 @@ func matchPOP3(data []byte) Match {
 		return certain(size + n)
 	}
 	return likely(size)
+}
+
+// matchStatus judges what comes after a greeting without a text: a second status, if there is one.
+func matchStatus(rest []byte, size int) Match {
+	if hasPrefix(rest, "-ERR") || hasPrefix(rest, "+OK") {
+		return likely(size + 3)
+	}
+	return weak(size)
 }
 
 // hasTimestamp looks for the msg-id of a greeting that offers APOP, RFC 1939, section 7: "<" left "@" right ">".

@@ -37,10 +37,10 @@ func postgresHello(b []byte, _ netip.AddrPort, _ uint64) []byte {
 }
 
 func matchPostgres(data []byte) Match {
-	switch data[0] {
-	case 'S', 'N':
+	switch {
+	case hasPrefix(data, "S"), hasPrefix(data, "N"):
 		return matchSSLAnswer(data)
-	case 'R':
+	case hasPrefix(data, "R"):
 		return matchAuthentication(data)
 	}
 	if m := matchErrorResponse(data); m.Evidence != None {

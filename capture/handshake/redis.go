@@ -28,9 +28,10 @@ func matchRedis(data []byte) Match {
 	return Match{}
 }
 
-// redisErrors are from server.c, networking.c and acl.c of Redis 2.6 to 7.
+// redisErrors are from server.c, networking.c and acl.c of Redis 2.6 to 7 and Valkey 8.
 var redisErrors = []string{
-	"-NOAUTH ", "-DENIED Redis ", "-LOADING Redis ", "-MASTERDOWN Link ", "-BUSY Redis ", "-MISCONF Redis ", "-NOPERM ",
+	"-NOAUTH ", "-DENIED Redis ", "-DENIED Running in protected mode", "-LOADING Redis ", "-LOADING Valkey ",
+	"-MASTERDOWN Link ", "-BUSY Redis ", "-BUSY Valkey ", "-MISCONF Redis ", "-MISCONF Valkey ", "-NOPERM ",
 	"-ERR unknown command '", "-ERR unknown command `", "-ERR wrong number of arguments for '",
 	"-ERR Protocol error: ", "-ERR operation not permitted", "-ERR max number of clients reached",
 }

@@ -77,16 +77,18 @@ func isDomain(word []byte) bool {
 	return len(word)-dot > 2
 }
 
-// withoutDomain is a greeting's text behind the host's name, if it begins with one: ftp.example.com may send mail.
-func withoutDomain(text []byte) []byte {
-	word := text
-	if i := bytes.IndexByte(text, ' '); i >= 0 {
-		word = text[:i]
+// words is a reply's text, up to 1,000 bytes of all its lines, behind the host's name if it begins with one (named): a host
+// named ftp.example.com may send mail. Before the first word is complete there is nothing to go by.
+func (r *reply) words() (text []byte, named bool) {
+	text = r.lines[4:min(len(r.lines), 1004)]
+	end := bytes.IndexAny(text, " \r\n")
+	switch {
+	case end < 0:
+		return nil, false
+	case isDomain(text[:end]):
+		return text[end:], true
 	}
-	if isDomain(word) {
-		return text[len(word):]
-	}
-	return text
+	return text, false
 }
 
 // otherReplies names the services that greet with 220 as well. Their greetings say so.

@@ -28,7 +28,7 @@ func matchSMTP(data []byte) Match {
 		return matchEHLO(r, len(data)-len(rest))
 	}
 	found := Match{}
-	if isGreeting(r.code) && containsFold(withoutDomain(r.text), "smtp") {
+	if words, _ := r.words(); isGreeting(r.code) && containsFold(words, "smtp") {
 		found = certainIf(r.ended && r.code == 220, len(data)-len(rest))
 	}
 	for found.Evidence != Certain && len(rest) > 0 {
@@ -36,7 +36,7 @@ func matchSMTP(data []byte) Match {
 			break
 		}
 		if r.code == 250 {
-			found = max2(found, matchEHLO(r, len(data)-len(rest)))
+			found = stronger(found, matchEHLO(r, len(data)-len(rest)))
 		}
 	}
 	return found
@@ -47,7 +47,7 @@ func isGreeting(code int) bool {
 	return code == 220 || code == 421 || code == 521 || code == 554
 }
 
-func max2(a, b Match) Match {
+func stronger(a, b Match) Match {
 	if b.Evidence > a.Evidence {
 		return b
 	}

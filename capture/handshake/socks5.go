@@ -19,7 +19,7 @@ var socks5 = Protocol{
 // matchSOCKS5: RFC 1928, section 3: the server chooses the method offered (0), or none (FFh). Two bytes are no proof.
 // Some choose user and password (2) all the same.
 func matchSOCKS5(data []byte) Match {
-	if data[0] == 'H' {
+	if hasPrefix(data, "H") {
 		if r, ok := parseResponse(data[:min(len(data), 64)], "HTTP/1."); ok && string(r.reason) == "Tor is not an HTTP Proxy" {
 			return likely(len("HTTP/1.0 501 Tor is not an HTTP Proxy"))
 		}
@@ -32,7 +32,7 @@ func matchSOCKS5(data []byte) Match {
 }
 
 func socks5Details(data []byte) []Detail {
-	if data[0] == 'H' {
+	if hasPrefix(data, "H") {
 		return details("note", "Tor's SOCKS port that got HTTP")
 	}
 	return details("method", strconv.Itoa(int(data[1])))

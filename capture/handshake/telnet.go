@@ -19,7 +19,7 @@ const (
 	dont = 254
 )
 
-// matchTelnet looks for option negotiation, RFC 855: IAC, a verb, an option. Two of them are certain. Text may precede
+// matchTelnet looks for option negotiation, RFC 855: IAC, a verb, an option. Two of them are certain; one is likely, if text follows. Text may precede
 // them; it is the virtual terminal's, RFC 854, so that IAC cannot occur in it otherwise.
 func matchTelnet(data []byte) Match {
 	at := bytes.IndexByte(data, iac)
@@ -37,16 +37,30 @@ func matchTelnet(data []byte) Match {
 	switch {
 	case count == 0:
 		return Match{}
-	case count == 1 && at < len(data) && !isText(data[at:min(len(data), at+16)]):
-		return Match{}
+	case count > 1:
+		return certain(at)
+	case at == len(data):
+		return weak(at)
+	case isScreen(data[at:min(len(data), at+16)]):
+		return likely(at)
 	}
-	return certainIf(count > 1, at)
+	return Match{}
 }
 
 // isNegotiation: verbs 251 to 254; the options that are assigned are 0 to 49 and 138 to 140 (RFC 2941 onwards), and 255.
 func isNegotiation(b []byte) bool {
 	option := b[2]
 	return b[0] == iac && b[1] >= will && b[1] <= dont && (option < 50 || option >= 138 && option <= 140)
+}
+
+// isScreen tells whether b is text in ASCII, the terminal's code before anything else is negotiated.
+func isScreen(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return isText(b)
 }
 
 // matchPrompt recognises a text whose last line asks who is there. Any console on a socket may do that.

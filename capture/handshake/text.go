@@ -21,7 +21,7 @@ const digits = "0123456789"
 func cutLine(b []byte) (line, rest []byte, ended bool) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
-		return b, nil, false
+		return bytes.TrimSuffix(b, cr), nil, false
 	}
 	return bytes.TrimSuffix(b[:i], cr), b[i+1:], true
 }
@@ -51,8 +51,8 @@ func hasPrefixFold(b []byte, word string) bool {
 
 // containsFold tells whether b contains a word, whatever its case. The word is given in lower case.
 func containsFold(b []byte, word string) bool {
-	for ; len(b) >= len(word); b = b[1:] {
-		if hasPrefixFold(b, word) {
+	for i := 0; i+len(word) <= len(b); i++ {
+		if b[i]|0x20 == word[0]|0x20 && hasPrefixFold(b[i:], word) {
 			return true
 		}
 	}

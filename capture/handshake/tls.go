@@ -127,7 +127,7 @@ func appendClientHello(b []byte, version uint16, ciphers []uint16, extensions []
 }
 
 func matchTLS(data []byte) Match {
-	if data[0] == 'H' {
+	if hasPrefix(data, "H") {
 		return matchWantsTLS(data)
 	}
 	kind, body, length, ok := cutRecord(data)
@@ -246,7 +246,7 @@ func handshakeMessage(data []byte, kind byte) (body []byte, at int) {
 }
 
 func tlsDetails(data []byte) []Detail {
-	if len(data) > 0 && data[0] == 'H' {
+	if hasPrefix(data, "H") {
 		return append([]Detail{{"note", "TLS port that got plain HTTP"}}, httpDetails(data)...)
 	}
 	kind, body, _, ok := cutRecord(data)
