@@ -80,7 +80,7 @@ type Port struct {
 	Mix
 }
 
-// Tail is a protocol's long tail over all ports.
+// Tail is a protocol's long tail over all ports that Population.Ports does not list.
 type Tail struct {
 	Protocol string  `json:"protocol"`
 	PerHost  float64 `json:"per_host"` // services per host whose class has tails 1
@@ -361,6 +361,12 @@ func (p *Population) checkTails() error {
 		for j, h := range t.Head {
 			if h.Port == 0 {
 				return fmt.Errorf("%s.head[%d].port: 0 is not a port", field, j)
+			}
+			if slices.ContainsFunc(p.Ports, func(x Port) bool { return x.Port == h.Port }) {
+				return fmt.Errorf("%s.head[%d].port: %d is in ports: give it its services there", field, j, h.Port)
+			}
+			if slices.ContainsFunc(t.Head[:j], func(x PortShare) bool { return x.Port == h.Port }) {
+				return fmt.Errorf("%s.head[%d].port: %d is there twice", field, j, h.Port)
 			}
 			if err := share(fmt.Sprintf("%s.head[%d].share", field, j), h.Share); err != nil {
 				return err

@@ -2,8 +2,10 @@ package lab_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -176,5 +178,43 @@ func TestScanFindsTheTruth(t *testing.T) {
 				t.Errorf("%d connections are left", n.Live())
 			}
 		})
+	}
+}
+
+// A sample of the default population, on the paper's ports, is what the truth says.
+func TestScanOfTheDefaultPopulation(t *testing.T) {
+	n := lab.New(lab.Default(), 7)
+	ports := paperPorts()
+	handshakes, err := handshake.Parse("wait,tls,http,dns,redis,newlines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range handshakes {
+		names = append(names, p.Name)
+	}
+	var targets, sample []netip.AddrPort
+	i := 0
+	for at := range n.Services(ports) {
+		if i++; i%37 == 0 {
+			targets = append(targets, at, netip.AddrPortFrom(at.Addr(), at.Port()^1))
+			sample = append(sample, at)
+		}
+	}
+	s := scan(t, link.NewMemory(n, 1e18), handshakes, false, targets)
+	wrong, confusion := 0, map[string]int{}
+	for _, at := range sample {
+		state, label, _ := n.Expect(at, names, false)
+		got := s.services[at]
+		confusion[fmt.Sprintf("%-24s%-24s", state, got.State)]++
+		if got.State.String() != state || got.Label != label {
+			truth, _ := n.At(at)
+			if wrong++; wrong < 20 {
+				t.Errorf("%s: got %s %q, want %s %q: %+v\n%q", at, got.State, got.Label, state, label, truth, s.attempts[at])
+			}
+		}
+	}
+	for _, line := range slices.Sorted(maps.Keys(confusion)) {
+		t.Log(line, confusion[line])
 	}
 }

@@ -14,7 +14,6 @@ type class struct {
 	block   chance // of a prefix
 	refusal urn
 	open    []chance // per port; nil where every port is open
-	factor  float64  // of the tails
 	every   *mix
 }
 
@@ -75,7 +74,7 @@ func (n *Network) compile(p *Population) {
 		n.listed[x.Port] = &listed{x.Open, ready(&x.Mix)}
 	}
 	for _, t := range p.Tails {
-		n.tails = append(n.tails, newTail(t))
+		n.tails = append(n.tails, n.newTail(t))
 	}
 	total, scattered := 0.0, 0.0
 	for _, c := range p.Hosts {
@@ -89,7 +88,7 @@ func (n *Network) compile(p *Population) {
 		if c.Weight == 0 {
 			continue
 		}
-		k := &class{name: c.Name, bits: c.Prefix, factor: c.Tails}
+		k := &class{name: c.Name, bits: c.Prefix}
 		if c.Prefix == 0 {
 			sum += c.Weight
 			k.upTo = uint32(newChance(sum / scattered))
@@ -118,9 +117,9 @@ type listed struct {
 	mix  *mix
 }
 
-// newTail spreads a protocol's services over the ports: which port ranks where is the protocol's
+// newTail spreads a protocol's services over the ports that are not listed: which port ranks where is the protocol's
 // own, and the same in every network (paper, Figure 9: the rankings of protocols are unrelated).
-func newTail(t Tail) tail {
+func (n *Network) newTail(t Tail) tail {
 	r := tail{speaker: speakerIndex(t.Protocol), head: map[uint16]float64{}, skew: t.Skew}
 	rest, sum := 1.0, 0.0
 	for _, h := range t.Head {
@@ -128,11 +127,11 @@ func newTail(t Tail) tail {
 		rest -= h.Share
 	}
 	for port := 1; port <= math.MaxUint16; port++ {
-		if _, ok := r.head[uint16(port)]; !ok {
+		if _, ok := r.head[uint16(port)]; !ok && n.listed[uint16(port)] == nil {
 			sum += math.Exp(-r.skew * r.rank(uint16(port)))
 		}
 	}
-	r.scale = rest * t.PerHost / sum
+	r.scale = rest * t.PerHost / max(sum, 1e-9)
 	return r
 }
 
@@ -156,8 +155,7 @@ func (n *Network) openPorts(factor float64) []chance {
 		p := 0.0
 		if l := n.listed[uint16(port)]; l != nil {
 			p = l.open
-		}
-		if factor > 0 {
+		} else if factor > 0 {
 			for i := range n.tails {
 				p += factor * n.tails[i].chance(uint16(port))
 			}
@@ -231,7 +229,7 @@ func (n *Network) service(h host, at netip.AddrPort) (s service) {
 		drawn = dice{n.key, h.box} // one answer for all ports of all that it stands before
 	} else {
 		var speaker int
-		if from, speaker = n.origin(h.class, port, s.unit(forKind)); from == nil {
+		if from, speaker = n.origin(port, s.unit(forKind)); from == nil {
 			s.speaker, s.answers = speakers[speaker], &n.answers[speaker]
 			return s
 		}
@@ -248,27 +246,17 @@ func (n *Network) service(h host, at netip.AddrPort) (s service) {
 }
 
 // origin decides whether a service is there for its port's list (a mix) or for a tail (a speaker).
-func (n *Network) origin(k *class, port uint16, x float64) (*mix, int) {
-	l := n.listed[port]
-	if k.factor == 0 || len(n.tails) == 0 {
+func (n *Network) origin(port uint16, x float64) (*mix, int) {
+	if l := n.listed[port]; l != nil {
 		return l.mix, 0
 	}
 	total := 0.0
-	if l != nil {
-		total = l.open
-	}
 	for i := range n.tails {
-		total += k.factor * n.tails[i].chance(port)
+		total += n.tails[i].chance(port)
 	}
 	x *= total
-	if l != nil {
-		if x < l.open {
-			return l.mix, 0
-		}
-		x -= l.open
-	}
 	for i := range n.tails {
-		if x -= k.factor * n.tails[i].chance(port); x < 0 {
+		if x -= n.tails[i].chance(port); x < 0 {
 			return nil, n.tails[i].speaker
 		}
 	}
