@@ -95,6 +95,8 @@ type engine struct {
 	stopped     bool // Stop was closed before the last target
 	lastProbe   int64
 	segment     packet.Segment
+	held        link.Frame // arrived after a deadline that is still to be met
+	holding     bool
 }
 
 // batchSize is how many probes go out between two looks at the link.
@@ -111,12 +113,12 @@ func (e *engine) Next(deadline int64, ev *session.Event) error {
 			return nil
 		}
 		e.batch = 0
-		frame, ok, err := e.Link.Receive(0)
+		frame, ok, err := e.receive(0)
 		if err != nil {
 			return err
 		}
 		if ok {
-			if err := e.arrived(frame, ev); err != nil || ev.Segment != nil {
+			if happened, err := e.arrived(frame, deadline, ev); err != nil || happened {
 				return err
 			}
 			continue
@@ -138,16 +140,16 @@ func (e *engine) Next(deadline int64, ev *session.Event) error {
 		} else if deadline == session.Never && now >= e.lastProbe+int64(e.Cooldown) {
 			return io.EOF
 		}
-		if err := e.idle(now, deadline, ev); err != nil || ev.Segment != nil {
+		if happened, err := e.idle(now, deadline, ev); err != nil || happened {
 			return err
 		}
 	}
 }
 
 // idle waits for the next frame, or for the next thing to do.
-func (e *engine) idle(now, deadline int64, ev *session.Event) error {
+func (e *engine) idle(now, deadline int64, ev *session.Event) (happened bool, err error) {
 	if err := e.Link.Flush(); err != nil {
-		return err
+		return false, err
 	}
 	until := min(deadline, now+patience, e.nextStatus)
 	if !e.done {
@@ -155,11 +157,11 @@ func (e *engine) idle(now, deadline int64, ev *session.Event) error {
 	} else if deadline == session.Never {
 		until = min(until, e.lastProbe+int64(e.Cooldown))
 	}
-	frame, ok, err := e.Link.Receive(until)
+	frame, ok, err := e.receive(until)
 	if err != nil || !ok {
-		return err
+		return false, err
 	}
-	return e.arrived(frame, ev)
+	return e.arrived(frame, deadline, ev)
 }
 
 // probe makes the next target the event.
@@ -176,18 +178,36 @@ func (e *engine) probe(ev *session.Event) bool {
 	return true
 }
 
-// arrived records a frame, at the time of the event that it becomes if a segment is in it.
-func (e *engine) arrived(f link.Frame, ev *session.Event) error {
-	e.last = max(e.last, f.Time)
-	number, err := e.record.Packet(record.Received, e.last, f.Data)
+// receive returns the frame that was held back, or the link's next.
+func (e *engine) receive(until int64) (link.Frame, bool, error) {
+	if e.holding {
+		e.holding = false
+		return e.held, true, nil
+	}
+	return e.Link.Receive(until)
+}
+
+// arrived records a frame at the time of the event that it becomes, if a segment is in it. What
+// was due before the frame came happens first, so that the record is in order of time.
+func (e *engine) arrived(f link.Frame, deadline int64, ev *session.Event) (happened bool, err error) {
+	at := max(e.last, f.Time)
+	if deadline <= at {
+		e.held.Time, e.held.Data = f.Time, append(e.held.Data[:0], f.Data...)
+		e.holding = true
+		e.last = max(deadline, e.last)
+		ev.Time = e.last
+		return true, nil
+	}
+	e.last = at
+	number, err := e.record.Packet(record.Received, at, f.Data)
 	if err != nil {
-		return err
+		return false, err
 	}
 	c := &e.Manifest.Counters
 	c.Received++
 	s := &e.segment
 	if s.Decode(packet.LinkEthernet, f.Data) != nil {
-		return nil
+		return false, nil
 	}
 	count(s, &c.ReceivedSYNACK, packet.SYN|packet.ACK, &c.ReceivedRST, &c.ReceivedPayload)
 	if s.ICMP != 0 {
@@ -195,7 +215,7 @@ func (e *engine) arrived(f link.Frame, ev *session.Event) error {
 	}
 	s.Time, s.Number = e.last, number
 	ev.Time, ev.Segment = e.last, s
-	return nil
+	return true, nil
 }
 
 // count adds s to the counters of its kind.

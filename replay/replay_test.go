@@ -66,12 +66,26 @@ func scan(t testing.TB, p *lab.Population, seed uint64, lag time.Duration, targe
 	m.AllHandshakes = random.IntN(2) == 0
 	s := capture.Scan{
 		Dir: dir, Manifest: m, Targets: &l, Cooldown: 8 * time.Second,
-		Link: link.NewMemory(lab.New(p, seed), epoch, link.Lag(seed, lag)),
+		Link: sluggish{link.NewMemory(lab.New(p, seed), epoch, link.Lag(seed, lag)), random, lag},
 	}
 	if err := s.Run(context.Background()); err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
 	return dir
+}
+
+// sluggish is a link whose scanner wakes up late, and finds what has come in the meantime.
+type sluggish struct {
+	link.Link
+	random *rand.Rand
+	most   time.Duration
+}
+
+func (s sluggish) Receive(until int64) (link.Frame, bool, error) {
+	if until > s.Now() && s.most > 0 {
+		until += s.random.Int64N(int64(s.most))
+	}
+	return s.Link.Receive(until)
 }
 
 func manifest(seed uint64) *record.Manifest {
@@ -277,4 +291,3 @@ func BenchmarkPlayback(b *testing.B) {
 	}
 	b.ReportMetric(float64(packets)/b.Elapsed().Seconds(), "packets/s")
 }
-

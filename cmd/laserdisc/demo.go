@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"laserdisc/capture/lab"
+	"laserdisc/capture/link"
+	"laserdisc/datasets"
 )
 
 // isolated is set in the environment of a demo that runs in a network namespace of its own.
@@ -65,7 +67,7 @@ func isolate(cmd *cobra.Command) error {
 // demo does the main job from the scan to the report.
 func demo(cmd *cobra.Command, out string, memory bool) error {
 	w := cmd.OutOrStdout()
-	network, err := newLab("", 1, -1)
+	network, err := newLab(datasets.DefaultPopulation, 1, -1)
 	if err != nil {
 		return err
 	}
@@ -75,12 +77,12 @@ func demo(cmd *cobra.Command, out string, memory bool) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	common := []string{"--seed", "1", "--synthetic", network.Name()}
+	common := []string{"--seed", "1", "--synthetic", datasets.DefaultPopulation}
 	for _, p := range network.Prefixes() {
 		common = append(common, p.String(), "--open", p.String())
 	}
 	if memory {
-		common = append(common, "--lab", "paper-shape")
+		common = append(common, "--lab", datasets.DefaultPopulation)
 	} else {
 		stop, err := serve(cmd.Context(), network)
 		if err != nil {
@@ -115,6 +117,11 @@ func serve(ctx context.Context, network *lab.Network) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	return serveOn(ctx, far, network), nil
+}
+
+// serveOn answers on a link until stop is called.
+func serveOn(ctx context.Context, far link.Link, network *lab.Network) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -123,7 +130,7 @@ func serve(ctx context.Context, network *lab.Network) (stop func(), err error) {
 			fmt.Fprintln(os.Stderr, "laserdisc: lab:", err)
 		}
 	}()
-	return func() { cancel(); <-done }, nil
+	return func() { cancel(); <-done }
 }
 
 // step shows a command line and carries it out.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,6 +11,7 @@ import (
 
 	"laserdisc/capture/lab"
 	"laserdisc/capture/link"
+	"laserdisc/datasets"
 )
 
 func labCommand() *cobra.Command {
@@ -43,15 +44,25 @@ network namespace whose only way out is this wire. Ends with Ctrl-C.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM)
 			defer stop()
-			fmt.Fprintf(cmd.ErrOrStderr(), "laserdisc lab: %s on %s, seed %d\n", network.Name(), device, seed)
+			fmt.Fprintf(cmd.ErrOrStderr(), "laserdisc: population %s on %s, seed %d\n", population, device, seed)
 			return lab.Serve(ctx, wire, network)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&device, "interface", "i", "", "interface to answer on")
-	f.StringVar(&population, "population", "", "population file, or the name of a built-in one (default paper-shape)")
+	f.StringVar(&population, "population", datasets.DefaultPopulation, "population file, or the name of a built-in one")
 	f.StringVar(&truth, "truth", "", "write what every service is to this file, as JSON lines")
 	f.Uint64Var(&seed, "seed", 1, "seed of the hosts and of the network's faults")
 	f.Float64Var(&loss, "loss", -1, "share of packets lost, 0 to 1 (default: the population's)")
 	return cmd
+}
+
+// writeTruth writes what every service is, and every host whose ports are all the same.
+func writeTruth(path string, network *lab.Network) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return network.WriteTruth(f, nil)
 }

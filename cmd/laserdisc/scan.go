@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
+	"laserdisc/datasets"
 )
 
 // scanOptions are the flags of scan.
@@ -72,7 +74,7 @@ Scan only what you may: see the README on ethics.`,
 	f.Uint64Var(&o.seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
 	f.StringVar(&o.targets.Sample, "sample", "", "share of the targets to probe: 0.1%, 1/1000 or 0.001 (default all)")
 	f.StringVar(&o.targets.SampleBy, "sample-by", "service", "what the sample is drawn of: service, or host (the same hosts on all ports)")
-	f.StringVar(&o.targets.Shard, "shard", "", "i/n: the i-th of n disjoint parts, from 0")
+	f.StringVar(&o.targets.Shard, "shard", "", "i/n: the i-th of n disjoint parts, i from 1 to n")
 	f.StringSliceVar(&o.targets.Allow, "allow", nil, "file of prefixes: probe nothing else")
 	f.StringSliceVar(&o.targets.Block, "block", nil, "file of prefixes not to probe")
 	f.StringSliceVar(&o.targets.Open, "open", nil, "prefix of special-use space that may be probed (all of it is blocked otherwise)")
@@ -102,13 +104,13 @@ func randomSeed() uint64 {
 
 func (o *scanOptions) run(cmd *cobra.Command) error {
 	o.targets.Seed = o.seed
-	set, err := target.Compile(o.targets)
+	set, err := target.Compile(o.targets, datasets.PortSets())
 	if err != nil {
 		return err
 	}
 	stderr := cmd.ErrOrStderr()
 	for _, e := range set.Excluded() {
-		fmt.Fprintf(stderr, "laserdisc: %s\n", e)
+		fmt.Fprintf(stderr, "laserdisc: %s: %s%s keeps out %d targets\n", e.Reason, e.Entry, note(e.Note), e.Targets)
 	}
 	if set.Len() == 0 {
 		return fmt.Errorf("no targets: nothing is left after sample, shard and lists")
@@ -199,7 +201,7 @@ func (o *scanOptions) open(m *record.Manifest, set *target.Set) (link.Link, erro
 	if o.lab != "" {
 		return o.openLab(m)
 	}
-	cfg := link.Config{Interface: o.device, Targets: set.Examples(), FirstPort: m.SourcePorts.First, LastPort: m.SourcePorts.Last}
+	cfg := link.Config{Interface: o.device, Targets: examples(set), FirstPort: m.SourcePorts.First, LastPort: m.SourcePorts.Last}
 	for _, text := range o.sources {
 		a, err := netip.ParseAddr(text)
 		if err != nil {
@@ -229,6 +231,27 @@ func (o *scanOptions) open(m *record.Manifest, set *target.Set) (link.Link, erro
 	return wire, nil
 }
 
+// examples returns the first target of each address family, for the look-up of routes. It looks
+// at no more than a few thousand: a list that mixes families mixes them in that order too.
+func examples(set *target.Set) []netip.Addr {
+	var found [2]netip.Addr
+	targets := set.Iterate()
+	for range 4096 {
+		t, ok := targets.Next()
+		if !ok {
+			break
+		}
+		family := 0
+		if t.Addr().Is6() {
+			family = 1
+		}
+		if !found[family].IsValid() {
+			found[family] = t.Addr()
+		}
+	}
+	return slices.DeleteFunc(found[:], func(a netip.Addr) bool { return !a.IsValid() })
+}
+
 // openLab puts the scan before a simulated Internet in memory. Its time starts now, and then is
 // the simulation's.
 func (o *scanOptions) openLab(m *record.Manifest) (link.Link, error) {
@@ -236,14 +259,15 @@ func (o *scanOptions) openLab(m *record.Manifest) (link.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Synthetic = network.Name()
+	m.Synthetic = o.lab
 	m.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
 	return link.NewMemory(network, time.Now().UnixNano()), nil
 }
 
-// newLab loads a population by file name or built-in name.
+// newLab makes a network of a population: a file, or the name of a built-in one. A loss of 0 or
+// more takes the place of the population's own.
 func newLab(name string, seed uint64, loss float64) (*lab.Network, error) {
-	p, err := lab.Load(name)
+	p, err := loadPopulation(name)
 	if err != nil {
 		return nil, err
 	}
@@ -254,6 +278,19 @@ func newLab(name string, seed uint64, loss float64) (*lab.Network, error) {
 		}
 	}
 	return lab.New(p, seed), nil
+}
+
+func loadPopulation(name string) (*lab.Population, error) {
+	if text, err := datasets.Population(name); err == nil {
+		return lab.Parse(name, text)
+	} else if _, missing := os.Stat(name); missing != nil {
+		return nil, fmt.Errorf("%w; nor is there such a file", err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return lab.Parse(name, text)
 }
 
 // summary tells how a scan went.
@@ -269,6 +306,14 @@ func summary(w io.Writer, m *record.Manifest, dir string) {
 	}
 	fmt.Fprintf(&b, "record: %s\n", dir)
 	fmt.Fprint(w, b.String())
+}
+
+// note puts what is known of an entry into brackets.
+func note(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 func percent(part, whole uint64) float64 {

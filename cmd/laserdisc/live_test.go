@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"laserdisc/analysis"
+	"laserdisc/capture/lab"
+	"laserdisc/capture/link"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+	"laserdisc/capture/target"
+	"laserdisc/datasets"
+)
+
+// labPrefix is where the built-in population lives (RFC 2544: benchmarking).
+const labPrefix = "198.18.0.0/15"
+
+// farLink lays the wire, once for all tests: they take turns on it.
+var farLink = sync.OnceValues(func() (link.Link, error) {
+	return lab.Wire([]netip.Prefix{netip.MustParsePrefix(labPrefix)})
+})
+
+// farEnd is the far end's side of the veth pair, as seen from here only by its hardware address.
+func farEnd(t testing.TB) packetAddress {
+	far, err := farLink()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packetAddress(far.Info().SourceMAC)
+}
+
+type packetAddress [6]byte
+
+func (a packetAddress) String() string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+// newTestLab is the built-in population, with a loss of its own or (below 0) the population's.
+func newTestLab(t testing.TB, loss float64) *lab.Network {
+	network, err := newLab(datasets.DefaultPopulation, 1, loss)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return network
+}
+
+// serveLab answers for the network until the test ends.
+func serveLab(t testing.TB, network *lab.Network) {
+	far, err := farLink()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(serveOn(context.Background(), far, network))
+}
+
+// laserdisc runs a command line in this process, and fails the test if that fails.
+func laserdisc(t testing.TB, args ...string) {
+	if code := run(args); code != 0 {
+		t.Fatalf("laserdisc %s: exit code %d", strings.Join(args, " "), code)
+	}
+}
+
+// scanned is a run and what it found.
+type scanned struct {
+	dir      string
+	manifest *record.Manifest
+	services map[netip.AddrPort]session.Service
+	probed   []netip.AddrPort
+}
+
+// scanAndReplay scans the lab, plays the run back, and reads the services.
+func scanAndReplay(t testing.TB, args ...string) scanned {
+	dir := filepath.Join(t.TempDir(), "run")
+	laserdisc(t, append([]string{"scan", labPrefix, "--open", labPrefix, "--out", dir}, args...)...)
+	laserdisc(t, "replay", dir, "--out", dir+"-tables")
+	s := scanned{dir: dir, services: map[netip.AddrPort]session.Service{}}
+	var err error
+	if s.manifest, err = record.LoadManifest(dir); err != nil {
+		t.Fatal(err)
+	}
+	if s.manifest.Drops != (record.Drops{}) {
+		t.Fatalf("the machine was too slow for this test: %+v", s.manifest.Drops)
+	}
+	if err := analysis.ReadServices(filepath.Join(dir+"-tables", "services.parquet"), func(v *session.Service) error {
+		s.services[v.Service] = v.Clone()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var spec target.Spec
+	if err := json.Unmarshal(s.manifest.Targets, &spec); err != nil {
+		t.Fatal(err)
+	}
+	set, err := target.Compile(spec, datasets.PortSets())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for it := set.Iterate(); ; {
+		target, ok := it.Next()
+		if !ok {
+			break
+		}
+		s.probed = append(s.probed, target)
+	}
+	if s.manifest.Counters.Launched != uint64(len(s.probed)) {
+		t.Fatalf("%d of %d targets were probed", s.manifest.Counters.Launched, len(s.probed))
+	}
+	return s
+}
+
+// confusion counts (true, found) pairs.
+type confusion map[[2]string]int
+
+// String is a line for each pair; those off the diagonal are marked.
+func (c confusion) String() string {
+	var b strings.Builder
+	for _, k := range slices.SortedFunc(maps.Keys(c), func(x, y [2]string) int { return slices.Compare(x[:], y[:]) }) {
+		mark := ""
+		if k[0] != k[1] {
+			mark = "  <-- differs"
+		}
+		fmt.Fprintf(&b, "%8d  %-36s %-36s%s\n", c[k], k[0], k[1], mark)
+	}
+	return b.String()
+}
+
+// judge compares every probed target with the lab's truth: its state, and its label.
+func (s scanned) judge(network *lab.Network) (table confusion, wrong []netip.AddrPort) {
+	table = confusion{}
+	for _, target := range s.probed {
+		state, label, ok := network.Expect(target, s.manifest.Handshakes, s.manifest.AllHandshakes)
+		want, got := "no service", "no service"
+		if ok {
+			want = strings.TrimSpace(state + " " + label)
+		}
+		if v, found := s.services[target]; found && v.State.Connected() {
+			got = strings.TrimSpace(v.State.String() + " " + v.Label)
+		}
+		table[[2]string{want, got}]++
+		if want != got {
+			wrong = append(wrong, target)
+		}
+	}
+	return table, wrong
+}
+
+// The whole on a real wire, judged by the lab's truth: no service missed, none invented, every
+// state and label right.
+func TestLive(t *testing.T) {
+	network := newTestLab(t, 0)
+	serveLab(t, network)
+	for _, c := range []struct{ name, handshakes, sample string }{
+		{"default", "", "1%"},
+		{"http first", "http,tls,wait,dns", "1%"},
+		{"all handshakes", "all", "0.2%"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := []string{"--ports", "paper", "--sample", c.sample, "--rate", "20000", "--seed", "5"}
+			switch c.handshakes {
+			case "":
+			case "all":
+				args = append(args, "--all-handshakes")
+			default:
+				args = append(args, "--handshakes", c.handshakes)
+			}
+			s := scanAndReplay(t, args...)
+			table, wrong := s.judge(network)
+			t.Logf("true, found:\n%s", table)
+			for _, target := range wrong[:min(10, len(wrong))] {
+				truth, _ := network.At(target)
+				v := s.services[target]
+				t.Errorf("%v is %+v, found %v %q by %s, response %.80q", target, truth, v.State, v.Label, v.Handshake, v.Response)
+			}
+			if len(s.services) < 500 {
+				t.Errorf("only %d services: too few to prove anything", len(s.services))
+			}
+			countsAgree(t, s)
+		})
+	}
+}
+
+// With one packet in a hundred lost, whatever is missed or mistaken is a service that lost one.
+func TestLiveLoss(t *testing.T) {
+	network := newTestLab(t, 0.01)
+	serveLab(t, network)
+	s := scanAndReplay(t, "--ports", "paper", "--sample", "1%", "--rate", "20000", "--seed", "6")
+	table, wrong := s.judge(network)
+	t.Logf("true, found:\n%s", table)
+	lost := map[netip.AddrPort]bool{}
+	for l := range network.Lost() {
+		lost[l.Service] = true
+	}
+	for _, target := range wrong {
+		if !lost[target] {
+			t.Errorf("%v is mistaken, and lost nothing", target)
+		}
+	}
+	t.Logf("%d of %d mistaken, %d services lost packets", len(wrong), len(s.services), len(lost))
+}
+
+// tshark counts the record's packets as the manifest does.
+func countsAgree(t *testing.T, s scanned) {
+	c := s.manifest.Counters
+	for _, q := range []struct {
+		filter string
+		want   uint64
+	}{
+		{"frame.interface_id==0", c.Sent},
+		{"frame.interface_id==0 && tcp.flags.syn==1 && tcp.flags.ack==0", c.SentSYN},
+		{"frame.interface_id==0 && tcp.flags.reset==1", c.SentRST},
+		{"frame.interface_id==0 && tcp.len>0", c.SentPayload},
+		{"frame.interface_id==1", c.Received},
+		{"frame.interface_id==1 && tcp.flags.syn==1 && tcp.flags.ack==1 && !icmp", c.ReceivedSYNACK},
+		{"frame.interface_id==1 && tcp.flags.reset==1 && !icmp", c.ReceivedRST},
+		{"frame.interface_id==1 && tcp.len>0 && !icmp", c.ReceivedPayload},
+		{"frame.interface_id==1 && icmp", c.ReceivedICMP},
+	} {
+		cmd := exec.Command("tshark", "-r", filepath.Join(s.dir, "packets.pcapng"), "-Y", q.filter, "-T", "fields", "-e", "frame.number")
+		var complaints bytes.Buffer
+		cmd.Stderr = &complaints
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("tshark: %v: %s", err, complaints.String())
+		}
+		if n := uint64(bytes.Count(out, []byte("\n"))); n != q.want {
+			t.Errorf("tshark counts %d packets of %s, the manifest %d", n, q.filter, q.want)
+		}
+		for line := range strings.Lines(complaints.String()) {
+			if !strings.Contains(line, "Running as user") {
+				t.Errorf("tshark complains: %s", line)
+			}
+		}
+	}
+}
+
+// zmap finds the same services on the lab as laserdisc: the same SYN-ACKs.
+func TestZMapFindsTheSame(t *testing.T) {
+	serveLab(t, newTestLab(t, 0))
+	gateway := farEnd(t).String()
+	const prefix, port = "198.18.16.0/20", 80
+	dir := t.TempDir()
+	none, out := filepath.Join(dir, "none"), filepath.Join(dir, "zmap")
+	if err := os.WriteFile(none, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("zmap", "--interface="+lab.Near, "--gateway-mac="+gateway, "--source-ip=192.0.2.1",
+		"--target-port="+strconv.Itoa(port), "--rate=5000", "--blacklist-file="+none, "--cooldown-time=3", "--quiet",
+		"--output-fields=saddr", "--output-filter=success = 1 && repeat = 0", "--output-module=csv", "--output-file="+out, prefix)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := strings.Fields(string(text))
+	theirs = slices.DeleteFunc(theirs, func(line string) bool { return line == "saddr" })
+	slices.Sort(theirs)
+
+	run := filepath.Join(dir, "run")
+	laserdisc(t, "scan", prefix, "--open", labPrefix, "--ports", strconv.Itoa(port), "--rate", "5000", "--handshakes", "http", "--out", run)
+	ours := []string{}
+	lines, err := os.ReadFile(filepath.Join(run, "services.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(lines) {
+		var s struct{ Addr string }
+		if err := json.Unmarshal(line, &s); err != nil {
+			t.Fatal(err)
+		}
+		ours = append(ours, s.Addr)
+	}
+	slices.Sort(ours)
+	if !slices.Equal(ours, theirs) {
+		t.Errorf("laserdisc found %d, zmap %d", len(ours), len(theirs))
+	}
+	if len(ours) < 50 {
+		t.Errorf("%d services: too few to prove anything", len(ours))
+	}
+	t.Logf("%d services, found by both", len(ours))
+}
+
+// The wire is laid between namespaces that have no other interface.
+func TestNoWayOut(t *testing.T) {
+	farEnd(t)
+	links, err := netlink.LinkList()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range links {
+		if name := l.Attrs().Name; name != "lo" && name != lab.Near {
+			t.Errorf("interface %s leads out of the test's namespace", name)
+		}
+	}
+}
