@@ -68,6 +68,7 @@ var answers = []struct {
 	{"ftp", "220 (vsFTPd 3.0.3)\r\n", "ftp", Certain, 0},
 	{"ftp on a host named smtp", "220 smtp.example.com FTP server ready.\r\n", "ftp", Certain, 0},
 	{"ftp on a host named ftp", "220 ftp.example.com ready.\r\n", Unknown, None, 0},
+	{"ftp, welcome to a host named ftp", "220 Welcome to ftp.example.com\r\n", "ftp", Likely, 0},
 	{"ftp, many lines", "220---------- Welcome to Pure-FTPd [privsep] [TLS] ----------\r\n220-You are user 1\r\n220 ok\r\n", "ftp", Certain, 0},
 	{"ftp, line cut", "220 ProFTPD Ser", "ftp", Likely, 0},
 	{"ftp, service ready in minutes", "120 FTP ready in 5 minutes\r\n", "ftp", Certain, 0},

@@ -33,10 +33,10 @@ func matchFTP(data []byte) Match {
 	}
 	size := len(data) - len(rest)
 	greets := r.code == 120 || r.code == 220
-	switch {
-	case containsFold(words, "ftp"):
+	switch said := saysFTP(words); {
+	case said == Certain:
 		return certainIf(greets && r.ended, size)
-	case isFTPReply(r):
+	case said == Likely, isFTPReply(r):
 		return likely(size)
 	case !greets:
 		return Match{}
@@ -70,6 +70,21 @@ func isFTPReply(r reply) bool {
 			bytes.Contains(r.lines, []byte("\n REST STREAM")) || bytes.Contains(r.lines, []byte("\n UTF8"))
 	}
 	return false
+}
+
+// saysFTP looks for the protocol's name in a text. In the name of a host it proves less: ftp.example.com.
+func saysFTP(text []byte) Evidence {
+	found := None
+	for i := 0; i+3 <= len(text); i++ {
+		switch {
+		case !hasPrefixFold(text[i:], "ftp"):
+		case i+4 < len(text) && text[i+3] == '.' && isLetter(text[i+4]):
+			found = Likely
+		default:
+			return Certain
+		}
+	}
+	return found
 }
 
 // isFTPGreeting knows the servers whose greeting has no "FTP" in it: BusyBox, FileZilla, Serv-U.

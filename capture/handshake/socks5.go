@@ -25,7 +25,7 @@ func matchSOCKS5(data []byte) Match {
 		}
 		return Match{}
 	}
-	if len(data) == 2 && (data[1] == 0 || data[1] == 2 || data[1] == 0xff) {
+	if len(data) == 2 && data[0] == 5 && (data[1] == 0 || data[1] == 2 || data[1] == 0xff) {
 		return weak(2)
 	}
 	return Match{}

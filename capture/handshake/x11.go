@@ -47,6 +47,8 @@ func matchX11(data []byte) Match {
 		if !isSetup(body, size-8) {
 			return Match{}
 		}
+	default:
+		return Match{}
 	}
 	return certainIf(whole, 8+len(body))
 }
