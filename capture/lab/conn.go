@@ -71,6 +71,7 @@ type conn struct {
 	lastSent int64 // arrival of the last packet sent: later ones do not overtake it
 	deaf     bool  // hears nothing but a reset
 	owed     bool  // an acknowledgement
+	ended    bool  // the client has sent its FIN
 	gone     bool
 }
 
@@ -282,16 +283,9 @@ func (c *conn) progress(now int64, s *packet.Segment) {
 		}
 		c.tries, c.resendAt = 0, never
 	}
-	if c.state == finished && c.una == c.top {
-		if s.Flags.Has(packet.FIN) {
-			c.acknowledgeFIN(now, s)
-		}
-		if len(s.Payload) > 0 { // nobody is there to read it
-			c.send(now, packet.RST, s.Ack, nil, c.ttl)
-		}
-		if s.Flags.Has(packet.FIN) || len(s.Payload) > 0 {
-			c.drop()
-		}
+	if c.state == finished && len(s.Payload) > 0 && packet.Before(c.next, s.End()) {
+		c.send(now, packet.RST, s.Ack, nil, c.ttl) // nobody is there to read it
+		c.drop()
 		return
 	}
 	c.receive(now, s)
@@ -304,6 +298,9 @@ func (c *conn) progress(now int64, s *packet.Segment) {
 	c.push(now, initialWindow)
 	if c.owed {
 		c.acknowledge(now)
+	}
+	if c.ended && c.state == finished && c.una == c.top {
+		c.drop()
 	}
 }
 
@@ -339,20 +336,13 @@ func (c *conn) receive(now int64, s *packet.Segment) {
 	fin := s.Flags.Has(packet.FIN) && s.Seq+uint32(len(s.Payload)) == c.next
 	if fin {
 		c.next++
+		c.ended = true
 	}
 	if len(data) > 0 {
 		c.hear(now, data)
 	}
 	if fin {
 		c.leave() // the server closes too, when it has said what it had to
-	}
-}
-
-// acknowledgeFIN acknowledges the FIN that comes with s when we have closed already.
-func (c *conn) acknowledgeFIN(now int64, s *packet.Segment) {
-	if s.Seq+uint32(len(s.Payload)) == c.next {
-		c.next++
-		c.acknowledge(now)
 	}
 }
 

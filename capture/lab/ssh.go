@@ -64,10 +64,10 @@ func appendKEXINIT(b []byte, s *service) []byte {
 	return append(b, make([]byte, padding)...)
 }
 
-// appendRandom appends n bytes that are the service's own.
+// appendRandom appends n bytes that are the service's own, others at another place in b.
 func appendRandom(b []byte, s *service, n int) []byte {
 	for i := 0; i < n; i += 8 {
-		b = binary.LittleEndian.AppendUint64(b, s.bits(uint64(forDetail)<<32|uint64(i)))
+		b = binary.LittleEndian.AppendUint64(b, s.bits(uint64(forDetail)<<32|uint64(len(b))))
 	}
 	return b[:len(b)-(8-n%8)%8]
 }

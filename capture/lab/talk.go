@@ -14,6 +14,7 @@ type speaker struct {
 	label   string // what identifies it; "unknown" for a protocol that no scanner lists
 	first   bool   // the server speaks first
 	stays   bool   // it never closes
+	closes  bool   // it closes after an answer
 	own     []kind // what a client of this protocol says
 	answers Answers
 
@@ -157,12 +158,13 @@ func (c *conn) hear(now int64, data []byte) {
 // ending is what the server does after it has, or has not, answered.
 func (s *service) ending(k kind) ending {
 	x := unit(s.key.draw(s.this, forReaction<<8|uint64(k)))
-	switch own := slices.Contains(s.speaker.own, k); {
-	case s.speaker.stays || own && x < 0.7:
+	own := slices.Contains(s.speaker.own, k)
+	switch {
+	case s.speaker.stays || own && !s.speaker.closes:
 		return stays
-	case own || x < 0.3:
+	case own && x < 0.8 || x < 0.3:
 		return closes
-	case x < 0.4:
+	case !own && x < 0.4:
 		return aborts
 	}
 	return stays

@@ -8,8 +8,8 @@ import (
 // HTTP/1.1 servers (RFC 9112), and those that speak HTTP for something else: CWMP, IPP (RFC 8010).
 
 var webSpeakers = []*speaker{
-	{name: "http", label: "http", own: []kind{kindHTTP}, answers: Answers{TLS: 0.67, Newlines: 0.21, HTTP: 1}, reply: replyHTTP},
-	{name: "ipp", label: "ipp", own: []kind{kindIPP, kindHTTP}, answers: Answers{TLS: 0.29, Newlines: 0.02, HTTP: 0.96}, reply: replyIPP},
+	{name: "http", label: "http", closes: true, own: []kind{kindHTTP}, answers: Answers{TLS: 0.67, Newlines: 0.21, HTTP: 1}, reply: replyHTTP},
+	{name: "ipp", label: "ipp", closes: true, own: []kind{kindIPP, kindHTTP}, answers: Answers{TLS: 0.29, Newlines: 0.02, HTTP: 0.96}, reply: replyIPP},
 }
 
 // webServer is one product.
