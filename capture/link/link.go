@@ -36,8 +36,8 @@ type Link interface {
 
 	// Receive returns the next frame that arrived, waiting for it until the
 	// given time; ok is false when none did. With until <= Now() it does not
-	// wait. Frame.Data is valid until the next call of a method of the link.
-	// Frames still queued by Send are not flushed.
+	// wait. Frame.Data is valid until the next Receive or Close. Frames
+	// still queued by Send are not flushed.
 	Receive(until int64) (f Frame, ok bool, err error)
 
 	// Send queues a copy of the frame, and flushes when the batch is full.
@@ -55,8 +55,8 @@ type Link interface {
 	// Info returns what is known about the link; it does not change.
 	Info() Info
 
-	// Close flushes, gives back what the link holds in the kernel, and returns
-	// the first error of the two.
+	// Close flushes, and gives back what the link holds in the kernel even when
+	// that fails.
 	Close() error
 }
 
@@ -103,7 +103,10 @@ type Config struct {
 	Sources []netip.Addr
 
 	// FirstPort to LastPort are the source ports. While the link is open, no TCP
-	// segment to them and to Sources reaches the kernel of this machine.
+	// segment to them and to Sources reaches the kernel of this machine. So ports
+	// are refused that a program has in use on such an address, or that the
+	// kernel may give to its connections (net.ipv4.ip_local_port_range without
+	// net.ipv4.ip_local_reserved_ports).
 	FirstPort, LastPort uint16
 
 	// GatewayMAC is where to send frames to; nil asks the kernel for that of the

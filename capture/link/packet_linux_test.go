@@ -51,12 +51,8 @@ func TestDelivery(t *testing.T) {
 			flags:       "S", sequence: uint32(i), payload: bytes.Repeat([]byte{byte(i)}, i%1400),
 		}.frame(from, to))
 	}
-	go func() {
-		for chunk := range slices.Chunk(sent, burst) {
-			send(t, scanner, chunk...)
-			time.Sleep(time.Millisecond)
-		}
-	}()
+	done := make(chan error, 1)
+	go func() { done <- sendPaced(scanner, sent, burst) }()
 
 	before := lab.Now()
 	received := 0
@@ -83,12 +79,28 @@ func TestDelivery(t *testing.T) {
 	if got.KernelDrops != 0 || got.Received != uint64(count) {
 		t.Errorf("lab: %+v", got)
 	}
-	if err := scanner.Close(); err != nil {
+	if err := errors.Join(<-done, scanner.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if got := stats(t, scanner); got.Sent != count || got.SendErrors != 0 {
 		t.Errorf("scanner, closed: %+v", got)
 	}
+}
+
+// sendPaced sends a burst each millisecond.
+func sendPaced(l Link, frames [][]byte, burst int) error {
+	for i, frame := range frames {
+		if err := l.Send(frame); err != nil {
+			return err
+		}
+		if (i+1)%burst == 0 {
+			if err := l.Flush(); err != nil {
+				return err
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return l.Flush()
 }
 
 func TestInfo(t *testing.T) {
@@ -547,6 +559,33 @@ func TestSendErrors(t *testing.T) {
 	}
 	if err := scanner.Send(frame); err != ErrClosed {
 		t.Errorf("error after Close is %v", err)
+	}
+}
+
+// An interface that is taken away ends the scan with an error, not with a wait;
+// nothing stays behind.
+func TestInterfaceVanishes(t *testing.T) {
+	w := newWire(t)
+	var scanner Link
+	w.in(w.scanner, func() (err error) {
+		scanner, err = Open(Config{Targets: []netip.Addr{host4}, FirstPort: testPort, LastPort: testPort})
+		return err
+	})
+	w.in(w.scanner, func() error {
+		l, err := netlink.LinkByName(scannerDevice)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(l)
+	})
+	if _, _, err := scanner.Receive(scanner.Now() + int64(time.Second)); err == nil {
+		t.Error("Receive says nothing")
+	}
+	if err := scanner.Close(); err == nil {
+		t.Error("Close says nothing, although the counters are lost")
+	}
+	if left := rulesets(t, w); len(left) != 0 {
+		t.Errorf("tables left behind: %q", left)
 	}
 }
 
