@@ -11,7 +11,7 @@ var oracle = Protocol{
 	Spec:      "Oracle Net TNS, as in Wireshark's packet-tns.c",
 	First:     "CONNECT without a service name",
 	Signature: "TNS header with the segment's length and type accept, refuse, redirect or resend",
-		Hello:     oracleHello,
+	Hello:     oracleHello,
 	Match:     matchOracle,
 	Details:   oracleDetails,
 }

@@ -24,19 +24,23 @@ func matchSMTP(data []byte) Match {
 	if !ok || isOtherReply(r.text) {
 		return Match{}
 	}
-	if r.code == 250 {
-		return matchEHLO(r, len(data)-len(rest))
+	size := len(data) - len(rest)
+	switch {
+	case r.code == 250:
+		return matchEHLO(r, size)
+	case !isGreeting(r.code):
+		return Match{}
 	}
 	found := Match{}
-	if words, _ := r.words(); isGreeting(r.code) && containsFold(words, "smtp") {
-		found = certainIf(r.ended && r.code == 220, len(data)-len(rest))
+	if words, _ := r.words(); containsFold(words, "smtp") {
+		found = certainIf(r.ended && r.code == 220, size)
 	}
-	for found.Evidence != Certain && len(rest) > 0 {
+	for found.Evidence != Certain {
 		if r, rest, ok = cutReply(rest); !ok {
 			break
 		}
-		if r.code == 250 {
-			found = stronger(found, matchEHLO(r, len(data)-len(rest)))
+		if m := matchEHLO(r, len(data)-len(rest)); m.Evidence > found.Evidence {
+			found = m
 		}
 	}
 	return found
@@ -47,15 +51,12 @@ func isGreeting(code int) bool {
 	return code == 220 || code == 421 || code == 521 || code == 554
 }
 
-func stronger(a, b Match) Match {
-	if b.Evidence > a.Evidence {
-		return b
-	}
-	return a
-}
-
-// matchEHLO wants one of the service extensions of RFC 5321, section 2.2, in a line of its own after the first.
+// matchEHLO wants a 250 reply with one of the service extensions of RFC 5321, section 2.2, in a line of its own after the
+// first.
 func matchEHLO(r reply, size int) Match {
+	if r.code != 250 {
+		return Match{}
+	}
 	_, lines, _ := cutLine(r.lines)
 	for len(lines) > 4 {
 		var line []byte

@@ -11,7 +11,6 @@ var ssh = Protocol{
 	Spec:        "RFC 4253, section 4.2",
 	First:       "our own identification",
 	Signature:   "a line SSH-version-software; other lines may come before it",
-	Leads:       textLeads,
 	Hello:       func(b []byte, _ netip.AddrPort, _ uint64) []byte { return append(b, "SSH-2.0-laserdisc_0.1\r\n"...) },
 	Match:       matchSSH,
 	Details:     sshDetails,

@@ -8,7 +8,6 @@ var telnet = Protocol{
 	Spec:        "RFC 854, RFC 855",
 	First:       "nothing",
 	Signature:   "IAC and WILL, WONT, DO or DONT with a registered option, first or after text; weak: text that ends in a login prompt",
-	Leads:       textLeads + "\xff",
 	Match:       matchTelnet,
 	Details:     telnetDetails,
 }

@@ -6,17 +6,6 @@ import (
 	"strings"
 )
 
-// textLeads are the bytes that a line of text can begin with.
-var textLeads = func() string {
-	b := []byte("\t\r\n")
-	for c := byte(' '); c < 0x7f; c++ {
-		b = append(b, c)
-	}
-	return string(b)
-}()
-
-const digits = "0123456789"
-
 // cutLine splits off the first line, without its line end, which may be a bare LF; ended tells whether it was there.
 func cutLine(b []byte) (line, rest []byte, ended bool) {
 	i := bytes.IndexByte(b, '\n')
