@@ -1,0 +1,88 @@
+package reports
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"laserdisc/capture/record"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Funcs(template.FuncMap{
+	"facts":     facts,
+	"drops":     func(m *record.Manifest) uint64 { return m.Drops.Kernel + m.Drops.Interface },
+	"join":      strings.Join,
+	"thousands": func(n uint64) string { return thousands(int(n)) },
+}).Parse(pageText))
+
+// writePage writes the page that shows the figures. It refers to nothing but their files.
+func writePage(path string, d *data, figures []figure) error {
+	var b bytes.Buffer
+	err := page.Execute(&b, struct {
+		Runs      []run
+		Figures   []figure
+		Synthetic []string
+		Matrix    bool // whether there is what needs every handshake
+	}{d.runs, figures, d.synthetic(), d.trials != nil})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, b.Bytes(), 0o666)
+}
+
+// fact is one line about a run.
+type fact struct{ Name, Value string }
+
+// facts are what a reader of the figures needs to know of a run; all the rest is in its manifest.
+func facts(m *record.Manifest) []fact {
+	list := []fact{
+		{"Command", strings.Join(m.Arguments, " ")},
+		{"laserdisc", strings.TrimSpace(m.Laserdisc + " " + m.Revision)},
+		{"Started", m.Start.UTC().Format(time.RFC3339)},
+	}
+	add := func(name, value string) { list = append(list, fact{name, value}) }
+	switch {
+	case m.End.IsZero():
+		add("Ended", "unknown: the record was not closed")
+	case m.Interrupted:
+		add("Ended", "interrupted after "+m.End.Sub(m.Start).Round(time.Second).String())
+	default:
+		add("Took", m.End.Sub(m.Start).Round(time.Millisecond).String())
+	}
+	rate := "no limit"
+	if m.Rate > 0 {
+		rate = thousands(int(m.Rate)) + " packets per second"
+	}
+	handshakes := strings.Join(m.Handshakes, ", ")
+	if m.AllHandshakes {
+		handshakes += " (each tried on every service)"
+	}
+	count := func(n uint64) string { return thousands(int(n)) }
+	c := m.Counters
+	add("Targets", count(m.TargetCount)+" services, specification "+abbreviate(m.TargetDigest))
+	add("Seed", strconv.FormatUint(m.Seed, 10))
+	add("Rate", rate)
+	add("Handshakes", handshakes)
+	add("Launched", count(c.Launched)+" targets")
+	add("Sent", count(c.Sent)+" frames: "+count(c.SentSYN)+" SYN, "+count(c.SentPayload)+" with data, "+count(c.SentRST)+" RST")
+	add("Received", count(c.Received)+" frames: "+count(c.ReceivedSYNACK)+" SYN-ACK, "+count(c.ReceivedPayload)+" with data, "+
+		count(c.ReceivedRST)+" RST, "+count(c.ReceivedICMP)+" ICMP")
+	add("Services", count(c.Services))
+	add("Dropped", count(m.Drops.Kernel)+" frames by the kernel, "+count(m.Drops.Interface)+" by the interface")
+	add("Link", strings.TrimSpace(m.Link.Kind+" "+m.Link.Interface))
+	return list
+}
+
+func abbreviate(digest string) string {
+	if len(digest) > 16 {
+		return digest[:16] + "…"
+	}
+	return digest
+}
