@@ -282,9 +282,6 @@ func (e *engine) Attempt(*session.Attempt) error { return nil }
 
 // Service implements session.Sink.
 func (e *engine) Service(s *session.Service) error {
-	if !s.State.Connected() {
-		return nil
-	}
 	e.Manifest.Counters.Services++
 	return e.record.Service(s)
 }

@@ -24,10 +24,8 @@ func (r *Result) Agrees(dir string) error {
 	}
 	defer f.Close()
 	played := make(map[netip.AddrPort]*session.Service)
-	for i := range r.Services {
-		if s := &r.Services[i]; s.State.Connected() {
-			played[s.Service] = s
-		}
+	for _, s := range r.Services {
+		played[s.Service] = s
 	}
 	lines := bufio.NewReader(f)
 	for n := 1; ; n++ {

@@ -22,8 +22,8 @@ import (
 type Result struct {
 	Manifest *record.Manifest
 	Packets  uint64 // frames played back
-	Attempts []session.Attempt
-	Services []session.Service
+	Attempts []*session.Attempt
+	Services []*session.Service
 
 	// Truncated is set if the record ends before the scan did; what stands before is played back.
 	Truncated *record.TruncatedError
@@ -93,26 +93,18 @@ func gather(players []*player, result *Result) error {
 		result.Attempts = append(result.Attempts, p.attempts...)
 		result.Services = append(result.Services, p.services...)
 	}
-	slices.SortStableFunc(result.Attempts, func(a, b session.Attempt) int {
-		return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number))
+	slices.SortFunc(result.Attempts, func(a, b *session.Attempt) int {
+		return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number), cmp.Compare(a.FirstFrame, b.FirstFrame))
 	})
-	slices.SortStableFunc(result.Services, func(a, b session.Service) int {
+	slices.SortFunc(result.Services, func(a, b *session.Service) int {
 		return a.Service.Compare(b.Service)
 	})
-	result.dropRepeats()
+	// Nothing is remembered of a target that refused: each of its resets or ICMP errors stands
+	// alone. One is kept.
+	result.Attempts = slices.CompactFunc(result.Attempts, func(a, b *session.Attempt) bool {
+		return a.Service == b.Service && a.Number == b.Number && !b.State.Connected()
+	})
 	return nil
-}
-
-// dropRepeats keeps one answer of each target that refused: nothing is remembered of those
-// during a scan, so that each of its resets or ICMP errors stands alone.
-func (r *Result) dropRepeats() {
-	refused := func(s session.State) bool { return !s.Connected() }
-	r.Attempts = slices.CompactFunc(r.Attempts, func(a, b session.Attempt) bool {
-		return a.Service == b.Service && a.Number == b.Number && refused(b.State)
-	})
-	r.Services = slices.CompactFunc(r.Services, func(a, b session.Service) bool {
-		return a.Service == b.Service && refused(b.State)
-	})
 }
 
 // player is one worker: the source of its machine's events and the sink of what it does.
@@ -127,8 +119,8 @@ type player struct {
 	probed   uint64 // number of the sent frame that a probe was made of
 	lastSeen uint64
 	ending   *ending
-	attempts []session.Attempt
-	services []session.Service
+	attempts []*session.Attempt
+	services []*session.Service
 	err      error
 }
 

@@ -93,7 +93,8 @@ type Attempt struct {
 	Verdict   handshake.Verdict
 }
 
-// Service is the sum of the attempts at one service.
+// Service is the sum of the attempts at one service: at an address and port that answered with a
+// SYN-ACK.
 type Service struct {
 	Service   netip.AddrPort
 	State     State
@@ -101,7 +102,7 @@ type Service struct {
 	Evidence  handshake.Evidence
 	Handshake string // of the attempt that State and Label come from
 	Attempts  int
-	First     int64  // time of the first SYN-ACK; of the answer, when there was none
+	First     int64  // time of the first SYN-ACK
 	End       int64  // of the last attempt
 	Window    uint16 // of the first SYN-ACK
 	TTL       uint8  // of the first SYN-ACK
@@ -115,9 +116,6 @@ func (s *Service) add(a *Attempt) {
 	if a.Number == 0 {
 		s.Service, s.First, s.Frame = a.Service, a.SYNACKTime, a.FirstFrame
 		s.Window, s.TTL, s.Layout = a.Window, a.SYNACKTTL, a.Layout
-		if s.First == 0 {
-			s.First = a.End
-		}
 	}
 	s.Attempts = a.Number + 1
 	s.End = a.End
@@ -145,17 +143,17 @@ func (s *Service) take(a *Attempt) {
 }
 
 // Clone returns a copy that shares nothing with a. What is empty is nil in it.
-func (a *Attempt) Clone() Attempt {
+func (a *Attempt) Clone() *Attempt {
 	c := *a
 	c.ResetText = append([]byte(nil), a.ResetText...)
 	c.Response = append([]byte(nil), a.Response...)
 	c.Verdict.Matches = append([]handshake.Match(nil), a.Verdict.Matches...)
-	return c
+	return &c
 }
 
 // Clone returns a copy that shares nothing with s. What is empty is nil in it.
-func (s *Service) Clone() Service {
+func (s *Service) Clone() *Service {
 	c := *s
 	c.Response = append([]byte(nil), s.Response...)
-	return c
+	return &c
 }

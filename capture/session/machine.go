@@ -362,8 +362,8 @@ func (m *Machine) close(v *flight) {
 	m.spare = append(m.spare, v)
 }
 
-// finishAttempt reports the attempt, and the service if it was the last, and returns whether
-// there is to be another.
+// finishAttempt reports the attempt, and the service if it was the last at one, and returns
+// whether there is to be another.
 func (m *Machine) finishAttempt(v *flight) bool {
 	a := &v.conn.Attempt
 	a.State, a.End = v.conn.state(), m.now
@@ -375,7 +375,9 @@ func (m *Machine) finishAttempt(v *flight) bool {
 	if m.err == nil && m.another(v) {
 		return true
 	}
-	m.report(m.sink.Service(&v.sum))
+	if v.sum.State.Connected() {
+		m.report(m.sink.Service(&v.sum))
+	}
 	return false
 }
 

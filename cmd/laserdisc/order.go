@@ -89,8 +89,8 @@ func eachAttempt(dir string, attempt func(*session.Attempt) error) error {
 	if result.Difference != nil {
 		return verdictError{result.Difference}
 	}
-	for i := range result.Attempts {
-		if err := attempt(&result.Attempts[i]); err != nil {
+	for _, a := range result.Attempts {
+		if err := attempt(a); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"laserdisc/analysis"
 	"laserdisc/capture/record"
-	"laserdisc/capture/session"
 	"laserdisc/replay"
 )
 
@@ -46,7 +45,7 @@ func playBack(w io.Writer, dir, out string, workers int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%d packets, %d services, %d attempts\n", result.Packets, connected(result.Services), len(result.Attempts))
+	fmt.Fprintf(w, "%d packets, %d services, %d attempts\n", result.Packets, len(result.Services), len(result.Attempts))
 	fmt.Fprintf(w, "digest %s\n", digest)
 	if result.Difference != nil {
 		return verdictError{result.Difference}
@@ -62,15 +61,6 @@ func playBack(w io.Writer, dir, out string, workers int) error {
 	return nil
 }
 
-func connected(services []session.Service) (n int) {
-	for i := range services {
-		if services[i].State.Connected() {
-			n++
-		}
-	}
-	return n
-}
-
 // writeTables writes both tables and the manifest, and returns one digest over all rows.
 func writeTables(out string, result *replay.Result) (string, error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
@@ -80,8 +70,8 @@ func writeTables(out string, result *replay.Result) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for i := range result.Attempts {
-		if err := attempts.Append(&result.Attempts[i]); err != nil {
+	for _, a := range result.Attempts {
+		if err := attempts.Append(a); err != nil {
 			return "", err
 		}
 	}
@@ -92,8 +82,8 @@ func writeTables(out string, result *replay.Result) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for i := range result.Services {
-		if err := services.Append(&result.Services[i]); err != nil {
+	for _, s := range result.Services {
+		if err := services.Append(s); err != nil {
 			return "", err
 		}
 	}
