@@ -29,6 +29,8 @@ var answers = []struct {
 	{"icecast", "ICY 200 OK\r\n\r\n", Unknown, None, 0},
 	{"tor control port", "HTTP/1.0 501 Tor ControlPort is not an HTTP proxy\r\n\r\n", "http", Weak, 0},
 
+	{"elasticsearch transport", "HTTP/1.0 200 OK\r\n\r\nThis is not an HTTP port", "http", Weak, 19},
+
 	{"tls, plain HTTP to nginx", "HTTP/1.1 400 Bad Request\r\n\r\n<title>400 The plain HTTP request was sent to HTTPS port</title>", "tls", Likely, 84},
 	{"tls, plain HTTP to Go", "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n", "tls", Likely, 75},
 	{"http that speaks of HTTPS", "HTTP/1.1 400 Bad Request\r\n\r\nHTTPS is better than HTTP\n", "http", Certain, 28},

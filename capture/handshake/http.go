@@ -41,15 +41,21 @@ func matchHTTP(data []byte) Match {
 		return weak(len("<html"))
 	case !ok:
 		return Match{}
-	case containsFold(r.reason, notHTTP):
+	case isCourtesy(&r):
 		return weak(r.size)
 	}
 	return certainIf(r.ended, r.size)
 }
 
-// notHTTP is in the reason phrase with which Tor's SOCKS and control ports refuse a request: the answer is in HTTP only so
-// that a browser shows it.
-const notHTTP = "is not an http proxy"
+// isCourtesy recognises answers that are in HTTP only so that a browser shows that the port does not speak it: of Tor's
+// SOCKS and control ports, of Elasticsearch's transport, of ClickHouse.
+func isCourtesy(r *response) bool {
+	body := r.body[:min(len(r.body), 64)]
+	return containsFold(r.reason, "is not an http proxy") || hasPrefix(body, "This is not an HTTP port") ||
+		bytes.Contains(body, clickHouse)
+}
+
+var clickHouse = []byte("is for clickhouse-client program")
 
 // isHTML recognises what an HTTP/0.9 server sends, a page without a header. Anything else may send one too.
 func isHTML(data []byte) bool {

@@ -1,6 +1,9 @@
 package handshake
 
-import "net/netip"
+import (
+	"net/netip"
+	"strconv"
+)
 
 var modbus = Protocol{
 	Name:      "modbus",
@@ -61,10 +64,11 @@ func isIdentification(body []byte) bool {
 	return len(objects) == 0
 }
 
-// modbusDetails gives the objects of a device identification: vendor, product, revision.
+// modbusDetails gives the objects of a device identification, vendor, product and revision; else the function, which is
+// above 127 in an exception.
 func modbusDetails(data []byte) []Detail {
 	if data[7] != 0x2b {
-		return details("function", "exception or read")
+		return details("function", strconv.Itoa(int(data[7])))
 	}
 	var values [3]string
 	for objects := data[14:]; len(objects) >= 2; objects = objects[2+int(objects[1]):] {
