@@ -25,8 +25,9 @@ check: ## what keeps the code as it should be: format, vet, staticcheck, import 
 	$(GO) tool staticcheck $(TAGS) ./...
 	.ci/imports
 
-bench: setup build ## laserdisc beside zmap and masscan, on a veth pair; playback; classification
-	.ci/bench
+bench: setup ## laserdisc beside zmap and masscan, on a veth pair; playback; classification
+	$(GO) test $(TAGS) -run '^$$' -bench . -benchtime 3x ./cmd/laserdisc
+	$(GO) test $(TAGS) -run '^$$' -bench . ./capture/handshake ./capture/packet ./capture/record ./replay
 
 clean:
 	rm -rf bin out

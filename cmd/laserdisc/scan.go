@@ -31,6 +31,7 @@ import (
 
 // scanOptions are the flags of scan.
 type scanOptions struct {
+	arguments  []string // the whole command line
 	out        string
 	targets    target.Spec
 	seed       uint64
@@ -47,8 +48,8 @@ type scanOptions struct {
 	loss       float64
 }
 
-func scanCommand() *cobra.Command {
-	o := scanOptions{session: session.Defaults()}
+func scanCommand(arguments []string) *cobra.Command {
+	o := scanOptions{arguments: arguments, session: session.Defaults()}
 	cmd := &cobra.Command{
 		Use:   "scan TARGET... --ports PORTS --out RUN",
 		Short: "Scan a sub-sample of services and record every packet",
@@ -171,7 +172,7 @@ func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
 	}
 	m := &record.Manifest{
 		Laserdisc: version, Revision: revision(), Go: runtime.Version(), GOARCH: runtime.GOARCH,
-		Synthetic: o.synthetic, Arguments: os.Args,
+		Synthetic: o.synthetic, Arguments: append([]string{"laserdisc"}, o.arguments...),
 		Seed: o.seed, CookieKey: capture.CookieKey(o.seed),
 		Targets: spec, TargetDigest: set.Digest(), TargetCount: set.Len(), Lists: []record.ListDigest{},
 		AllHandshakes: o.session.All,
