@@ -95,7 +95,7 @@ func readAttempts(t testing.TB, path string) []session.Attempt {
 	t.Helper()
 	var rows []session.Attempt
 	err := ReadAttempts(path, func(a *session.Attempt) error {
-		rows = append(rows, a.Clone())
+		rows = append(rows, *a.Clone())
 		return nil
 	})
 	if err != nil {
@@ -137,7 +137,7 @@ func TestServicesRoundTrip(t *testing.T) {
 	}
 	var got []session.Service
 	err = ReadServices(path, func(s *session.Service) error {
-		got = append(got, s.Clone())
+		got = append(got, *s.Clone())
 		return nil
 	})
 	if err != nil {

@@ -31,9 +31,6 @@ func (p portStack) total() int { return p.synackOnly + p.acksData + p.l7Other + 
 func stackPorts(c census) []portStack {
 	stacks := make(map[uint16]*portStack)
 	for k, n := range c {
-		if !k.state.Connected() {
-			continue
-		}
 		s := stacks[k.port]
 		if s == nil {
 			s = &portStack{port: k.port, expected: datasets.Expected(k.port)}

@@ -3,7 +3,6 @@ package reports
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -75,14 +74,25 @@ func figure09(covers []coverage, note string) figure {
 				share(float64(p.services) / float64(c.total)), share(float64(sum) / float64(c.total))})
 		}
 	}
-	shown := covers[:min(len(covers), len(curves))]
+	shown := mostCommon(covers)
 	f.Caption = fmt.Sprintf("Share of a protocol's services that are on its k most common ports, each protocol's ports ranked by its own services there. "+
-		"n = %s identified services of %s on %s; in brackets, the services of each protocol.", thousands(n), plural(len(covers), "protocol"), plural(len(slices.Collect(maps.Keys(ports))), "port"))
+		"n = %s identified services of %s on %s; in brackets, the services of each protocol.", thousands(n), plural(len(covers), "protocol"), plural(len(ports), "port"))
 	if len(shown) < len(covers) {
-		f.Caption += fmt.Sprintf(" Shown are the %d protocols with the most services.", len(shown))
+		f.Caption += fmt.Sprintf(" Shown are those with the most services, at most %d, and at least %d services each.", len(curves), leastServices)
 	}
 	f.draw = func(s sheet) { drawCoverage(s, shown, n) }
 	return f
+}
+
+// leastServices is how many services a curve is drawn for: that of a handful says nothing.
+const leastServices = 10
+
+func mostCommon(covers []coverage) []coverage {
+	n := slices.IndexFunc(covers, func(c coverage) bool { return c.total < leastServices })
+	if n < 0 {
+		n = len(covers)
+	}
+	return covers[:min(n, len(curves))]
 }
 
 // curves are the styles of the lines, told apart by colour, dashes and markers.

@@ -122,8 +122,8 @@ func layoutMatrix(m matrix) matrixLayout {
 		l.width = twoColumns
 		l.cellWidth = (l.width - l.left - 4) / vg.Length(len(m.handshakes))
 	}
-	l.cellWidth = min(l.cellWidth, 24)
-	l.top += 16 // for n and the key
+	l.cellWidth = min(l.cellWidth, 34)
+	l.top += 8 // for the title
 	l.height = l.top + l.cellHeight*vg.Length(len(m.rows)) + 14 + noteHeight
 	return l
 }

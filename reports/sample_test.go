@@ -13,6 +13,7 @@ import (
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
+	"laserdisc/capture/target"
 	"laserdisc/datasets"
 )
 
@@ -61,10 +62,10 @@ func (s *sample) write(t testing.TB, dir string) {
 	if err := services.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.manifest(t, dir)
+	s.manifest(t, dir, "paper")
 }
 
-func (s *sample) manifest(t testing.TB, dir string) {
+func (s *sample) manifest(t testing.TB, dir, ports string) {
 	t.Helper()
 	start := time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
 	m := record.Manifest{
@@ -73,6 +74,10 @@ func (s *sample) manifest(t testing.TB, dir string) {
 		Seed: 1<<64 - 1, TargetDigest: "4f1a9c0d2b3e5f60718293a4b5c6d7e8", TargetCount: 3_604_480, Rate: 50_000, AllHandshakes: s.all,
 		Counters: record.Counters{Launched: 3_604_480, Sent: 4_123_456, SentSYN: 3_700_000, ReceivedSYNACK: uint64(s.services)},
 		Drops:    record.Drops{Kernel: 12}, Link: record.Link{Kind: "packet", Interface: "veth0"},
+	}
+	var err error
+	if m.Targets, err = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/16"}, Ports: ports}); err != nil {
+		t.Fatal(err)
 	}
 	for _, h := range s.handshakes {
 		m.Handshakes = append(m.Handshakes, h.Name)
@@ -127,8 +132,9 @@ func (s *sample) protocol(port uint16) string {
 	case draw < 0.9:
 		return "tls"
 	case draw < 0.94:
-		speaks := s.handshakes[s.random.IntN(len(s.handshakes))]
-		return speaks.Name
+		if other := s.handshakes[s.random.IntN(len(s.handshakes))]; other.Match != nil {
+			return other.Name
+		}
 	}
 	return ""
 }

@@ -125,11 +125,11 @@ func (s sheet) half(o bestOrder, x, width, top, first vg.Length) {
 		cell  func(int) string
 	}{
 		{"Handshake", 0.02, true, func(i int) string { return get(o.steps, i, func(s order.Step) string { return s.Handshake }) }},
-		{"Gain (%)", 0.4, false, func(i int) string { return get(o.steps, i, func(s order.Step) string { return percent(s.Share) }) }},
-		{"Sum (%)", 0.54, false, func(i int) string {
+		{"Gain (%)", 0.375, false, func(i int) string { return get(o.steps, i, func(s order.Step) string { return percent(s.Share) }) }},
+		{"Sum (%)", 0.51, false, func(i int) string {
 			return get(o.steps, i, func(s order.Step) string { return percent(s.CumulativeShare) })
 		}},
-		{"Optimum (%)", 0.715, false, func(i int) string {
+		{"Optimum (%)", 0.7, false, func(i int) string {
 			return get(o.exact, i, func(n int) string { return percent(float64(n) / float64(o.services())) })
 		}},
 		{"Paper", 0.77, true, func(i int) string {
