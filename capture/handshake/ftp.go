@@ -24,9 +24,18 @@ func matchFTP(data []byte) Match {
 		return weak(len(ftpd))
 	}
 	r, rest, ok := cutReply(data)
-	if !ok || isOtherReply(r.text) {
+	if !ok {
 		return Match{}
 	}
+	found := judgeFTP(r, rest, data)
+	if found.Evidence != None && isOtherReply(r.text) {
+		return Match{}
+	}
+	return found
+}
+
+// judgeFTP does so without regard to services that name themselves.
+func judgeFTP(r reply, rest, data []byte) Match {
 	words, named := r.words()
 	if containsFold(words, "smtp") {
 		return Match{}

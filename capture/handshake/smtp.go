@@ -21,9 +21,18 @@ var smtp = Protocol{
 // (section 4.1.1.1). Neither the code nor the domain is proof: FTP, LMTP and others greet alike.
 func matchSMTP(data []byte) Match {
 	r, rest, ok := cutReply(data)
-	if !ok || isOtherReply(r.text) {
+	if !ok {
 		return Match{}
 	}
+	found := judgeSMTP(r, rest, data)
+	if found.Evidence != None && isOtherReply(r.text) {
+		return Match{}
+	}
+	return found
+}
+
+// judgeSMTP does so without regard to services that name themselves.
+func judgeSMTP(r reply, rest, data []byte) Match {
 	size := len(data) - len(rest)
 	switch {
 	case r.code == 250:
@@ -35,10 +44,7 @@ func matchSMTP(data []byte) Match {
 	if words, _ := r.words(); containsFold(words, "smtp") {
 		found = certainIf(r.ended && r.code == 220, size)
 	}
-	for found.Evidence != Certain {
-		if r, rest, ok = cutReply(rest); !ok {
-			break
-		}
+	for r, rest, ok := cutReply(rest); ok && found.Evidence != Certain; r, rest, ok = cutReply(rest) {
 		if m := matchEHLO(r, len(data)-len(rest)); m.Evidence > found.Evidence {
 			found = m
 		}

@@ -42,6 +42,9 @@ func identification(data []byte) int {
 	if hasPrefix(data, "SSH-") {
 		return 0
 	}
+	if !isText(data[:min(len(data), 16)]) { // spares the search in what is binary
+		return -1
+	}
 	i := bytes.Index(data, sshLine)
 	if i < 0 || !isText(data[:i]) {
 		return -1
