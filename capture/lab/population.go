@@ -138,8 +138,8 @@ func Parse(file string, data []byte) (*Population, error) {
 	if err := d.Decode(p); err != nil {
 		return nil, fmt.Errorf("%s:%d: %w", file, line(data, d.InputOffset(), err), err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s:%d: something follows the population", file, line(data, d.InputOffset(), nil))
+	if rest := bytes.TrimLeft(data[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return nil, fmt.Errorf("%s:%d: something follows the population", file, line(data, int64(len(data)-len(rest)), nil))
 	}
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

@@ -65,14 +65,19 @@ func appendHTTP(b []byte, status, server, kind, header, body string) []byte {
 	return fmt.Appendf(b, "%sContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", header, kind, len(body), body)
 }
 
-// An IPP printer answers a request in kind, and a GET with a page about itself that names the type.
+// A printer answers a request in kind, and everything else in HTTP; those that run CUPS name IPP
+// in every answer.
 func replyIPP(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-	server := [...]string{"CUPS/2.4 IPP/2.1", "CUPS/2.3 IPP/2.1", "HP HTTP Server; HP LaserJet MFP M428 - W1A29A"}[s.below(forVariant, 3)]
-	if k != kindIPP && k != kindHTTP {
-		return appendHTTP(b, "HTTP/1.1 400 Bad Request", server, "text/html", "", ""), "http"
+	x := s.below(forVariant, 3)
+	server, label := [...]string{"CUPS/2.4 IPP/2.1", "CUPS/2.3 IPP/2.1", "HP HTTP Server; HP LaserJet MFP M428 - W1A29A"}[x], ""
+	if x == 2 {
+		label = "http"
 	}
 	if k == kindHTTP {
-		return appendHTTP(b, "HTTP/1.1 200 OK", server, "text/html", "", "<html><head><title>Home</title></head></html>\n"), "http"
+		return appendHTTP(b, "HTTP/1.1 200 OK", server, "text/html", "", "<html><head><title>Home</title></head></html>\n"), label
+	}
+	if k != kindIPP {
+		return appendHTTP(b, "HTTP/1.1 400 Bad Request", server, "text/html", "", ""), label
 	}
 	// Version 1.1, status server-error-internal-error or client-error-not-found, request id, the
 	// two operation attributes that every response has (RFC 8011, section 4.1.4.2).
