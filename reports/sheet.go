@@ -191,9 +191,9 @@ func percents() []tick {
 func si(v float64) string {
 	switch {
 	case v >= 1e6:
-		return strconv.FormatFloat(v/1e6, 'g', 4, 64) + "M"
+		return strconv.FormatFloat(v/1e6, 'g', 3, 64) + "M"
 	case v >= 1e4:
-		return strconv.FormatFloat(v/1e3, 'g', 4, 64) + "k"
+		return strconv.FormatFloat(v/1e3, 'g', 3, 64) + "k"
 	}
 	return thousands(int(v))
 }
