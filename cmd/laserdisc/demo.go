@@ -20,7 +20,7 @@ import (
 const isolated = "LASERDISC_ISOLATED"
 
 // demoScans are the demo's two scans: the paper's ports with many handshakes, for the order and
-// the matrix, and all ports of a few hosts, for where protocols live. The lab's hosts are near:
+// the matrix, and a sub-sample of all ports, for where protocols live. The lab's hosts are near:
 // time-outs are shorter than the defaults, and half a minute is saved for each second.
 var demoScans = []struct {
 	name string
@@ -28,7 +28,7 @@ var demoScans = []struct {
 }{
 	{"ports", []string{"--ports", "paper", "--sample", "10%", "--sample-by", "host", "--rate", "100000", "--timeout", "2s", "--all-handshakes",
 		"--handshakes", "wait,newlines,tls,http,dns,pptp,oracle,redis,postgres,mqtt,smb,rdp,mssql,mongodb,modbus,siemens,ipmi,memcached"}},
-	{"all", []string{"--ports", "all", "--sample", "0.05%", "--sample-by", "host", "--rate", "150000", "--timeout", "2s"}},
+	{"all", []string{"--ports", "all", "--sample", "0.05%", "--rate", "150000", "--timeout", "2s"}},
 }
 
 func demoCommand() *cobra.Command {

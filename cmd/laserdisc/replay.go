@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -90,5 +92,6 @@ func writeTables(out string, result *replay.Result) (string, error) {
 	if err := services.Close(); err != nil {
 		return "", err
 	}
-	return attempts.Digest() + "-" + services.Digest(), record.SaveManifest(out, result.Manifest)
+	both := sha256.Sum256([]byte(attempts.Digest() + services.Digest()))
+	return hex.EncodeToString(both[:]), record.SaveManifest(out, result.Manifest)
 }
