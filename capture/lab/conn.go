@@ -443,7 +443,7 @@ func (c *conn) transmit(now int64, s *packet.Segment) {
 	n := c.net
 	n.frame = s.AppendFrame(n.frame[:0], c.fromMAC, c.toMAC)
 	at := max(now+int64(n.roundTrip(&c.service.host)), c.lastSent)
-	c.lastSent = n.depart(now, at, s.Src, s.Dst, s.Flags)
+	c.lastSent = n.depart(now, at, s)
 }
 
 // clock is the host's TCP timestamp: milliseconds since it was started.

@@ -54,7 +54,7 @@ func (n *Network) arrives(now int64, frame []byte) bool {
 		n.counters.LostIn++
 		s := &n.in
 		if s.Decode(packet.LinkEthernet, frame) == nil && s.ICMP == 0 {
-			n.lose(now, s.Dst, s.Src, true, s.Flags, len(s.Payload))
+			n.lose(now, s.Dst, s.Src, true, s)
 		}
 		return false
 	}
@@ -74,8 +74,9 @@ func (n *Network) arrives(now int64, frame []byte) bool {
 	return !held
 }
 
-// depart emits n.frame at the time given, if the network lets it through. It returns the time.
-func (n *Network) depart(now, at int64, server, client netip.AddrPort, flags packet.Flags) int64 {
+// depart emits n.frame, which carries out, at the time given, if the network lets it through. It
+// returns the time.
+func (n *Network) depart(now, at int64, out *packet.Segment) int64 {
 	m := &n.population.Network
 	number := n.counters.Sent + n.counters.LostOut + 1
 	if m.Jitter > 0 {
@@ -89,14 +90,7 @@ func (n *Network) depart(now, at int64, server, client netip.AddrPort, flags pac
 	lost, twice, held := n.fate(number, forDeparture)
 	if lost {
 		n.counters.LostOut++
-		payload := 0
-		s := &n.in // done with, or else it is decoded again where it matters
-		saved := *s
-		if s.Decode(packet.LinkEthernet, n.frame) == nil {
-			payload = len(s.Payload)
-		}
-		*s = saved
-		n.lose(now, server, client, false, flags, payload)
+		n.lose(now, out.Src, out.Dst, false, out)
 		return at
 	}
 	n.counters.Sent++
@@ -113,9 +107,9 @@ func (n *Network) depart(now, at int64, server, client netip.AddrPort, flags pac
 	return at
 }
 
-func (n *Network) lose(now int64, server, client netip.AddrPort, inbound bool, flags packet.Flags, payload int) {
-	if _, ok := n.find(server); !ok {
-		return
+// lose writes the loss of s into the log, if it was to or from a service.
+func (n *Network) lose(now int64, server, client netip.AddrPort, inbound bool, s *packet.Segment) {
+	if _, ok := n.find(server); ok {
+		n.lost = append(n.lost, Loss{now, server, client, inbound, s.Flags.String(), len(s.Payload)})
 	}
-	n.lost = append(n.lost, Loss{now, server, client, inbound, flags.String(), payload})
 }

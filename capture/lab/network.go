@@ -162,7 +162,7 @@ func (n *Network) refuse(now int64, s *packet.Segment, h *host, frame []byte) {
 	case unreachable:
 		_, hops := n.stack(h)
 		n.frame = appendUnreachable(n.frame[:0], frame, s, 64-hops/2)
-		n.depart(now, now+int64(n.roundTrip(h)), s.Dst, s.Src, 0)
+		n.depart(now, now+int64(n.roundTrip(h)), &packet.Segment{Src: s.Dst, Dst: s.Src})
 	}
 }
 
@@ -177,7 +177,7 @@ func (n *Network) resetStray(now int64, s *packet.Segment, h *host, frame []byte
 		out.Ack = s.End()
 	}
 	n.frame = out.AppendFrame(n.frame[:0], packet.MAC(frame[0:6]), packet.MAC(frame[6:12]))
-	n.depart(now, now+int64(n.roundTrip(h)), s.Dst, s.Src, out.Flags)
+	n.depart(now, now+int64(n.roundTrip(h)), &out)
 }
 
 // syn takes a SYN to a port on which something listens.

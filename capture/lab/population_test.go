@@ -53,7 +53,7 @@ func TestMistakesInPopulationsAreReported(t *testing.T) {
 			t.Errorf("%s: got error %v, want %s", c.to, err, c.want)
 		}
 	}
-	if _, err := lab.Parse("p.json", append(data, '{')); err == nil || !strings.HasPrefix(err.Error(), "p.json:25:") {
+	if _, err := lab.Parse("p.json", append(data, '{')); err == nil || !strings.HasPrefix(err.Error(), "p.json:24:") {
 		t.Errorf("trailing text: got error %v", err)
 	}
 }

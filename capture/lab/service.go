@@ -151,16 +151,17 @@ func (t *tail) chance(port uint16) float64 {
 // openPorts is the chance of each port to serve something on a host.
 func (n *Network) openPorts(factor float64) []chance {
 	open := make([]chance, 1<<16)
-	for port := 1; port <= math.MaxUint16; port++ {
-		p := 0.0
-		if l := n.listed[uint16(port)]; l != nil {
-			p = l.open
-		} else if factor > 0 {
+	if factor > 0 && len(n.tails) > 0 {
+		for port := 1; port <= math.MaxUint16; port++ {
+			p := 0.0
 			for i := range n.tails {
 				p += factor * n.tails[i].chance(uint16(port))
 			}
+			open[port] = newChance(p)
 		}
-		open[port] = newChance(p)
+	}
+	for port, l := range n.listed {
+		open[port] = newChance(l.open)
 	}
 	return open
 }
@@ -213,7 +214,7 @@ func (n *Network) contains(a netip.Addr) bool {
 
 // serves reports whether something listens on the port.
 func (h *host) serves(port uint16) bool {
-	return port != 0 && (h.class.open == nil || h.class.open[port].hit(h.portBits(port)))
+	return h.class.open == nil || h.class.open[port].hit(h.portBits(port))
 }
 
 func (h *host) portBits(port uint16) uint64 {
