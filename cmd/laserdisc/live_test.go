@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -83,10 +85,15 @@ type scanned struct {
 	probed   []netip.AddrPort
 }
 
-// scanAndReplay scans the lab, plays the run back, and reads the services.
+// scanAndReplay scans the lab over the wire.
 func scanAndReplay(t testing.TB, args ...string) scanned {
 	dir := filepath.Join(t.TempDir(), "run")
 	laserdisc(t, append([]string{"scan", labPrefix, "--open", labPrefix, "--out", dir}, args...)...)
+	return readRun(t, dir)
+}
+
+// readRun plays a run back and reads its services.
+func readRun(t testing.TB, dir string) scanned {
 	laserdisc(t, "replay", dir, "--out", dir+"-tables")
 	s := scanned{dir: dir, services: map[netip.AddrPort]*session.Service{}}
 	var err error
@@ -224,10 +231,10 @@ func countsAgree(t *testing.T, s scanned) {
 		{"frame.interface_id==0 && tcp.flags.reset==1", c.SentRST},
 		{"frame.interface_id==0 && tcp.len>0", c.SentPayload},
 		{"frame.interface_id==1", c.Received},
-		{"frame.interface_id==1 && tcp.flags.syn==1 && tcp.flags.ack==1 && !icmp", c.ReceivedSYNACK},
-		{"frame.interface_id==1 && tcp.flags.reset==1 && !icmp", c.ReceivedRST},
-		{"frame.interface_id==1 && tcp.len>0 && !icmp", c.ReceivedPayload},
-		{"frame.interface_id==1 && icmp", c.ReceivedICMP},
+		{"frame.interface_id==1 && tcp.flags.syn==1 && tcp.flags.ack==1 && !icmp && !icmpv6", c.ReceivedSYNACK},
+		{"frame.interface_id==1 && tcp.flags.reset==1 && !icmp && !icmpv6", c.ReceivedRST},
+		{"frame.interface_id==1 && tcp.len>0 && !icmp && !icmpv6", c.ReceivedPayload},
+		{"frame.interface_id==1 && (icmp || icmpv6)", c.ReceivedICMP},
 	} {
 		cmd := exec.Command("tshark", "-r", filepath.Join(s.dir, "packets.pcapng"), "-Y", q.filter, "-T", "fields", "-e", "frame.number")
 		var complaints bytes.Buffer
@@ -307,4 +314,103 @@ func TestNoWayOut(t *testing.T) {
 			t.Errorf("interface %s leads out of the test's namespace", name)
 		}
 	}
+}
+
+// Ctrl-C stops the probing, finishes what is in flight, and closes the record; a second one stops
+// at once. Either way the record plays back, and says that it was interrupted.
+func TestInterrupt(t *testing.T) {
+	serveLab(t, newTestLab(t, 0))
+	for _, c := range []struct {
+		name  string
+		twice bool
+	}{{"once", false}, {"twice", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			cmd := exec.Command(laserdiscBinary(t), "scan", labPrefix, "--open", labPrefix, "--ports", "paper", "--rate", "20000",
+				"--timeout", "1s", "--wait", "1s", "--cooldown", "1s", "--out", dir)
+			var output bytes.Buffer
+			cmd.Stderr = &output
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * time.Second)
+			interrupted := time.Now()
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			if c.twice {
+				time.Sleep(200 * time.Millisecond)
+				if err := cmd.Process.Signal(os.Interrupt); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Fatalf("%v\n%s", err, output.String())
+			}
+			if took := time.Since(interrupted); c.twice && took > 5*time.Second {
+				t.Errorf("the second Ctrl-C took %v", took)
+			}
+			if !strings.Contains(output.String(), "interrupted") {
+				t.Errorf("the summary does not say so:\n%s", output.String())
+			}
+			m, err := record.LoadManifest(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !m.Interrupted || m.End.IsZero() || m.Counters.Launched == 0 {
+				t.Errorf("manifest: interrupted %v, end %v, launched %d", m.Interrupted, m.End, m.Counters.Launched)
+			}
+			laserdisc(t, "replay", dir, "--out", dir+"-tables")
+		})
+	}
+}
+
+// laserdiscBinary links the test binary under the name that makes it a laserdisc.
+func laserdiscBinary(t *testing.T) string {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "laserdisc")
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A record that cannot be written ends the scan with an error that says so; what was written
+// before plays back.
+func TestDiskFull(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	cmd := exec.Command("sh", "-c", `ulimit -f 2000; trap "" XFSZ; exec "$0" "$@"`, laserdiscBinary(t),
+		"scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--ports", "paper", "--sample", "1%", "--seed", "1", "--out", dir)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "file too large") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	laserdisc(t, "replay", dir, "--out", dir+"-tables")
+}
+
+// IPv6 is scanned as IPv4 is.
+func TestLiveIPv6(t *testing.T) {
+	text, err := os.ReadFile("testdata/ipv6.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := lab.Parse("testdata/ipv6.json", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := lab.New(p, 1)
+	prefix := p.Prefixes[0].String()
+	dir := filepath.Join(t.TempDir(), "run")
+	laserdisc(t, "scan", prefix, "--open", prefix, "--lab", "testdata/ipv6.json", "--ports", "22,80", "--seed", "1", "--out", dir)
+	s := readRun(t, dir)
+	table, wrong := s.judge(network)
+	t.Logf("true, found:\n%s", table)
+	if len(wrong) > 0 || len(s.services) < 100 {
+		t.Errorf("%d mistaken of %d services", len(wrong), len(s.services))
+	}
+	countsAgree(t, s)
 }
