@@ -31,30 +31,10 @@ func document(t *testing.T) []byte {
 	var b bytes.Buffer
 	b.WriteString(docHead)
 	for _, p := range table {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", p.Name, speaksFirst(p), p.First, identifies(p), p.Spec)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", p.Name, p.SpeaksFirst(), p.First, p.Identified(), p.Spec)
 	}
 	fmt.Fprintf(&b, docTail, example)
 	return b.Bytes()
-}
-
-func speaksFirst(p *Protocol) string {
-	switch {
-	case p.ServerFirst:
-		return "server"
-	case p.Hello == nil:
-		return "-"
-	}
-	return "client"
-}
-
-func identifies(p *Protocol) string {
-	switch {
-	case p.Signature != "":
-		return p.Signature
-	case p.Answer != "":
-		return "as " + p.Answer
-	}
-	return "none of its own"
 }
 
 var docHead = `# Protocols

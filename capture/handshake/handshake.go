@@ -60,6 +60,28 @@ type Protocol struct {
 	Details func(data []byte) []Detail
 }
 
+// SpeaksFirst is "server", "client", or "-" for a handshake that is of no protocol and says nothing.
+func (p *Protocol) SpeaksFirst() string {
+	switch {
+	case p.ServerFirst:
+		return "server"
+	case p.Hello == nil:
+		return "-"
+	}
+	return "client"
+}
+
+// Identified says what identifies an answer, in words.
+func (p *Protocol) Identified() string {
+	switch {
+	case p.Signature != "":
+		return p.Signature
+	case p.Answer != "":
+		return "as " + p.Answer
+	}
+	return "none of its own"
+}
+
 // MaxHello is the most bytes that a Hello may have, so that it fits into one frame with all headers and options.
 const MaxHello = 1400
 

@@ -24,7 +24,8 @@ func run(args []string) int {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(scanCommand(args), labCommand(), replayCommand(), orderCommand(), reportCommand(), demoCommand(), versionCommand())
+	root.AddCommand(scanCommand(args), labCommand(), replayCommand(), orderCommand(), reportCommand(),
+		classifyCommand(), protocolsCommand(), demoCommand(), versionCommand())
 	root.SetArgs(args)
 	err := root.Execute()
 	if err == nil {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"laserdisc/capture/handshake/saved"
+)
+
+func classifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "classify [FILE...]",
+		Short: "Label saved responses: JSON lines, those of LZR and ZGrab2 too",
+		Long: `Read JSON lines from files, or from standard input, and write each back with what its response is:
+
+  label     name of a protocol ("laserdisc protocols" lists them), "unknown", "echo" (our own bytes
+            came back), "all-ones" (every byte is FFh), or "" if the server sent nothing
+  evidence  certain, likely, weak or none
+  bytes     how much of the response it took
+  matches   every signature that matched, in order of precedence
+  details   sub-labels, such as the status and the server's software
+
+Fields of these names that a line has already are replaced. The response is in one of these fields:
+
+  received_hex, received_base64
+            what the server sent; with sent_hex or sent_base64, what had been sent to it, an echo
+            is recognised as well
+  response  of services.jsonl, as laserdisc scan writes it
+  data      of LZR: text, in which bytes over 7Fh may be lost; evidence that rests on a lost byte
+            is at most likely
+  data.*.result
+            of ZGrab2: banner, the answer of http, the identification of ssh, and the bytes that
+            dnp3, modbus, drda, mysql and redis keep (the last three with ZGrab2's --verbose or
+            --debug). The rest keep no bytes. Of several modules the one with the best evidence
+            counts, then the first
+
+A line that cannot be read is named on standard error by its number and left out; the rest goes on,
+and the exit code is 2. A line can have up to 16 MiB.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return classify(cmd, "standard input", cmd.InOrStdin())
+			}
+			return classifyFiles(cmd, args)
+		},
+	}
+}
+
+// classifyFiles labels one file after the other. One that cannot be opened stops it; lines that cannot be read do not.
+func classifyFiles(cmd *cobra.Command, names []string) error {
+	var bad error
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		err = classify(cmd, name, f)
+		f.Close()
+		if _, lines := err.(unreadableLines); err != nil && !lines {
+			return err
+		}
+		if err != nil {
+			bad = err
+		}
+	}
+	return bad
+}
+
+// unreadableLines is the error of a file that has some; each was named.
+type unreadableLines struct {
+	name  string
+	count int
+}
+
+func (e unreadableLines) Error() string {
+	if e.count == 1 {
+		return fmt.Sprintf("%s: 1 line could not be read", e.name)
+	}
+	return fmt.Sprintf("%s: %d lines could not be read", e.name, e.count)
+}
+
+// classify labels the lines of a file.
+func classify(cmd *cobra.Command, name string, r io.Reader) error {
+	bad := unreadableLines{name: name}
+	err := saved.Classify(cmd.OutOrStdout(), r, func(line int, err error) {
+		bad.count++
+		fmt.Fprintf(cmd.ErrOrStderr(), "laserdisc: %s:%d: %v\n", name, line, err)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if bad.count > 0 {
+		return bad
+	}
+	return nil
+}
