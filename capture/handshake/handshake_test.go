@@ -98,6 +98,8 @@ func TestParse(t *testing.T) {
 		"wait,htttp":   `unknown handshake "htttp": did you mean http?`,
 		"gopher":       "unknown handshake \"gopher\": `laserdisc protocols` lists them",
 		"tls-":         `did you mean tls or tls-legacy?`,
+		"htp":          `did you mean http or ftp?`,
+		"all,http":     `handshake "all" stands for the whole list`,
 		"":             `unknown handshake ""`,
 		"tls,wait,tls": `handshake "tls" is listed twice`,
 	} {

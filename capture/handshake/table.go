@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -126,9 +127,20 @@ func speaking() []*Protocol {
 }
 
 func unknown(name string) error {
+	if name == "all" {
+		return errors.New(`handshake "all" stands for the whole list, and alone`)
+	}
 	var near []string
+	nearest := 2 // characters to mend
 	for _, p := range table {
-		if strings.HasPrefix(p.Name, name) && name != "" || distance(p.Name, name) <= 2 {
+		d := distance(p.Name, name)
+		if strings.HasPrefix(p.Name, name) && name != "" {
+			d = min(d, 1)
+		}
+		if d < nearest {
+			near, nearest = nil, d
+		}
+		if d == nearest && d < len(name) {
 			near = append(near, p.Name)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -41,58 +40,44 @@ A line that cannot be read is named on standard error by its number and left out
 and the exit code is 2. A line can have up to 16 MiB.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return classify(cmd, "standard input", cmd.InOrStdin())
+				args = []string{standardInput}
 			}
-			return classifyFiles(cmd, args)
+			bad := 0
+			for _, name := range args {
+				n, err := classify(cmd, name)
+				if err != nil {
+					return err
+				}
+				bad += n
+			}
+			if bad > 0 {
+				return fmt.Errorf("%d of the lines could not be read", bad)
+			}
+			return nil
 		},
 	}
 }
 
-// classifyFiles labels one file after the other. One that cannot be opened stops it; lines that cannot be read do not.
-func classifyFiles(cmd *cobra.Command, names []string) error {
-	var bad error
-	for _, name := range names {
+// standardInput is named in messages as it is asked for: with no file.
+const standardInput = "standard input"
+
+// classify labels the lines of a file, and counts those that it could not read.
+func classify(cmd *cobra.Command, name string) (bad int, err error) {
+	r := cmd.InOrStdin()
+	if name != standardInput {
 		f, err := os.Open(name)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		err = classify(cmd, name, f)
-		f.Close()
-		if _, lines := err.(unreadableLines); err != nil && !lines {
-			return err
-		}
-		if err != nil {
-			bad = err
-		}
+		defer f.Close()
+		r = f
 	}
-	return bad
-}
-
-// unreadableLines is the error of a file that has some; each was named.
-type unreadableLines struct {
-	name  string
-	count int
-}
-
-func (e unreadableLines) Error() string {
-	if e.count == 1 {
-		return fmt.Sprintf("%s: 1 line could not be read", e.name)
-	}
-	return fmt.Sprintf("%s: %d lines could not be read", e.name, e.count)
-}
-
-// classify labels the lines of a file.
-func classify(cmd *cobra.Command, name string, r io.Reader) error {
-	bad := unreadableLines{name: name}
-	err := saved.Classify(cmd.OutOrStdout(), r, func(line int, err error) {
-		bad.count++
+	err = saved.Classify(cmd.OutOrStdout(), r, func(line int, err error) {
+		bad++
 		fmt.Fprintf(cmd.ErrOrStderr(), "laserdisc: %s:%d: %v\n", name, line, err)
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return bad, fmt.Errorf("%s: %w", name, err)
 	}
-	if bad.count > 0 {
-		return bad
-	}
-	return nil
+	return bad, nil
 }

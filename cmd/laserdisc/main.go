@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -24,8 +25,12 @@ func run(args []string) int {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return noneEmpty(cmd.Flags()) }
 	root.AddCommand(scanCommand(args), labCommand(), replayCommand(), orderCommand(), reportCommand(),
 		classifyCommand(), protocolsCommand(), demoCommand(), versionCommand())
+	for _, cmd := range root.Commands() {
+		cmd.Args = withUsage(cmd.Args)
+	}
 	root.SetArgs(args)
 	err := root.Execute()
 	if err == nil {
@@ -43,3 +48,27 @@ func run(args []string) int {
 type verdictError struct{ error }
 
 func (e verdictError) Unwrap() error { return e.error }
+
+// noneEmpty refuses flags that are given and empty, as in --sample "$SHARE" where nothing set SHARE: without its sample,
+// list or lab a scan would be another one.
+func noneEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if text := f.Value.String(); text == "" || text == "[]" {
+			err = fmt.Errorf("--%s is given, and empty", f.Name)
+		}
+	})
+	return err
+}
+
+// withUsage makes an error about arguments say which there should be.
+func withUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		return nil
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return fmt.Errorf("%w: want %s", err, cmd.UseLine())
+		}
+		return nil
+	}
+}

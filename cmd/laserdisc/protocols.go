@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -39,27 +38,39 @@ var columns = []struct {
 
 // listProtocols writes the table, with as many lines for a protocol as its longest cell takes.
 func listProtocols(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var titles [][]string
 	for _, c := range columns {
-		fmt.Fprint(table, c.title, "\t")
+		titles = append(titles, []string{c.title})
 	}
-	fmt.Fprintln(table)
+	text := row(titles)
 	for _, p := range handshake.Table() {
 		var cells [][]string
-		height := 0
 		for _, c := range columns {
-			lines := wrap(c.text(p), c.width)
-			cells = append(cells, lines)
-			height = max(height, len(lines))
+			cells = append(cells, wrap(c.text(p), c.width))
 		}
-		for i := range height {
-			for _, lines := range cells {
-				fmt.Fprint(table, strings.Join(lines[min(i, len(lines)):min(i+1, len(lines))], ""), "\t")
-			}
-			fmt.Fprintln(table)
-		}
+		text += row(cells)
 	}
-	return table.Flush()
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// row puts cells beside each other.
+func row(cells [][]string) (text string) {
+	for i := 0; ; i++ {
+		line := ""
+		for c, lines := range cells {
+			if i < len(lines) {
+				line += fmt.Sprintf("%-*s", columns[c].width, lines[i])
+			} else {
+				line += strings.Repeat(" ", columns[c].width)
+			}
+			line += "  "
+		}
+		if line = strings.TrimRight(line, " "); line == "" {
+			return text
+		}
+		text += line + "\n"
+	}
 }
 
 // wrap breaks a text at spaces into lines of at most width characters; a longer word has a line for itself.

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +19,11 @@ func reportCommand() *cobra.Command {
 		Short: "Draw the paper's figures and tables from what replay made, and a page that shows them",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, dir := range args {
+				if onlyRecord(dir) {
+					return fmt.Errorf("%s is a record without tables: laserdisc replay %s --out DIR makes them", dir, dir)
+				}
+			}
 			if err := reports.Write(out, args); err != nil {
 				return err
 			}
@@ -25,4 +34,11 @@ func reportCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the report (made if missing)")
 	_ = cmd.MarkFlagRequired("out")
 	return cmd
+}
+
+// onlyRecord tells whether dir is what scan wrote, and not what replay did.
+func onlyRecord(dir string) bool {
+	_, record := os.Stat(filepath.Join(dir, "packets.pcapng"))
+	_, tables := os.Stat(filepath.Join(dir, "services.parquet"))
+	return record == nil && errors.Is(tables, fs.ErrNotExist)
 }

@@ -104,6 +104,9 @@ func randomSeed() uint64 {
 }
 
 func (o *scanOptions) run(cmd *cobra.Command) error {
+	if o.cooldown < 0 {
+		return fmt.Errorf("--cooldown %v: a time to wait is not below zero", o.cooldown)
+	}
 	o.targets.Seed = o.seed
 	set, err := target.Compile(o.targets, datasets.PortSets())
 	if err != nil {
