@@ -46,7 +46,7 @@ func replyTLS(b []byte, s *service, k kind, said []byte) ([]byte, string) {
 // records that nobody can read.
 func appendServerHello13(b []byte, s *service, said []byte) []byte {
 	hello := appendRandom([]byte{3, 3}, s, 32)
-	session := said[44:min(len(said), 44+int(said[43])&31)]
+	session := said[44:min(len(said), 44+min(int(said[43]), 32))]
 	hello = append(append(hello, byte(len(session))), session...)
 	hello = append(hello, 0x13, 0x01, 0, 0, 46, 0, 0x2b, 0, 2, 3, 4, 0, 0x33, 0, 0x24, 0, 0x1d, 0, 0x20)
 	hello = appendRandom(hello, s, 32)
