@@ -18,6 +18,10 @@ var attempts = table[attempt]{
 		address("addr", "address of the service", service),
 		port("port", "TCP port of the service", service),
 		count("attempt", "number of the attempt at this service, from 0", func(a *attempt) *int { return &a.Number }),
+		name("visit", "what the attempt was for: `first` (the scan), `again` and `fresh` (a second look, from the same source and "+
+			"from another), `ephemeral` (whether the host acknowledges data on a random port; `attempt` then counts those)",
+			func(a *attempt) string { return a.Visit.String() },
+			func(a *attempt, s string) error { return a.Visit.UnmarshalText([]byte(s)) }),
 		name("handshake", "what was said, or was to be said",
 			func(a *attempt) string { return a.Handshake.Name },
 			func(a *attempt, s string) error { a.Handshake = handshakeNamed(s); return nil }),

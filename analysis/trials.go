@@ -44,8 +44,11 @@ func NewTrials(handshakes []string) *Trials {
 func (t *Trials) Handshakes() []string { return slices.Clone(t.handshakes) }
 
 // Add takes one attempt into account; attempts at one service come in their order. A service that
-// never connected is none. It is an error if there are more than order.MaxHandshakes handshakes.
+// never connected is none, and second looks are left out. It is an error if there are more than order.MaxHandshakes handshakes.
 func (t *Trials) Add(a *session.Attempt) error {
+	if a.Visit != session.First {
+		return nil
+	}
 	h, err := t.index(a.Handshake.Name)
 	if err != nil {
 		return err

@@ -42,6 +42,13 @@ type Manifest struct {
 
 	Handshakes    []string `json:"handshakes"`     // in the order they are tried
 	AllHandshakes bool     `json:"all_handshakes"` // whether each is tried whatever comes back
+	Push          bool     `json:"push"`           // whether PSH is set on the first data at once
+	Adopt         bool     `json:"adopt"`          // whether SYN-ACKs to another scanner's SYNs are taken up
+	Liveness      bool     `json:"liveness"`       // whether a zero window is given time to open (paper, Algorithm 1)
+
+	EphemeralProbes int      `json:"ephemeral_probes"` // random ports to tell an all-ports firewall by; 0 is none
+	SkipAllPorts    bool     `json:"skip_all_ports"`   // whether such a host is probed no further
+	Revisit         Duration `json:"revisit"`          // until the second look at what acknowledged nothing; 0 is none
 
 	Timeout         Duration `json:"timeout"`          // without an answer to a packet of ours
 	Wait            Duration `json:"wait"`             // for the server to speak first

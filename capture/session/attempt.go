@@ -12,11 +12,13 @@ import (
 // (paper, sections 2 and 5). The order is that of how far the client got.
 type State uint8
 
-// The states. Shunned is a service's only: a single attempt cannot show it.
+// The states. Churned, Shunned, DynamicBlocking and AllPorts are a service's only: a single
+// attempt cannot show them.
 const (
 	NoAnswer             State = iota // nothing came back to the SYN
 	Unreachable                       // an ICMP error
 	Closed                            // a reset answered the SYN
+	Churned                           // connected once; later neither the same source nor a fresh one did
 	Shunned                           // connected once, refused or ignored afterwards
 	ZeroWindow                        // the SYN-ACK allows no data
 	DroppedHandshake                  // the SYN-ACK was repeated although it was acknowledged
@@ -24,14 +26,17 @@ const (
 	ClosedAfterHandshake              // a FIN before any data was acknowledged
 	Silent                            // connected; nothing was sent, and nothing came
 	NoDataAck                         // data was sent and never acknowledged
+	DynamicBlocking                   // the same; but what a fresh source sent was acknowledged
+	AllPorts                          // acknowledges data, as its host does on every port
 	AcksData                          // acknowledged at least one byte, sent none
 	SendsData                         // sent data back
 	states
 )
 
 var stateNames = [states]string{
-	"no_answer", "unreachable", "closed", "shunned", "zero_window", "dropped_handshake",
-	"reset_after_handshake", "closed_after_handshake", "silent", "no_data_ack", "acks_data", "sends_data",
+	"no_answer", "unreachable", "closed", "churned", "shunned", "zero_window", "dropped_handshake",
+	"reset_after_handshake", "closed_after_handshake", "silent", "no_data_ack",
+	"dynamic_blocking", "all_ports", "acks_data", "sends_data",
 }
 
 // String is the state's name in every table and file.
@@ -53,13 +58,41 @@ func (s *State) UnmarshalText(text []byte) error {
 
 // Connected reports whether the target answered with a SYN-ACK: whether it is a service in the
 // paper's sense, of whatever worth.
-func (s State) Connected() bool { return s >= Shunned }
+func (s State) Connected() bool { return s >= Churned }
+
+// Visit is what an attempt is for.
+type Visit uint8
+
+// The visits.
+const (
+	First     Visit = iota // the scan's own
+	Again                  // a second look, from the same source
+	Fresh                  // a second look, from another source
+	Ephemeral              // whether the host acknowledges data on a port where nothing should be
+)
+
+var visitNames = [...]string{"first", "again", "fresh", "ephemeral"}
+
+// String is the visit's name in tables.
+func (v Visit) String() string { return visitNames[v] }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (v *Visit) UnmarshalText(text []byte) error {
+	for i, name := range visitNames {
+		if name == string(text) {
+			*v = Visit(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("session: no visit is called %q", text)
+}
 
 // Attempt is one connection attempt to one service: one row of the attempts table.
 // Times are nanoseconds since the Unix epoch, 0 for what did not happen.
 type Attempt struct {
 	Service   netip.AddrPort
-	Number    int                 // from 0
+	Number    int // from 0; of an ephemeral visit, which of the host's it is
+	Visit     Visit
 	Handshake *handshake.Protocol // what was said, or was to be said
 	Source    netip.AddrPort
 	State     State
@@ -136,8 +169,27 @@ func (s *Service) add(a *Attempt) {
 	}
 }
 
+// revisited decides why the service did not acknowledge data (paper, section 2), from what a
+// second look from the same source came to, which did not either, and then one from a fresh
+// source. The label is what the fresh one found.
+func (s *Service) revisited(again State, fresh *Attempt) {
+	served := fresh.State >= AcksData
+	if served {
+		s.take(fresh)
+	}
+	s.Attempts, s.End = fresh.Number+1, fresh.End
+	switch {
+	case !again.Connected() && fresh.State.Connected():
+		s.State = Shunned
+	case served:
+		s.State = DynamicBlocking
+	case !again.Connected():
+		s.State = Churned
+	}
+}
+
 func (s *Service) take(a *Attempt) {
-	s.State, s.Handshake = a.State, a.Handshake.Name
+	s.State, s.Handshake, s.Attempts, s.End = a.State, a.Handshake.Name, a.Number+1, a.End
 	s.Label, s.Evidence = a.Verdict.Label, a.Verdict.Evidence
 	s.Response = append(s.Response[:0], a.Response...)
 }

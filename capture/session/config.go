@@ -16,10 +16,17 @@ type Config struct {
 	SourcePorts PortRange
 	Handshakes  []*handshake.Protocol // in the order of trying
 	All         bool                  // try every handshake, whatever comes back
+	Push        bool                  // set PSH on the hello at once, not only when it is sent again
+	Adopt       bool                  // take SYN-ACKs that another scanner's SYNs drew as answers to ours
+	Liveness    bool                  // wait for a zero window to open (paper, Algorithm 1)
+
+	EphemeralProbes int           // random ports tried on a host that acknowledges and is silent; 0: none
+	SkipAllPorts    bool          // probe no further a host that acknowledges data on all of them
+	Revisit         time.Duration // after which a service that acknowledged nothing is looked at again; 0: not
 
 	Timeout         time.Duration // for the answer to a SYN or to a hello
 	Wait            time.Duration // how long a handshake without a hello listens
-	RetransmitAfter time.Duration // without an acknowledgement
+	RetransmitAfter time.Duration // without an acknowledgement; twice as long for each further time
 	Retransmits     int           // of a SYN or of a hello, with PSH
 	Gather          time.Duration // for the next segment of a response
 	ResponseLimit   int           // bytes kept of a response
@@ -53,10 +60,37 @@ func (c *Config) Check() error {
 		return fmt.Errorf("every time-out must be above zero")
 	case c.Retransmits < 0:
 		return fmt.Errorf("retransmits: %d is below zero", c.Retransmits)
+	case c.EphemeralProbes < 0 || c.EphemeralProbes > maxEphemeralProbes:
+		return fmt.Errorf("ephemeral probes: %d is not 0 to %d", c.EphemeralProbes, maxEphemeralProbes)
+	case (c.EphemeralProbes > 0 || c.Revisit > 0) && c.speaking() == nil:
+		return fmt.Errorf("ephemeral probes and revisits send data, and no handshake has any")
+	case c.Revisit < 0:
+		return fmt.Errorf("revisit: %v is below zero", c.Revisit)
+	case c.Revisit > 0 && !c.freshSources():
+		return fmt.Errorf("revisit: a second source address of each family is needed, to tell a block of the first from a host that is gone")
 	case c.ResponseLimit < 1:
 		return fmt.Errorf("response limit: %d is below one byte", c.ResponseLimit)
 	}
 	return nil
+}
+
+// speaking is the first handshake with something to say, nil if there is none.
+func (c *Config) speaking() *handshake.Protocol {
+	for _, h := range c.Handshakes {
+		if h.Hello != nil {
+			return h
+		}
+	}
+	return nil
+}
+
+// freshSources reports whether each family that has a source has another.
+func (c *Config) freshSources() bool {
+	var n [2]int
+	for _, a := range c.Sources {
+		n[family(a)]++
+	}
+	return n[0] != 1 && n[1] != 1
 }
 
 // PortRange is an inclusive range of TCP ports.

@@ -46,8 +46,9 @@ func family(a netip.Addr) int {
 	return 1
 }
 
-// of computes the endpoint of one attempt at a service whose family has a source.
-func (id *identity) of(service netip.AddrPort, attempt int) endpoint {
+// of computes the endpoint of one attempt at a service whose family has a source. A fresh one has
+// another source than the service's other attempts.
+func (id *identity) of(service netip.AddrPort, attempt int, fresh bool) endpoint {
 	b := &id.block
 	*b = service.Addr().As16()
 	id.cipher.Encrypt(b[:], b[:])
@@ -55,7 +56,10 @@ func (id *identity) of(service netip.AddrPort, attempt int) endpoint {
 	b[1] ^= byte(service.Port())
 	id.cipher.Encrypt(b[:], b[:])
 	sources := id.sources[family(service.Addr())]
-	source := sources[binary.LittleEndian.Uint32(b[0:])%uint32(len(sources))]
+	pick := binary.LittleEndian.Uint32(b[0:]) % uint32(len(sources))
+	if fresh {
+		pick = (pick + 1) % uint32(len(sources))
+	}
 	// Every attempt takes the next port: the one before may still be known to the server.
 	port := (binary.LittleEndian.Uint32(b[4:])%id.ports.len() + uint32(attempt)) % id.ports.len()
 	clock := binary.LittleEndian.Uint32(b[8:])
@@ -63,9 +67,21 @@ func (id *identity) of(service netip.AddrPort, attempt int) endpoint {
 	b[1] ^= byte(attempt >> 8)
 	id.cipher.Encrypt(b[:], b[:])
 	return endpoint{
-		source: netip.AddrPortFrom(source, id.ports.First+uint16(port)),
+		source: netip.AddrPortFrom(sources[pick], id.ports.First+uint16(port)),
 		seq:    binary.LittleEndian.Uint32(b[0:]),
 		clock:  clock,
 		nonce:  binary.LittleEndian.Uint64(b[8:]),
 	}
+}
+
+// ephemeral picks the number-th random port of a host, from the range that no service is
+// assigned to (RFC 6335, section 6).
+func (id *identity) ephemeral(host netip.Addr, number int) uint16 {
+	b := &id.block
+	*b = host.As16()
+	id.cipher.Encrypt(b[:], b[:])
+	b[0] ^= byte(number + 1)
+	b[2] ^= 0xff // no service's block
+	id.cipher.Encrypt(b[:], b[:])
+	return 49152 | binary.LittleEndian.Uint16(b[:])
 }

@@ -66,6 +66,9 @@ type Machine struct {
 	finished []finished // oldest first
 	spare    []*flight  // for reuse
 
+	hosts  map[netip.Addr]*host       // checked for an all-ports firewall, or being so
+	probes map[netip.AddrPort]*flight // of those that are being so, by target
+
 	out     packet.Segment // being sent
 	options []byte
 	hello   []byte
@@ -81,6 +84,9 @@ type flight struct {
 	expires   int64 // when to give the attempt up
 	latest    int64 // the last moment to which more data may move expires
 	remaining int   // retransmissions left
+	over      bool  // the attempt is, and the service waits for what is next
+	visiting  bool  // for its second look
+	again     State // what that from the same source came to
 
 	deadline int64  // the earlier of nextSend and expires
 	order    uint64 // of setting the deadline, so that equal ones fire in a defined order
@@ -104,6 +110,8 @@ func New(cfg Config, sink Sink) (*Machine, error) {
 		id:       newIdentity(cfg.Key, cfg.Sources, cfg.SourcePorts),
 		sink:     sink,
 		services: make(map[netip.AddrPort]*flight),
+		hosts:    make(map[netip.Addr]*host),
+		probes:   make(map[netip.AddrPort]*flight),
 	}, nil
 }
 
@@ -166,23 +174,27 @@ func (m *Machine) advance(t int64) {
 
 // probe sends the first SYN to a target. No state: the answer carries all that is needed.
 func (m *Machine) probe(target netip.AddrPort) {
-	if _, known := m.services[target]; known {
+	if _, known := m.services[target]; known || m.cfg.SkipAllPorts && m.allPorts(target.Addr()) {
 		return
 	}
 	if len(m.id.sources[family(target.Addr())]) == 0 {
 		m.err = fmt.Errorf("session: no source address for %s", target)
 		return
 	}
-	end := m.id.of(target, 0)
+	end := m.id.of(target, 0, false)
 	m.sendSYN(target, end)
 }
 
 func (m *Machine) arrive(s *packet.Segment) {
+	if v := m.probes[s.Src]; v != nil && s.Dst == v.end.source {
+		m.step(v, s)
+		return
+	}
 	v, known := m.services[s.Src]
 	switch {
 	case !known:
 		m.answer(s)
-	case v == nil || s.Dst != v.end.source:
+	case v == nil || v.over || s.Dst != v.end.source:
 		m.stray(s)
 	default:
 		m.step(v, s)
@@ -195,14 +207,17 @@ func (m *Machine) answer(s *packet.Segment) {
 	if len(m.id.sources[family(s.Src.Addr())]) == 0 {
 		return
 	}
-	end := m.id.of(s.Src, 0)
+	end := m.id.of(s.Src, 0, false)
+	if m.cfg.Adopt && s.Flags&(packet.SYN|packet.ACK) == packet.SYN|packet.ACK {
+		end.source, end.seq = s.Dst, s.Ack-1
+	}
 	mine := s.ICMP != 0 && s.Seq == end.seq ||
 		s.ICMP == 0 && s.Flags.Has(packet.ACK) && s.Flags&(packet.SYN|packet.RST) != 0 && s.Ack == end.seq+1
 	if s.Dst != end.source || !mine {
 		return
 	}
 	v := m.newFlight(s.Src)
-	m.begin(v, 0, end)
+	m.begin(v, First, 0, m.cfg.Handshakes[0], end)
 	v.conn.iss, v.conn.sendNext = end.seq, end.seq+1
 	if o := packet.ParseOptions(s.Options); o.Timestamps {
 		v.conn.SYNTime = m.now - int64(m.clock(end)-o.TSEcr)*1e6
@@ -210,7 +225,7 @@ func (m *Machine) answer(s *packet.Segment) {
 	v.conn.received(s)
 	if !v.conn.connected {
 		m.finishAttempt(v)
-		m.spare = append(m.spare, v)
+		m.retire(v)
 		return
 	}
 	m.services[s.Src] = v
@@ -227,7 +242,7 @@ func (m *Machine) newFlight(service netip.AddrPort) *flight {
 }
 
 // begin makes the flight ready for an attempt. Buffers are kept.
-func (m *Machine) begin(v *flight, number int, end endpoint) {
+func (m *Machine) begin(v *flight, visit Visit, number int, say *handshake.Protocol, end endpoint) {
 	old := &v.conn
 	v.conn = tracker{
 		limit: m.cfg.ResponseLimit,
@@ -235,20 +250,25 @@ func (m *Machine) begin(v *flight, number int, end endpoint) {
 		Attempt: Attempt{
 			Service:   v.sum.Service,
 			Number:    number,
-			Handshake: m.cfg.Handshakes[number],
+			Visit:     visit,
+			Handshake: say,
 			Source:    end.source,
 			Response:  old.Response[:0],
 			ResetText: old.ResetText[:0],
 			Verdict:   handshake.Verdict{Matches: old.Verdict.Matches[:0]},
 		},
 	}
-	v.end, v.latest = end, 0
+	v.end, v.latest, v.over = end, 0, false
 	v.remaining = m.cfg.Retransmits
 }
 
-// connect starts the attempt with the given number with a SYN.
-func (m *Machine) connect(v *flight, number int) {
-	m.begin(v, number, m.id.of(v.sum.Service, number))
+// connect starts an attempt with a SYN.
+func (m *Machine) connect(v *flight, visit Visit, number int, say *handshake.Protocol) {
+	attempt := number
+	if visit == Ephemeral {
+		attempt = ephemeralAttempt
+	}
+	m.begin(v, visit, number, say, m.id.of(v.sum.Service, attempt, visit == Fresh))
 	m.sendSYN(v.sum.Service, v.end)
 	v.conn.sent(&m.out)
 	m.schedule(v, m.retransmission(v), m.now+int64(m.cfg.Timeout))
@@ -257,24 +277,37 @@ func (m *Machine) connect(v *flight, number int) {
 // connected goes on after the SYN-ACK: the hello travels in the ACK itself, without PSH, which
 // finds most hosts (paper, section 5).
 func (m *Machine) connected(v *flight) {
-	if !v.conn.opened {
-		m.close(v)
-		return
-	}
 	v.remaining = m.cfg.Retransmits
+	switch {
+	case v.conn.opened:
+		m.greet(v)
+	case m.cfg.Liveness:
+		m.sendACK(v)
+		m.schedule(v, Never, m.now+int64(m.cfg.Timeout))
+	default:
+		m.close(v)
+	}
+}
+
+// greet sends the hello, or listens.
+func (m *Machine) greet(v *flight) {
 	if v.conn.Handshake.Hello == nil {
 		m.sendACK(v)
 		m.schedule(v, Never, m.now+int64(m.cfg.Wait))
 		return
 	}
-	m.sendHello(v, packet.ACK)
+	flags := packet.ACK
+	if m.cfg.Push {
+		flags |= packet.PSH
+	}
+	m.sendHello(v, flags)
 	m.schedule(v, m.retransmission(v), m.now+int64(m.cfg.Timeout))
 }
 
 // step takes a segment of the attempt's own connection.
 func (m *Machine) step(v *flight, s *packet.Segment) {
 	t := &v.conn
-	connected, next := t.connected, t.receiveNext
+	connected, opened, next := t.connected, t.opened, t.receiveNext
 	t.received(s)
 	switch {
 	case !t.connected:
@@ -285,6 +318,8 @@ func (m *Machine) step(v *flight, s *packet.Segment) {
 		m.connected(v)
 	case t.RST, t.FIN:
 		m.close(v)
+	case !opened && t.opened:
+		m.greet(v)
 	case t.receiveNext != next:
 		m.moreData(v)
 	case s.Flags.Has(packet.SYN), len(s.Payload) > 0:
@@ -319,6 +354,11 @@ func (m *Machine) stray(s *packet.Segment) {
 
 // expire does what a service's deadline is for.
 func (m *Machine) expire(v *flight) {
+	if v.visiting {
+		v.visiting = false
+		m.connect(v, Again, v.conn.Number+1, m.cfg.speaking())
+		return
+	}
 	if v.expires <= m.now {
 		m.close(v)
 		return
@@ -338,7 +378,7 @@ func (m *Machine) retransmission(v *flight) int64 {
 	if v.remaining == 0 {
 		return Never
 	}
-	return m.now + int64(m.cfg.RetransmitAfter)
+	return m.now + int64(m.cfg.RetransmitAfter)<<(m.cfg.Retransmits-v.remaining)
 }
 
 func (m *Machine) schedule(v *flight, retransmit, expires int64) {
@@ -346,39 +386,73 @@ func (m *Machine) schedule(v *flight, retransmit, expires int64) {
 	m.timers.set(v, min(retransmit, expires))
 }
 
-// close ends the attempt's connection and goes on to the next attempt, if there is to be one.
+// close ends the attempt's connection and goes on to whatever is next.
 func (m *Machine) close(v *flight) {
 	if v.conn.connected && !v.conn.RST {
 		m.out = packet.Segment{Src: v.end.source, Dst: v.sum.Service, Seq: v.conn.sendNext, Flags: packet.RST}
 		m.send()
 	}
-	if m.finishAttempt(v) {
-		m.connect(v, v.conn.Number+1)
-		return
+	v.over = true
+	m.finishAttempt(v)
+	switch {
+	case m.err != nil:
+	case v.conn.Visit == Ephemeral:
+		m.checked(v)
+	case v.conn.Visit == Again && v.conn.State >= AcksData: // what we met before was the network's doing
+		v.sum.take(&v.conn.Attempt)
+		m.finish(v)
+	case v.conn.Visit == Again:
+		v.again = v.conn.State
+		m.connect(v, Fresh, v.conn.Number+1, m.cfg.speaking())
+	case v.conn.Visit == Fresh:
+		v.sum.revisited(v.again, &v.conn.Attempt)
+		m.finish(v)
+	case m.doubtful(v):
+		m.check(v)
+	default:
+		m.proceed(v)
 	}
-	m.timers.remove(v)
+}
+
+// proceed goes on to the next attempt, to a second look, or to the end.
+func (m *Machine) proceed(v *flight) {
+	switch {
+	case m.another(v):
+		number := v.conn.Number + 1
+		m.connect(v, First, number, m.cfg.Handshakes[number])
+	case m.cfg.Revisit > 0 && v.sum.State < AllPorts:
+		v.visiting = true
+		m.schedule(v, Never, m.now+int64(m.cfg.Revisit))
+	default:
+		m.finish(v)
+	}
+}
+
+// finish reports the service and remembers that it is over.
+func (m *Machine) finish(v *flight) {
+	m.report(m.sink.Service(&v.sum))
 	m.services[v.sum.Service] = nil
 	m.finished = append(m.finished, finished{v.sum.Service, m.now + linger})
+	m.retire(v)
+}
+
+// retire puts the flight aside for reuse.
+func (m *Machine) retire(v *flight) {
+	m.timers.remove(v)
 	m.spare = append(m.spare, v)
 }
 
-// finishAttempt reports the attempt, and the service if it was the last at one, and returns
-// whether there is to be another.
-func (m *Machine) finishAttempt(v *flight) bool {
+// finishAttempt takes the attempt into account and reports it.
+func (m *Machine) finishAttempt(v *flight) {
 	a := &v.conn.Attempt
 	a.State, a.End = v.conn.state(), m.now
 	if len(a.Response) > 0 {
 		handshake.Classify(&a.Verdict, m.helloOf(v), a.Response)
 	}
-	v.sum.add(a)
+	if a.Visit == First {
+		v.sum.add(a)
+	}
 	m.report(m.sink.Attempt(a))
-	if m.err == nil && m.another(v) {
-		return true
-	}
-	if v.sum.State.Connected() {
-		m.report(m.sink.Service(&v.sum))
-	}
-	return false
 }
 
 // another decides whether a further handshake is worth a connection. It looks at whether data

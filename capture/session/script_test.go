@@ -29,9 +29,11 @@ import (
 //	+0    = attempt 0 wait silent
 //	+0    = service sends_data pop3
 //	+9    nothing                sent or found, in that time
+//	with ephemeral=2 revisit=30s sources=2 push adopt liveness
 //
-// Sequence numbers are relative to each side's first. "#N" before "<" or ">" addresses attempt
-// N's connection instead of the latest's. Fields that a line leaves out are not compared.
+// "with", before "handshakes", sets what is not the default.
+// Sequence numbers are relative to each side's first. "#N" before "<" addresses the N-th
+// connection, from 0, instead of the latest. Fields that a line leaves out are not compared.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -64,6 +66,9 @@ const serverISS = 0xfffffff0 // so that every script crosses the end of the sequ
 
 var scriptTarget = netip.MustParseAddrPort("198.18.7.9:80")
 
+// connection is one that a SYN began.
+type connection struct{ source, target netip.AddrPort }
+
 // play is a script being played.
 type play struct {
 	*testing.T
@@ -71,7 +76,8 @@ type play struct {
 	now     int64
 	sent    []packet.Segment
 	found   []string
-	ports   []netip.AddrPort          // source of each attempt
+	with    string
+	conns   []connection
 	iss     map[netip.AddrPort]uint32 // by source
 	hello   int
 }
@@ -84,7 +90,7 @@ func (p *play) Send(s *packet.Segment) error {
 }
 
 func (p *play) Attempt(a *Attempt) error {
-	p.found = append(p.found, fmt.Sprintf("attempt %d %s %s %s synacks=%d retransmits=%d acked=%d response=%q", a.Number, a.Handshake.Name, a.State,
+	p.found = append(p.found, fmt.Sprintf("attempt %d %s %s %s %s synacks=%d retransmits=%d acked=%d response=%q", a.Number, a.Visit, a.Handshake.Name, a.State,
 		a.Verdict.Label, a.SYNACKs, a.Retransmits, a.AckedBytes, a.Response))
 	return nil
 }
@@ -95,6 +101,10 @@ func (p *play) Service(s *Service) error {
 }
 
 func (p *play) line(line string) error {
+	if with, ok := strings.CutPrefix(line, "with "); ok {
+		p.with = with
+		return nil
+	}
 	if list, ok := strings.CutPrefix(line, "handshakes "); ok {
 		list, all := strings.CutSuffix(list, " all")
 		return p.start(list, all)
@@ -122,9 +132,41 @@ func (p *play) start(list string, all bool) error {
 	cfg := Defaults()
 	cfg.Sources = []netip.Addr{netip.MustParseAddr("198.18.0.1")}
 	cfg.Handshakes, cfg.All, cfg.ResponseLimit = handshakes, all, 64
+	if err := configure(&cfg, p.with); err != nil {
+		return err
+	}
 	p.now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 	p.machine, err = New(cfg, p)
 	return err
+}
+
+// configure sets what a "with" line asks for.
+func configure(cfg *Config, with string) (err error) {
+	for _, word := range strings.Fields(with) {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "ephemeral":
+			cfg.EphemeralProbes, err = strconv.Atoi(value)
+		case "skip":
+			cfg.SkipAllPorts = true
+		case "revisit":
+			cfg.Revisit, err = time.ParseDuration(value)
+		case "sources":
+			cfg.Sources = append(cfg.Sources, netip.MustParseAddr("198.18.0.2"))
+		case "push":
+			cfg.Push = true
+		case "adopt":
+			cfg.Adopt = true
+		case "liveness":
+			cfg.Liveness, cfg.Retransmits, cfg.RetransmitAfter, cfg.Timeout = true, 8, 200*time.Millisecond, 102200*time.Millisecond
+		default:
+			return fmt.Errorf("what is %q?", word)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *play) do(what string) error {
@@ -206,7 +248,7 @@ func (p *play) expectSent(want string) error {
 		return fmt.Errorf("not a segment")
 	}
 	if s.Flags.Has(packet.SYN) && p.iss[s.Src] == 0 {
-		p.ports = append(p.ports, s.Src)
+		p.conns = append(p.conns, connection{s.Src, s.Dst})
 		p.iss[s.Src] = s.Seq
 	}
 	if m[4] == "hello" && m[2] == "1" {
@@ -231,15 +273,15 @@ func (p *play) expectSent(want string) error {
 	return fmt.Errorf("sent %s %d:%d ack %d", describe(&s), s.Seq-iss, s.Seq-iss+uint32(len(s.Payload)), s.Ack-serverISS)
 }
 
-func (p *play) arrive(connection int, text string) error {
+func (p *play) arrive(number int, text string) error {
 	m := segmentLine.FindStringSubmatch(text)
 	if m == nil {
 		return fmt.Errorf("not a segment")
 	}
-	if connection < 0 {
-		connection = len(p.ports) - 1
+	if number < 0 {
+		number = len(p.conns) - 1
 	}
-	s := packet.Segment{Time: p.now, Src: scriptTarget, Dst: p.ports[connection], TTL: 55, Window: 65160}
+	s := packet.Segment{Time: p.now, Src: p.conns[number].target, Dst: p.conns[number].source, TTL: 55, Window: 65160}
 	for _, letter := range m[1] {
 		s.Flags |= flagLetters[letter]
 	}
@@ -251,7 +293,7 @@ func (p *play) arrive(connection int, text string) error {
 		s.Window = uint16(p.number(m[6]))
 	}
 	if m[7] == "MSTNW" {
-		s.Options = packet.AppendSYNOptions(nil, 1460, 1, p.machine.clock(p.machine.id.of(scriptTarget, 0))-30, 7)
+		s.Options = packet.AppendSYNOptions(nil, 1460, 1, p.machine.clock(p.machine.id.of(scriptTarget, 0, false))-30, 7)
 	}
 	if m[8] != "" {
 		data, err := strconv.Unquote(m[8])

@@ -62,6 +62,9 @@ Scan only what you may: see the README on ethics.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.targets.Targets = args
+			if o.session.Liveness {
+				o.liveness()
+			}
 			if !cmd.Flags().Changed("seed") {
 				o.seed = randomSeed()
 			}
@@ -82,6 +85,11 @@ Scan only what you may: see the README on ethics.`,
 	f.Uint64VarP(&o.rate, "rate", "r", 10000, "packets a second, all that is sent; 0 is no limit")
 	f.StringVar(&o.handshakes, "handshakes", "wait,tls,http,dns,redis", "what to say, in this order")
 	f.BoolVar(&o.session.All, "all-handshakes", false, "try every handshake, whatever comes back")
+	f.BoolVar(&o.session.Push, "push", false, "set PSH on a handshake's first data at once (costs 0.6 % of the hosts)")
+	f.BoolVar(&o.session.Liveness, "liveness", false, "the paper's Algorithm 1: two newlines, eight retransmissions, 102 s; says only what acknowledges data")
+	f.IntVar(&o.session.EphemeralProbes, "ephemeral-probes", 0, "try so many random ephemeral ports of a host that acknowledges data and is silent: one that acknowledges data on all of them is a firewall (the paper takes 5)")
+	f.BoolVar(&o.session.SkipAllPorts, "skip-all-ports", false, "probe such a host no further")
+	f.DurationVar(&o.session.Revisit, "revisit", 0, "so long after a service acknowledged nothing, look again from the same and from a fresh source (needs two --source-ip)")
 	f.DurationVar(&o.session.Timeout, "timeout", o.session.Timeout, "for the answer to a SYN or to a handshake")
 	f.DurationVar(&o.session.Wait, "wait", o.session.Wait, "how long the handshake wait listens")
 	f.DurationVar(&o.session.RetransmitAfter, "retransmit-after", o.session.RetransmitAfter, "send again what was not acknowledged for so long")
@@ -95,6 +103,14 @@ Scan only what you may: see the README on ethics.`,
 	f.StringVar(&o.lab, "lab", "", "scan this population in memory, with no network and no privileges, in simulated time")
 	f.Float64Var(&o.loss, "loss", -1, "with --lab: share of packets lost (default: the population's)")
 	return cmd
+}
+
+// liveness sets what the paper's Algorithm 1 says: a kernel's retransmissions, which start after
+// 0.2 s, eight of them.
+func (o *scanOptions) liveness() {
+	o.handshakes = "newlines"
+	o.session.Retransmits, o.session.RetransmitAfter = 8, 200*time.Millisecond
+	o.session.Timeout = 511 * o.session.RetransmitAfter
 }
 
 func randomSeed() uint64 {
@@ -178,7 +194,8 @@ func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
 		Synthetic: o.synthetic, Arguments: append([]string{"laserdisc"}, o.arguments...),
 		Seed: o.seed, CookieKey: capture.CookieKey(o.seed),
 		Targets: spec, TargetDigest: set.Digest(), TargetCount: set.Len(), Lists: []record.ListDigest{},
-		AllHandshakes: o.session.All,
+		AllHandshakes: o.session.All, Push: o.session.Push, Liveness: o.session.Liveness,
+		EphemeralProbes: o.session.EphemeralProbes, SkipAllPorts: o.session.SkipAllPorts, Revisit: record.Duration(o.session.Revisit),
 		Timeout:       record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
 		RetransmitAfter: record.Duration(o.session.RetransmitAfter), Retransmits: o.session.Retransmits,
 		Gather: record.Duration(o.session.Gather), ResponseLimit: o.session.ResponseLimit,
