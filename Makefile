@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check fuzz bench clean
+.PHONY: build setup demo test check fuzz bench clean fleet
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -31,3 +31,7 @@ bench: setup ## laserdisc beside zmap and masscan, on a veth pair; playback; cla
 
 clean:
 	rm -rf bin out
+
+fleet: setup build ## Debian's own servers, each scanned with every handshake; their record goes into out/fleet
+	.ci/fleet
+	$(GO) test $(TAGS) -timeout 12m -count 1 -v -run 'TestFleet$$' ./cmd/laserdisc -fleet $(CURDIR)/out/fleet
