@@ -64,6 +64,9 @@ func scan(t testing.TB, p *lab.Population, seed uint64, lag time.Duration, targe
 	dir := filepath.Join(t.TempDir(), "run")
 	m := manifest(seed)
 	m.AllHandshakes = random.IntN(2) == 0
+	if random.IntN(2) == 0 {
+		m.EphemeralProbes, m.Revisit = 3, record.Duration(10*time.Second)
+	}
 	s := capture.Scan{
 		Dir: dir, Manifest: m, Targets: &l, Cooldown: 8 * time.Second,
 		Link: sluggish{link.NewMemory(lab.New(p, seed), epoch, link.Lag(seed, lag)), random, lag},
@@ -96,7 +99,7 @@ func manifest(seed uint64) *record.Manifest {
 		Timeout:    record.Duration(d.Timeout), Wait: record.Duration(d.Wait),
 		RetransmitAfter: record.Duration(d.RetransmitAfter), Retransmits: d.Retransmits,
 		Gather: record.Duration(d.Gather), ResponseLimit: d.ResponseLimit,
-		Rate: 1000, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
+		Rate: 1000, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
 		SourcePorts: record.PortRange(d.SourcePorts),
 	}
 }
@@ -118,6 +121,7 @@ func TestLiveEqualsPlayback(t *testing.T) {
 	}
 	p := lossy(t)
 	var packets, services, repeats uint64
+	visits := map[session.Visit]int{}
 	for seed := range seeds {
 		dir := scan(t, p, seed, []time.Duration{0, 5 * time.Millisecond, 400 * time.Millisecond}[seed%3], 40)
 		r := play(t, dir, 1)
@@ -134,13 +138,14 @@ func TestLiveEqualsPlayback(t *testing.T) {
 		services += r.Manifest.Counters.Services
 		for _, a := range r.Attempts {
 			repeats += uint64(a.Retransmits)
+			visits[a.Visit]++
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d scans, %d packets, %d services, %d retransmissions of ours", seeds, packets, services, repeats)
-	if services < 5*seeds || repeats < seeds {
+	t.Logf("%d scans, %d packets, %d services, %d retransmissions of ours, attempts %v", seeds, packets, services, repeats, visits)
+	if services < 5*seeds || repeats < seeds || len(visits) != 4 {
 		t.Error("the network is too quiet to prove anything")
 	}
 }

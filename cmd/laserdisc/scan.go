@@ -196,7 +196,7 @@ func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
 		Targets: spec, TargetDigest: set.Digest(), TargetCount: set.Len(), Lists: []record.ListDigest{},
 		AllHandshakes: o.session.All, Push: o.session.Push, Liveness: o.session.Liveness,
 		EphemeralProbes: o.session.EphemeralProbes, SkipAllPorts: o.session.SkipAllPorts, Revisit: record.Duration(o.session.Revisit),
-		Timeout:       record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
+		Timeout: record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
 		RetransmitAfter: record.Duration(o.session.RetransmitAfter), Retransmits: o.session.Retransmits,
 		Gather: record.Duration(o.session.Gather), ResponseLimit: o.session.ResponseLimit,
 		Rate: o.rate, SourcePorts: ports,
