@@ -28,6 +28,7 @@ type Scan struct {
 	Targets  Targets
 	Link     link.Link
 	Cooldown time.Duration   // how long answers to the last probe are waited for
+	Resume   []any           // if not nil: go on with the record in Dir; the services that it holds
 	Stop     <-chan struct{} // when closed, no more targets are probed; what is in flight is finished
 	Status   func(Status)    // called each second; may be nil
 }
@@ -55,7 +56,9 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 		SourceMAC: packet.MAC(info.SourceMAC).String(), GatewayMAC: packet.MAC(info.GatewayMAC).String(),
 	}
 	start := s.Link.Now()
-	s.Manifest.Start = time.Unix(0, start).UTC()
+	if s.Resume == nil {
+		s.Manifest.Start = time.Unix(0, start).UTC()
+	}
 	cfg, err := Settings(s.Manifest)
 	if err != nil {
 		return err
@@ -65,11 +68,16 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 		return err
 	}
 	e := &engine{Scan: s, ctx: ctx, framer: framer, start: start, last: start, nextStatus: start + 1e9, pacer: newPacer(s.Manifest.Rate, start)}
-	if e.machine, err = session.New(cfg, e); err != nil {
+	if s.Resume == nil {
+		e.record, err = record.Create(s.Dir, s.Manifest)
+	} else {
+		e.record, cfg.Part, err = record.Reopen(s.Dir, s.Manifest, s.Resume)
+	}
+	if err != nil {
 		return err
 	}
-	if e.record, err = record.Create(s.Dir, s.Manifest); err != nil {
-		return err
+	if e.machine, err = session.New(cfg, e); err != nil {
+		return errors.Join(err, e.record.Close(s.Manifest, start))
 	}
 	err = e.machine.Run(e)
 	s.Manifest.Interrupted = err != nil || e.stopped
@@ -203,32 +211,15 @@ func (e *engine) arrived(f link.Frame, deadline int64, ev *session.Event) (happe
 	if err != nil {
 		return false, err
 	}
-	c := &e.Manifest.Counters
-	c.Received++
 	s := &e.segment
 	if s.Decode(packet.LinkEthernet, f.Data) != nil {
+		e.Manifest.Counters.Count(record.Received, nil)
 		return false, nil
 	}
-	count(s, &c.ReceivedSYNACK, packet.SYN|packet.ACK, &c.ReceivedRST, &c.ReceivedPayload)
-	if s.ICMP != 0 {
-		c.ReceivedICMP++
-	}
+	e.Manifest.Counters.Count(record.Received, s)
 	s.Time, s.Number = e.last, number
 	ev.Time, ev.Segment = e.last, s
 	return true, nil
-}
-
-// count adds s to the counters of its kind.
-func count(s *packet.Segment, syns *uint64, syn packet.Flags, resets, payloads *uint64) {
-	if s.Flags&(packet.SYN|packet.ACK) == syn {
-		*syns++
-	}
-	if s.Flags.Has(packet.RST) {
-		*resets++
-	}
-	if len(s.Payload) > 0 {
-		*payloads++
-	}
 }
 
 // housekeeping looks at what is not a packet: a stop, and the status that is due.
@@ -270,9 +261,7 @@ func (e *engine) Send(s *packet.Segment) error {
 	if _, err := e.record.Packet(record.Sent, s.Time, frame); err != nil {
 		return err
 	}
-	c := &e.Manifest.Counters
-	c.Sent++
-	count(s, &c.SentSYN, packet.SYN, &c.SentRST, &c.SentPayload)
+	e.Manifest.Counters.Count(record.Sent, s)
 	e.pacer.sent()
 	return e.Link.Send(frame)
 }

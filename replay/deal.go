@@ -14,6 +14,7 @@ import (
 
 // A card is one frame of the record, decoded.
 type card struct {
+	mark      bool // no frame: the scan was resumed here
 	direction record.Direction
 	segment   packet.Segment
 	frame     []byte // of a sent frame, to compare with
@@ -56,14 +57,22 @@ func deal(r *record.Reader, players []*player, result *Result) error {
 		}
 		last = f.Time
 		result.Packets++
+		if f.Part == result.Parts {
+			if f.Part > 0 {
+				mark(hands, pass)
+			}
+			result.Parts++
+		}
 		var s packet.Segment
 		if bad := s.Decode(f.LinkType, f.Data); bad != nil {
 			if f.Direction == record.Sent {
 				err = fmt.Errorf("replay: frame %d was sent, but does not decode: %w", f.Number, bad)
 				break
 			}
+			result.Counters.Count(f.Direction, nil)
 			continue
 		}
+		result.Counters.Count(f.Direction, &s)
 		s.Time, s.Number = f.Time, f.Number
 		host := s.Src.Addr()
 		if f.Direction == record.Sent {
@@ -96,6 +105,16 @@ func deal(r *record.Reader, players []*player, result *Result) error {
 		close(p.in)
 	}
 	return err
+}
+
+// mark tells every player that the scan was resumed here.
+func mark(hands []*hand, pass func(int)) {
+	for i := range hands {
+		if len(hands[i].cards) == handCards {
+			pass(i)
+		}
+		hands[i].cards = append(hands[i].cards, card{mark: true})
+	}
 }
 
 // seat gives a host its player.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -22,8 +23,14 @@ import (
 type Result struct {
 	Manifest *record.Manifest
 	Packets  uint64 // frames played back
+	Counters record.Counters
 	Attempts []*session.Attempt
 	Services []*session.Service
+
+	// Parts is how many the record has: one more than the times the scan was resumed.
+	Parts int
+	// Unfinished are the services in flight at the end of the last part, in order.
+	Unfinished []netip.AddrPort
 
 	// Truncated is set if the record ends before the scan did; what stands before is played back.
 	Truncated *record.TruncatedError
@@ -90,12 +97,16 @@ func gather(players []*player, result *Result) error {
 		} else if p.err != nil {
 			return p.err
 		}
+		result.Counters.Launched += p.probes
+		result.Counters.Services += uint64(len(p.services))
+		result.Unfinished = append(result.Unfinished, p.machine.Unfinished()...)
 		result.Attempts = append(result.Attempts, p.attempts...)
 		result.Services = append(result.Services, p.services...)
 	}
 	slices.SortFunc(result.Attempts, func(a, b *session.Attempt) int {
 		return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number), cmp.Compare(a.FirstFrame, b.FirstFrame))
 	})
+	slices.SortFunc(result.Unfinished, netip.AddrPort.Compare)
 	slices.SortFunc(result.Services, func(a, b *session.Service) int {
 		return a.Service.Compare(b.Service)
 	})
@@ -109,6 +120,7 @@ func gather(players []*player, result *Result) error {
 
 // player is one worker: the source of its machine's events and the sink of what it does.
 type player struct {
+	cfg     session.Config
 	machine *session.Machine
 	framer  *capture.Framer
 	in      chan *hand
@@ -117,6 +129,7 @@ type player struct {
 	hand     *hand
 	next     int    // in hand.cards
 	probed   uint64 // number of the sent frame that a probe was made of
+	probes   uint64 // how many there were
 	lastSeen uint64
 	ending   *ending
 	attempts []*session.Attempt
@@ -140,7 +153,7 @@ func newPlayer(m *record.Manifest) (*player, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &player{framer: framer, in: make(chan *hand, handsInFlight), out: make(chan *hand, handsInFlight)}
+	p := &player{cfg: cfg, framer: framer, in: make(chan *hand, handsInFlight), out: make(chan *hand, handsInFlight)}
 	for range handsInFlight {
 		p.out <- &hand{}
 	}
@@ -148,11 +161,34 @@ func newPlayer(m *record.Manifest) (*player, error) {
 	return p, err
 }
 
+// run plays one part after another.
 func (p *player) run() {
-	p.err = p.machine.Run(p)
+	for p.err == nil {
+		p.err = p.machine.Run(p)
+		if c := p.peek(); c == nil || p.err != nil {
+			break
+		}
+		p.next++ // the mark
+		p.err = p.resume()
+	}
 	for h := range p.in { // after a difference: let the dealer go on
 		p.out <- h
 	}
+}
+
+// resume begins the next part as the resumed scan did: with nothing in flight. The attempts at
+// what was are forgotten, for it was probed again.
+func (p *player) resume() (err error) {
+	unfinished := make(map[netip.AddrPort]bool)
+	for _, s := range p.machine.Unfinished() {
+		unfinished[s] = true
+	}
+	p.attempts = slices.DeleteFunc(p.attempts, func(a *session.Attempt) bool {
+		return unfinished[a.Service] && a.Visit != session.Ephemeral
+	})
+	p.cfg.Part++
+	p.machine, err = session.New(p.cfg, p)
+	return err
 }
 
 // peek returns the next frame, or nil at the end.
@@ -183,7 +219,7 @@ func (p *player) take(c *card) {
 func (p *player) Next(deadline int64, e *session.Event) error {
 	c := p.peek()
 	switch {
-	case c == nil && p.ending.told:
+	case c == nil && p.ending.told, c != nil && c.mark:
 		return io.EOF
 	case c == nil:
 		p.ending.told = true
@@ -198,6 +234,7 @@ func (p *player) Next(deadline int64, e *session.Event) error {
 	default:
 		// The session did not ask for it, so it was a probe; Send takes it off.
 		p.probed = c.segment.Number
+		p.probes++
 		e.Time, e.Target = c.segment.Time, c.segment.Dst
 	}
 	return nil
@@ -211,6 +248,9 @@ func (p *player) Send(s *packet.Segment) error {
 			return &Difference{Frame: p.lastSeen, Played: describe(s)}
 		}
 		return nil // the record was cut off here
+	}
+	if c.mark {
+		return nil // and here, before it was resumed
 	}
 	if c.direction != record.Sent || s.Time != c.segment.Time || !bytes.Equal(p.framer.Frame(s), c.frame) {
 		return &Difference{Frame: c.segment.Number, Recorded: describe(&c.segment), Played: describe(s)}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"laserdisc/capture/packet"
 )
 
 // ManifestFormat is the number of the manifest's format. New fields do not
@@ -105,6 +107,29 @@ type Counters struct {
 	ReceivedPayload uint64 `json:"received_payload"` // frame.interface_id==1 && tcp.len>0 && !icmp && !icmpv6
 	ReceivedICMP    uint64 `json:"received_icmp"`    // frame.interface_id==1 && (icmp || icmpv6)
 	Services        uint64 `json:"services"`         // lines of services.jsonl
+}
+
+// Count takes a frame into account; s is the segment in it, or nil if there is none.
+func (c *Counters) Count(d Direction, s *packet.Segment) {
+	frames, syns, resets, payloads, syn := &c.Received, &c.ReceivedSYNACK, &c.ReceivedRST, &c.ReceivedPayload, packet.SYN|packet.ACK
+	if d == Sent {
+		frames, syns, resets, payloads, syn = &c.Sent, &c.SentSYN, &c.SentRST, &c.SentPayload, packet.SYN
+	}
+	*frames++
+	switch {
+	case s == nil:
+		return
+	case s.ICMP != 0:
+		c.ReceivedICMP++
+	case s.Flags&(packet.SYN|packet.ACK) == syn:
+		*syns++
+	}
+	if s.Flags.Has(packet.RST) {
+		*resets++
+	}
+	if len(s.Payload) > 0 {
+		*payloads++
+	}
 }
 
 // Drops count frames that reached the machine and are not in the record.

@@ -260,6 +260,7 @@ func (r *Reader) statistics() error {
 	if err != nil {
 		return err
 	}
+	r.told = true
 	for options := b[12:]; len(options) > 0; {
 		code, value, rest, err := r.option(options)
 		if err != nil {

@@ -30,6 +30,8 @@ type Reader struct {
 	format func(*Frame) error
 	block  int64  // offset of the current block
 	number uint64 // of the last frame
+	part   int    // of the record: a packet after statistics begins another
+	told   bool   // statistics came after the last packet
 	err    error  // what Next returns from now on
 
 	manifest *Manifest
@@ -154,8 +156,13 @@ func (r *Reader) Next(f *Frame) error {
 		return r.err
 	}
 	r.number++
+	if r.told {
+		r.part++
+		r.told = false
+	}
 	f.Number = r.number
 	f.Offset = r.block
+	f.Part = r.part
 	return nil
 }
 
@@ -169,7 +176,7 @@ func (r *Reader) Manifest() *Manifest { return r.manifest }
 // and for a record that was not closed: a scan that was killed may leave a
 // file that ends between two blocks.
 func (r *Reader) End() (int64, bool) {
-	if r.err != io.EOF || len(r.interfaces) == 0 {
+	if r.err != io.EOF || len(r.interfaces) == 0 || !r.told {
 		return 0, false
 	}
 	var end int64

@@ -51,6 +51,7 @@ func (d Direction) String() string {
 type Frame struct {
 	Number    uint64    // from 1, as Wireshark counts: it numbers custom and journal blocks too
 	Offset    int64     // of its block in the file, in bytes, once decompressed
+	Part      int       // of a laserdisc record that was resumed: 0, 1, ...
 	Time      int64     // nanoseconds since the Unix epoch; 0 if its block has no time
 	Direction Direction // by interface name or epb_flags; Received where neither tells
 	LinkType  uint32    // LINKTYPE_ number; 1 is Ethernet

@@ -17,6 +17,7 @@ type Config struct {
 	Handshakes  []*handshake.Protocol // in the order of trying
 	All         bool                  // try every handshake, whatever comes back
 	Push        bool                  // set PSH on the hello at once, not only when it is sent again
+	Part        int                   // of a scan that was resumed: each has ports and numbers of its own
 	Adopt       bool                  // take SYN-ACKs that another scanner's SYNs drew as answers to ours
 	Liveness    bool                  // wait for a zero window to open (paper, Algorithm 1)
 
@@ -31,6 +32,12 @@ type Config struct {
 	Gather          time.Duration // for the next segment of a response
 	ResponseLimit   int           // bytes kept of a response
 }
+
+// Attempts are numbered within a part, and parts within the 16 bits that identity has for both.
+const (
+	partAttempts = 256
+	maxParts     = 100
+)
 
 // Defaults are the paper's and LZR's values where they give one.
 func Defaults() Config {
@@ -56,6 +63,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("source ports %s: not a range", c.SourcePorts)
 	case int(c.SourcePorts.len()) < len(c.Handshakes):
 		return fmt.Errorf("source ports %s: %d handshakes need as many ports", c.SourcePorts, len(c.Handshakes))
+	case c.Part < 0 || c.Part > maxParts:
+		return fmt.Errorf("part %d: a scan can be resumed %d times", c.Part, maxParts)
 	case c.Timeout <= 0 || c.Wait <= 0 || c.RetransmitAfter <= 0 || c.Gather <= 0:
 		return fmt.Errorf("every time-out must be above zero")
 	case c.Retransmits < 0:

@@ -15,6 +15,7 @@ type identity struct {
 	cipher  cipher.Block
 	sources [2][]netip.Addr // IPv4, IPv6
 	ports   PortRange
+	first   int // attempt number of the part
 	block   [aes.BlockSize]byte
 }
 
@@ -26,13 +27,13 @@ type endpoint struct {
 	nonce  uint64 // for the hello
 }
 
-func newIdentity(key [16]byte, sources []netip.Addr, ports PortRange) *identity {
-	block, err := aes.NewCipher(key[:])
+func newIdentity(c *Config) *identity {
+	block, err := aes.NewCipher(c.Key[:])
 	if err != nil {
 		panic(err) // the key's length is fixed
 	}
-	id := &identity{cipher: block, ports: ports}
-	for _, a := range sources {
+	id := &identity{cipher: block, ports: c.SourcePorts, first: c.Part * partAttempts}
+	for _, a := range c.Sources {
 		f := family(a)
 		id.sources[f] = append(id.sources[f], a)
 	}
@@ -49,6 +50,7 @@ func family(a netip.Addr) int {
 // of computes the endpoint of one attempt at a service whose family has a source. A fresh one has
 // another source than the service's other attempts.
 func (id *identity) of(service netip.AddrPort, attempt int, fresh bool) endpoint {
+	attempt += id.first
 	b := &id.block
 	*b = service.Addr().As16()
 	id.cipher.Encrypt(b[:], b[:])

@@ -107,7 +107,7 @@ func New(cfg Config, sink Sink) (*Machine, error) {
 	}
 	return &Machine{
 		cfg:      cfg,
-		id:       newIdentity(cfg.Key, cfg.Sources, cfg.SourcePorts),
+		id:       newIdentity(&cfg),
 		sink:     sink,
 		services: make(map[netip.AddrPort]*flight),
 		hosts:    make(map[netip.Addr]*host),
@@ -154,6 +154,17 @@ func (m *Machine) Deadline() int64 {
 		return Never
 	}
 	return m.timers.heap[0].deadline
+}
+
+// Unfinished are the services in flight, in no order.
+func (m *Machine) Unfinished() []netip.AddrPort {
+	var list []netip.AddrPort
+	for service, v := range m.services {
+		if v != nil {
+			list = append(list, service)
+		}
+	}
+	return list
 }
 
 // InFlight is the number of services that have answered and are not finished.

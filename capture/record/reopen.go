@@ -1,0 +1,83 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Reopen goes on with the record in dir, which was closed before its scan was done, or cut off:
+// what follows its last whole packet is dropped, statistics end the part, and the packets that
+// are written from now on are the next part, whose number it returns. m is the record's manifest;
+// services are the lines that services.jsonl begins with.
+func Reopen(dir string, m *Manifest, services []any) (*Writer, int, error) {
+	state, err := survey(dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	packets, err := os.OpenFile(filepath.Join(dir, packetsFile), os.O_WRONLY, 0)
+	if err != nil {
+		return nil, 0, fmt.Errorf("record: %w", err)
+	}
+	if err := errors.Join(packets.Truncate(state.size), seek(packets, state.size)); err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("record: %w", err), packets.Close())
+	}
+	lines, err := os.OpenFile(filepath.Join(dir, servicesFile+".new"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("record: %w", err), packets.Close())
+	}
+	w := start(dir, packets, lines)
+	w.frames = state.frames
+	ending := m.stamped()
+	ending.End = time.Unix(0, state.last)
+	w.appendEnding(ending)
+	for _, s := range services {
+		err = errors.Join(err, w.Service(s))
+	}
+	err = errors.Join(err, w.Flush(), os.Rename(lines.Name(), filepath.Join(dir, servicesFile)))
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("record: %w", err), w.stop())
+	}
+	return w, state.part + 1, nil
+}
+
+// surveyed is what a record holds.
+type surveyed struct {
+	size   int64 // bytes, to the end of the last packet
+	last   int64 // its time
+	part   int
+	frames [2]uint64
+}
+
+func survey(dir string) (s surveyed, err error) {
+	r, err := Open(filepath.Join(dir, packetsFile))
+	if err != nil {
+		return s, err
+	}
+	defer r.Close()
+	var f Frame
+	var truncated *TruncatedError
+	for {
+		if err = r.Next(&f); err != nil {
+			break
+		}
+		s.frames[f.Direction]++
+		s.size = f.Offset + packetOverhead + int64(len(f.Data)+3)&^3
+		s.last, s.part = f.Time, f.Part
+	}
+	switch {
+	case !errors.Is(err, io.EOF) && !errors.As(err, &truncated):
+		return s, err
+	case s.size == 0:
+		return s, fmt.Errorf("record: %s holds no packet: nothing to go on from; start the scan anew", dir)
+	}
+	return s, nil
+}
+
+func seek(f *os.File, offset int64) error {
+	_, err := f.Seek(offset, io.SeekStart)
+	return err
+}
