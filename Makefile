@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check fuzz bench clean fleet
+.PHONY: build setup demo test check fuzz bench clean fleet corpus accuracy
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -35,3 +35,11 @@ clean:
 fleet: setup build ## Debian's own servers, each scanned with every handshake; their record goes into out/fleet
 	.ci/fleet
 	$(GO) test $(TAGS) -timeout 12m -count 1 -v -run 'TestFleet$$' ./cmd/laserdisc -fleet $(CURDIR)/out/fleet
+
+# What each service of a corpus speaks, and what it was labelled: FILE=responses.jsonl
+FILE ?= $(firstword $(wildcard ../shared/fleet/responses.jsonl) capture/handshake/testdata/fleet.jsonl)
+corpus: ## precision and recall of the labels over FILE, per protocol; fails on a wrong one
+	$(GO) test $(TAGS) -count 1 -v -run 'TestCorpus$$' ./cmd/laserdisc -corpus $(abspath $(FILE))
+
+accuracy: ## the tables of docs/accuracy.md: precision and recall over the fleet and the lab
+	$(GO) test $(TAGS) -count 1 -v -run 'TestCorpus$$|TestLabAccuracy$$' ./cmd/laserdisc
