@@ -154,7 +154,8 @@ func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
 	}
 }
 
-// WriteTruth writes it as JSON lines, the first of which names the population and the seed's network.
+// WriteTruth writes it as JSON lines, after a first line that names the population and says that it
+// is synthetic.
 func (n *Network) WriteTruth(w io.Writer, ports []uint16) error {
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
