@@ -164,6 +164,9 @@ func (s *Service) add(a *Attempt) {
 	case s.State >= AcksData: // it is a service, whatever this attempt met
 	case a.Number > 0 && !a.State.Connected():
 		s.State, s.Handshake = Shunned, a.Handshake.Name
+	case s.State == Silent && a.State == DroppedHandshake:
+		// The handshake is completed without data, so it is the data that is lost.
+		s.State, s.Handshake = NoDataAck, a.Handshake.Name
 	case s.State != Shunned:
 		s.take(a)
 	}

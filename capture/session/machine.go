@@ -478,7 +478,8 @@ func (m *Machine) another(v *flight) bool {
 	case a.State == AcksData:
 		return true
 	case a.Handshake.Hello == nil: // said nothing, so nothing could be acknowledged
-		return a.State == Silent || a.State == ResetAfterHandshake || a.State == ClosedAfterHandshake
+		return a.State == Silent || a.State == ResetAfterHandshake || a.State == ClosedAfterHandshake ||
+			a.State == DroppedHandshake // or only what carries no data was lost
 	}
 	return false // fail fast (paper, section 5)
 }
