@@ -50,10 +50,8 @@ var errCut = errors.New("cut")
 // and what is in flight is finished; or until ctx is done, at once. In each case the record is
 // closed, and plays back. It is an error if a packet cannot be recorded or sent.
 func (s *Scan) Run(ctx context.Context) (err error) {
-	info := s.Link.Info()
-	s.Manifest.Link = record.Link{
-		Kind: info.Kind, Interface: info.Interface, MTU: info.MTU, Offloads: info.Offloads,
-		SourceMAC: packet.MAC(info.SourceMAC).String(), GatewayMAC: packet.MAC(info.GatewayMAC).String(),
+	if err := s.describeLink(); err != nil {
+		return err
 	}
 	start := s.Link.Now()
 	if s.Resume == nil {
@@ -71,7 +69,9 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 	if s.Resume == nil {
 		e.record, err = record.Create(s.Dir, s.Manifest)
 	} else {
-		e.record, cfg.Part, err = record.Reopen(s.Dir, s.Manifest, s.Resume)
+		var at record.Continuation
+		e.record, at, err = record.Reopen(s.Dir, s.Manifest, s.Resume)
+		cfg.Part, e.last = at.Part, max(e.last, at.Last)
 	}
 	if err != nil {
 		return err
@@ -85,6 +85,22 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 		err = nil
 	}
 	return errors.Join(err, e.finish())
+}
+
+// describeLink notes the link in the manifest. A scan that is resumed has to find the one it had:
+// its packets carry the link's addresses.
+func (s *Scan) describeLink() error {
+	info := s.Link.Info()
+	had := s.Manifest.Link
+	s.Manifest.Link = record.Link{
+		Kind: info.Kind, Interface: info.Interface, MTU: info.MTU, Offloads: info.Offloads,
+		SourceMAC: packet.MAC(info.SourceMAC).String(), GatewayMAC: packet.MAC(info.GatewayMAC).String(),
+	}
+	if now := s.Manifest.Link; s.Resume != nil && (had.SourceMAC != now.SourceMAC || had.GatewayMAC != now.GatewayMAC) {
+		return fmt.Errorf("capture: the scan in %s sent from %s to %s; now it would be from %s to %s: a scan is resumed on the link that it began on",
+			s.Dir, had.SourceMAC, had.GatewayMAC, now.SourceMAC, now.GatewayMAC)
+	}
+	return nil
 }
 
 // engine is a scan under way: the machine's source of events and the sink of what it does.

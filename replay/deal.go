@@ -14,7 +14,7 @@ import (
 
 // A card is one frame of the record, decoded.
 type card struct {
-	mark      bool // no frame: the scan was resumed here
+	mark      bool // no frame: the scan was resumed here, and segment.Time is that of the frame before
 	direction record.Direction
 	segment   packet.Segment
 	frame     []byte // of a sent frame, to compare with
@@ -55,11 +55,12 @@ func deal(r *record.Reader, players []*player, result *Result) error {
 			err = fmt.Errorf("replay: frame %d is earlier than the one before: not a record of laserdisc's", f.Number)
 			break
 		}
+		before := last
 		last = f.Time
 		result.Packets++
 		if f.Part == result.Parts {
 			if f.Part > 0 {
-				mark(hands, pass)
+				mark(hands, pass, before)
 			}
 			result.Parts++
 		}
@@ -107,13 +108,13 @@ func deal(r *record.Reader, players []*player, result *Result) error {
 	return err
 }
 
-// mark tells every player that the scan was resumed here.
-func mark(hands []*hand, pass func(int)) {
+// mark tells every player that the scan was resumed here, after a last frame at the given time.
+func mark(hands []*hand, pass func(int), at int64) {
 	for i := range hands {
 		if len(hands[i].cards) == handCards {
 			pass(i)
 		}
-		hands[i].cards = append(hands[i].cards, card{mark: true})
+		hands[i].cards = append(hands[i].cards, card{mark: true, segment: packet.Segment{Time: at}})
 	}
 }
 

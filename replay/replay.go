@@ -219,13 +219,15 @@ func (p *player) take(c *card) {
 func (p *player) Next(deadline int64, e *session.Event) error {
 	c := p.peek()
 	switch {
-	case c == nil && p.ending.told, c != nil && c.mark:
+	case c == nil && p.ending.told:
 		return io.EOF
 	case c == nil:
 		p.ending.told = true
 		e.Time = p.ending.time
 	case deadline <= c.segment.Time:
 		e.Time = deadline
+	case c.mark:
+		return io.EOF
 	case c.direction == record.Received:
 		e.Time, e.Segment = c.segment.Time, &c.segment
 		p.take(c)

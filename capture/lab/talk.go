@@ -59,8 +59,12 @@ func (s *service) answersTo(k kind) bool {
 		return s.unit(forStrictness) < s.answers.Newlines
 	case k == kindHTTP || k.text():
 		return s.unit(forStrictness) < s.answers.HTTP
+	case k == kindTLS:
+		return s.unit(forStrictness) < s.answers.TLS
 	}
-	return s.unit(forStrictness) < s.answers.TLS
+	// The paper does not say what other binary words draw. They are noise to whom a ClientHello is
+	// not, and no better than text to whom that is noise.
+	return s.unit(forStrictness) < min(s.answers.TLS, max(s.answers.Newlines, s.answers.HTTP))
 }
 
 // answer is what the service sends to a client that connects and says this; nil is nothing.

@@ -11,23 +11,23 @@ import (
 
 // Reopen goes on with the record in dir, which was closed before its scan was done, or cut off:
 // what follows its last whole packet is dropped, statistics end the part, and the packets that
-// are written from now on are the next part, whose number it returns. m is the record's manifest;
-// services are the lines that services.jsonl begins with.
-func Reopen(dir string, m *Manifest, services []any) (*Writer, int, error) {
+// are written from now on are the next part. m is the record's manifest; services are the lines
+// that services.jsonl begins with.
+func Reopen(dir string, m *Manifest, services []any) (*Writer, Continuation, error) {
 	state, err := survey(dir)
 	if err != nil {
-		return nil, 0, err
+		return nil, Continuation{}, err
 	}
 	packets, err := os.OpenFile(filepath.Join(dir, packetsFile), os.O_WRONLY, 0)
 	if err != nil {
-		return nil, 0, fmt.Errorf("record: %w", err)
+		return nil, Continuation{}, fmt.Errorf("record: %w", err)
 	}
 	if err := errors.Join(packets.Truncate(state.size), seek(packets, state.size)); err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("record: %w", err), packets.Close())
+		return nil, Continuation{}, errors.Join(fmt.Errorf("record: %w", err), packets.Close())
 	}
 	lines, err := os.OpenFile(filepath.Join(dir, servicesFile+".new"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("record: %w", err), packets.Close())
+		return nil, Continuation{}, errors.Join(fmt.Errorf("record: %w", err), packets.Close())
 	}
 	w := start(dir, packets, lines)
 	w.frames = state.frames
@@ -39,9 +39,15 @@ func Reopen(dir string, m *Manifest, services []any) (*Writer, int, error) {
 	}
 	err = errors.Join(err, w.Flush(), os.Rename(lines.Name(), filepath.Join(dir, servicesFile)))
 	if err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("record: %w", err), w.stop())
+		return nil, Continuation{}, errors.Join(fmt.Errorf("record: %w", err), w.stop())
 	}
-	return w, state.part + 1, nil
+	return w, Continuation{Part: state.part + 1, Last: state.last}, nil
+}
+
+// Continuation is where a record that was reopened goes on.
+type Continuation struct {
+	Part int   // number of the new part
+	Last int64 // time of the packet before it, ns since the Unix epoch
 }
 
 // surveyed is what a record holds.

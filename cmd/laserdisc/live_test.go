@@ -89,7 +89,11 @@ type scanned struct {
 func scanAndReplay(t testing.TB, args ...string) scanned {
 	dir := filepath.Join(t.TempDir(), "run")
 	laserdisc(t, append([]string{"scan", labPrefix, "--open", labPrefix, "--out", dir}, args...)...)
-	return readRun(t, dir)
+	s := readRun(t, dir)
+	if s.manifest.Counters.Launched != uint64(len(s.probed)) {
+		t.Fatalf("%d of %d targets were probed", s.manifest.Counters.Launched, len(s.probed))
+	}
+	return s
 }
 
 // readRun plays a run back and reads its services.
@@ -123,9 +127,6 @@ func readRun(t testing.TB, dir string) scanned {
 			break
 		}
 		s.probed = append(s.probed, target)
-	}
-	if s.manifest.Counters.Launched != uint64(len(s.probed)) {
-		t.Fatalf("%d of %d targets were probed", s.manifest.Counters.Launched, len(s.probed))
 	}
 	return s
 }

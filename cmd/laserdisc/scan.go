@@ -31,7 +31,8 @@ import (
 
 // scanOptions are the flags of scan.
 type scanOptions struct {
-	arguments  []string // the whole command line
+	arguments  []string         // the whole command line
+	resumed    *record.Manifest // of the scan that is gone on with, if it is one
 	out        string
 	targets    target.Spec
 	seed       uint64
@@ -49,7 +50,14 @@ type scanOptions struct {
 }
 
 func scanCommand(arguments []string) *cobra.Command {
-	o := scanOptions{arguments: arguments, session: session.Defaults()}
+	_, cmd := newScan(arguments)
+	return cmd
+}
+
+// newScan makes the command, and the options that it fills in.
+func newScan(arguments []string) (*scanOptions, *cobra.Command) {
+	o := &scanOptions{arguments: arguments, session: session.Defaults()}
+	var resumed string
 	cmd := &cobra.Command{
 		Use:   "scan TARGET... --ports PORTS --out RUN",
 		Short: "Scan a sub-sample of services and record every packet",
@@ -59,12 +67,20 @@ ADDRESS:PORT, or a file of these. Ctrl-C stops probing and finishes what is in f
 one stops at once. Either way the record is closed, and plays back.
 
 Scan only what you may: see the README on ethics.`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.targets.Targets = args
-			if o.session.Liveness {
-				o.liveness()
+			if resumed != "" {
+				if cmd.Flags().NFlag() > 1 || len(args) > 0 {
+					return fmt.Errorf("--resume goes on by the scan's own command line: give nothing else")
+				}
+				return resume(cmd, resumed)
 			}
+			if len(args) == 0 {
+				return fmt.Errorf("no targets: name a prefix, an address, an ADDRESS:PORT, or a file of these")
+			}
+			if o.out == "" {
+				return fmt.Errorf("no run directory: name one with --out")
+			}
+			o.targets.Targets = args
 			if !cmd.Flags().Changed("seed") {
 				o.seed = randomSeed()
 			}
@@ -73,7 +89,7 @@ Scan only what you may: see the README on ethics.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "run directory, to be made")
-	_ = cmd.MarkFlagRequired("out")
+	f.StringVar(&resumed, "resume", "", "go on with the interrupted or killed scan in this run directory")
 	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
 	f.Uint64Var(&o.seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
 	f.StringVar(&o.targets.Sample, "sample", "", "share of the targets to probe: 0.1%, 1/1000 or 0.001 (default all)")
@@ -102,7 +118,7 @@ Scan only what you may: see the README on ethics.`,
 	f.StringVar(&o.synthetic, "synthetic", "", "name of the simulated population that is scanned; tables and figures show it")
 	f.StringVar(&o.lab, "lab", "", "scan this population in memory, with no network and no privileges, in simulated time")
 	f.Float64Var(&o.loss, "loss", -1, "with --lab: share of packets lost (default: the population's)")
-	return cmd
+	return o, cmd
 }
 
 // liveness sets what the paper's Algorithm 1 says: a kernel's retransmissions, which start after
@@ -123,6 +139,9 @@ func (o *scanOptions) run(cmd *cobra.Command) error {
 	if o.cooldown < 0 {
 		return fmt.Errorf("--cooldown %v: a time to wait is not below zero", o.cooldown)
 	}
+	if o.session.Liveness {
+		o.liveness()
+	}
 	o.targets.Seed = o.seed
 	set, err := target.Compile(o.targets, datasets.PortSets())
 	if err != nil {
@@ -139,12 +158,23 @@ func (o *scanOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	wire, err := o.open(m, set)
+	var past history
+	if o.resumed != nil {
+		if past, err = o.playHistory(set); err != nil {
+			return err
+		}
+	}
+	wire, err := o.open(m, set, past.last)
 	if err != nil {
 		return err
 	}
 	defer wire.Close()
 	s := &capture.Scan{Dir: o.out, Manifest: m, Targets: set.Iterate(), Link: wire, Cooldown: o.cooldown}
+	if o.resumed != nil {
+		if err := o.takeUp(s, set, past); err != nil {
+			return err
+		}
+	}
 	if terminal(os.Stderr) {
 		s.Status = newStatusLine(os.Stderr, m, o.cooldown).show
 	}
@@ -217,10 +247,15 @@ func parseSourcePorts(text string) (r record.PortRange, err error) {
 	return r, nil
 }
 
-// open opens the link and notes in the manifest where packets come from.
-func (o *scanOptions) open(m *record.Manifest, set *target.Set) (link.Link, error) {
+// open opens the link and notes in the manifest where packets come from. Time has to have got past
+// that of a record that is gone on with.
+func (o *scanOptions) open(m *record.Manifest, set *target.Set, past int64) (link.Link, error) {
+	now := time.Now().UnixNano()
 	if o.lab != "" {
-		return o.openLab(m)
+		return o.openLab(m, max(now, past))
+	}
+	if now < past {
+		return nil, fmt.Errorf("%s ends at %v: this machine's clock is before that", o.out, time.Unix(0, past).UTC())
 	}
 	cfg := link.Config{Interface: o.device, Targets: examples(set), FirstPort: m.SourcePorts.First, LastPort: m.SourcePorts.Last}
 	for _, text := range o.sources {
@@ -275,14 +310,14 @@ func examples(set *target.Set) []netip.Addr {
 
 // openLab puts the scan before a simulated Internet in memory. Its time starts now, and then is
 // the simulation's.
-func (o *scanOptions) openLab(m *record.Manifest) (link.Link, error) {
+func (o *scanOptions) openLab(m *record.Manifest, start int64) (link.Link, error) {
 	network, err := newLab(o.lab, 1, o.loss)
 	if err != nil {
 		return nil, err
 	}
 	m.Synthetic = o.lab
 	m.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
-	return link.NewMemory(network, time.Now().UnixNano()), nil
+	return link.NewMemory(network, start), nil
 }
 
 // newLab makes a network of a population: a file, or the name of a built-in one. A loss of 0 or

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"laserdisc/capture"
+	"laserdisc/capture/packet"
+	"laserdisc/capture/record"
+	"laserdisc/capture/target"
+	"laserdisc/replay"
+)
+
+// resume goes on with the scan in dir, by its own command line: what was in flight when it ended,
+// or probed so shortly before that an answer may have been missed, is probed again; then what had
+// not been.
+func resume(cmd *cobra.Command, dir string) error {
+	m, err := record.LoadManifest(dir)
+	if err != nil {
+		return err
+	}
+	if len(m.Arguments) < 2 || m.Arguments[1] != "scan" {
+		return fmt.Errorf("%s: its manifest has no command line of a scan", dir)
+	}
+	o, flags := newScan(m.Arguments[1:])
+	if err := flags.ParseFlags(m.Arguments[2:]); err != nil {
+		return fmt.Errorf("%s: its manifest's command line: %w", dir, err)
+	}
+	o.targets.Targets = flags.Flags().Args()
+	o.out, o.seed, o.resumed = dir, m.Seed, m
+	return o.run(cmd)
+}
+
+// remaining is what a resumed scan has left to do.
+type remaining struct {
+	again []netip.AddrPort
+	rest  *target.Iterator
+	done  map[netip.AddrPort]bool // some of the rest may have answered before it was probed
+}
+
+// Next implements capture.Targets.
+func (r *remaining) Next() (netip.AddrPort, bool) {
+	if len(r.again) > 0 {
+		t := r.again[0]
+		r.again = r.again[1:]
+		return t, true
+	}
+	for {
+		t, ok := r.rest.Next()
+		if !ok || !r.done[t] {
+			return t, ok
+		}
+	}
+}
+
+// history is what the record of a scan that is resumed holds.
+type history struct {
+	*replay.Result
+	recent []netip.AddrPort // targets of the SYNs in the last moments
+	last   int64            // time of the last packet, ns since the Unix epoch
+}
+
+// playHistory plays the record back, which has to be identical.
+func (o *scanOptions) playHistory(set *target.Set) (h history, err error) {
+	if digest := o.resumed.TargetDigest; digest != set.Digest() {
+		return h, fmt.Errorf("%s: its targets were others: a list has been changed since", o.out)
+	}
+	if h.Result, err = replay.Run(o.out, runtime.NumCPU()); err != nil {
+		return h, err
+	}
+	if h.Difference != nil {
+		return h, verdictError{h.Difference}
+	}
+	h.recent, h.last, err = recentSYNs(o.out, o.cooldown)
+	return h, err
+}
+
+// takeUp makes the scan go on after its history.
+func (o *scanOptions) takeUp(s *capture.Scan, set *target.Set, h history) error {
+	m := s.Manifest
+	if !slices.Equal(o.resumed.Sources, m.Sources) {
+		return fmt.Errorf("%s: its packets came from %v; now they would come from %v", o.out, o.resumed.Sources, m.Sources)
+	}
+	m.Start, m.Link, m.Counters = o.resumed.Start, o.resumed.Link, h.Counters
+	s.Resume = []any{}
+	done := make(map[netip.AddrPort]bool)
+	for _, v := range h.Services {
+		s.Resume = append(s.Resume, v)
+		done[v.Service] = true
+	}
+	for _, a := range h.Attempts {
+		if !a.State.Connected() {
+			done[a.Service] = true
+		}
+	}
+	for _, t := range h.Unfinished {
+		done[t] = true // once it has been listed
+	}
+	again := slices.Clone(h.Unfinished)
+	for _, t := range h.recent {
+		if !done[t] {
+			again = append(again, t)
+		}
+	}
+	s.Targets = &remaining{again: again, rest: after(set, h.recent), done: done}
+	return nil
+}
+
+// recentSYNs lists the targets of the SYNs in the last moments of a record, each once, and tells
+// when its last packet was.
+func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end int64, err error) {
+	r, err := record.Open(dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer r.Close()
+	type sent struct {
+		at int64
+		to netip.AddrPort
+	}
+	var recent []sent
+	var f record.Frame
+	var s packet.Segment
+	for {
+		if err = r.Next(&f); err != nil {
+			break
+		}
+		if f.Direction == record.Sent && s.Decode(f.LinkType, f.Data) == nil && s.Flags.Has(packet.SYN) {
+			recent = append(recent, sent{f.Time, s.Dst})
+		}
+		if n := len(recent); n >= 1024 && recent[n/2].at < f.Time-int64(last) {
+			recent = append(recent[:0], recent[n/2:]...)
+		}
+	}
+	var truncated *record.TruncatedError
+	if !errors.Is(err, io.EOF) && !errors.As(err, &truncated) {
+		return nil, 0, err
+	}
+	seen := make(map[netip.AddrPort]bool)
+	for i, s := range recent {
+		// The very last SYNs count whenever they were: from them on, nothing has been probed.
+		if (s.at >= f.Time-int64(last) || i >= len(recent)-1024) && !seen[s.to] {
+			seen[s.to] = true
+			targets = append(targets, s.to)
+		}
+	}
+	return targets, f.Time, nil
+}
+
+// after returns the targets past the furthest of those probed.
+func after(set *target.Set, probed []netip.AddrPort) *target.Iterator {
+	left := make(map[netip.AddrPort]bool, len(probed))
+	for _, t := range probed {
+		left[t] = true
+	}
+	it := set.Iterate()
+	var furthest uint64
+	for len(left) > 0 {
+		t, ok := it.Next()
+		if !ok {
+			break
+		}
+		if left[t] {
+			delete(left, t)
+			furthest = it.Position()
+		}
+	}
+	it.Seek(furthest)
+	return it
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"laserdisc/capture/session"
+	"laserdisc/datasets"
+)
+
+// found is what a scan says of a service.
+type found struct {
+	state session.State
+	label string
+}
+
+func findings(services map[netip.AddrPort]*session.Service) map[netip.AddrPort]found {
+	m := make(map[netip.AddrPort]found, len(services))
+	for a, s := range services {
+		m[a] = found{s.State, s.Label}
+	}
+	return m
+}
+
+func sameFindings(t *testing.T, want, got map[netip.AddrPort]found) {
+	t.Helper()
+	for a, f := range want {
+		if got[a] != f {
+			t.Errorf("%v: whole scan %v %q, resumed scan %v %q", a, f.state, f.label, got[a].state, got[a].label)
+		}
+	}
+	for a, f := range got {
+		if _, ok := want[a]; !ok {
+			t.Errorf("%v: only the resumed scan found it: %v %q", a, f.state, f.label)
+		}
+	}
+}
+
+// A scan killed at any moment, even twice, goes on: its record plays back, and it finds the same
+// services as one that was not killed.
+func TestResumeAnywhere(t *testing.T) {
+	args := []string{"scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--ports", "paper",
+		"--sample", "0.5%", "--rate", "2000", "--seed", "9"}
+	whole := filepath.Join(t.TempDir(), "whole")
+	laserdisc(t, append(args, "--out", whole)...)
+	reference := readRun(t, whole)
+	want := findings(reference.services)
+	random := rand.New(rand.NewPCG(9, 9))
+	for n := range 20 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			for range 1 + n%2 {
+				kill(t, dir, random)
+				laserdisc(t, "scan", "--resume", dir)
+			}
+			s := readRun(t, dir)
+			sameFindings(t, want, findings(s.services))
+			if launched, most := s.manifest.Counters.Launched, uint64(len(s.probed)); launched < most || launched > most+40000 {
+				t.Errorf("%d probes of %d targets", launched, most)
+			}
+			if n < 2 {
+				countsAgree(t, s)
+			}
+		})
+	}
+}
+
+// kill makes of a finished run what one looks like that was killed: a record that ends anywhere,
+// services written as far as they were, and the manifest as it was at the start.
+func kill(t *testing.T, dir string, random *rand.Rand) {
+	for _, name := range []string{"packets.pcapng", "services.jsonl"} {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, info.Size()/8+random.Int64N(info.Size()*7/8)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The same on a real wire, with a real SIGKILL: the kernel's own resets are kept away again, and
+// what the servers still remember does no harm.
+func TestResumeKilled(t *testing.T) {
+	serveLab(t, newTestLab(t, 0))
+	args := []string{"scan", labPrefix, "--open", labPrefix, "--ports", "22,80,443", "--sample", "3%", "--rate", "2000",
+		"--timeout", "1s", "--wait", "4s", "--cooldown", "2s", "--handshakes", "http,tls,wait", "--seed", "10"}
+	whole := filepath.Join(t.TempDir(), "whole")
+	laserdisc(t, append(args, "--out", whole)...)
+	dir := filepath.Join(t.TempDir(), "run")
+	cmd := exec.Command(laserdiscBinary(t), append(args, "--out", dir)...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2500 * time.Millisecond)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed, as it says
+	laserdisc(t, "scan", "--resume", dir)
+	want, got := findings(readRun(t, whole).services), findings(readRun(t, dir).services)
+	for _, m := range []map[netip.AddrPort]found{want, got} {
+		for a, f := range m {
+			// What remembers a source from the first scan treats it otherwise in the second.
+			if f.state == session.Shunned || f.state == session.NoDataAck || f.state == session.DynamicBlocking {
+				delete(want, a)
+				delete(got, a)
+			}
+		}
+	}
+	sameFindings(t, want, got)
+	if len(want) < 200 {
+		t.Errorf("%d services: too few to prove anything", len(want))
+	}
+}
