@@ -85,8 +85,7 @@ func (p *Protocol) Identified() string {
 // MaxHello is the most bytes that a Hello may have, so that it fits into one frame with all headers and options.
 const MaxHello = 1400
 
-// UserAgent is how the scanner names itself wherever a protocol has a field for it. Whoever runs a scan states in it how
-// to be reached: it is the one place to change.
+// UserAgent is how the scanner names itself wherever a protocol has a field for it; WithContact adds whom to ask.
 const UserAgent = "laserdisc/0.1 (research scan)"
 
 // Match is the finding of one signature.

@@ -49,6 +49,7 @@ func Compile(spec Spec, sets map[string][]uint16) (*Set, error) {
 	}
 	set.blocked = blocked.table
 	set.excluded = c.excluded
+	set.public = opened.public()
 	set.lists = c.lists
 	set.digest = digest(sampling, opened, blocked.addresses)
 	return set, nil

@@ -79,6 +79,17 @@ func (d domain) without(s spans) (domain, uint64) {
 	return d.clip(s.complement()), d.clip(s).size().saturated()
 }
 
+// public counts the addresses that are not in special-use space.
+func (d domain) public() uint64 {
+	var special []netip.Prefix
+	for _, s := range specials() {
+		special = append(special, s.Prefix)
+	}
+	outside := rangesOf(special...).complement()
+	alone := addressesOf(d.services).intersect(d.addresses.complement())
+	return d.addresses.intersect(outside).size().plus(alone.intersect(outside).size()).saturated()
+}
+
 // touches says whether a service has its address in s. It saves a copy of a long
 // list for each block of special-use space that has nothing to do with it.
 func (d domain) touches(s spans) bool {

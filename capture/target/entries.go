@@ -18,9 +18,9 @@ const maxLine = 1 << 16
 
 // List identifies a file that a specification names.
 type List struct {
-	Path    string `json:"path"`
+	Path    string `json:"path"`    // or "standard input"
 	SHA256  string `json:"sha256"`  // of the file's bytes, hexadecimal
-	Entries uint64 `json:"entries"` // lines that are not empty or a comment
+	Entries uint64 `json:"entries"` // prefixes, addresses and services in it
 }
 
 // entry is one line of a list: a prefix, with a port of its own or 0 for none.
@@ -60,10 +60,14 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 	return p.Masked()
 }
 
-// read hands every entry of an argument to add: of the file after an "@", of the
-// argument itself if it is an entry, else of the file with this path.
+// read hands every entry of an argument to add: of standard input if it is "-",
+// of the file after an "@", of the argument itself if it is an entry, else of the
+// file with this path.
 func (c *compiler) read(argument string, add func(entry) error) error {
 	path, isFile := strings.CutPrefix(argument, "@")
+	if path == "-" {
+		return c.list("standard input", os.Stdin, add)
+	}
 	if !isFile {
 		e, err := parseEntry(argument)
 		if err == nil {
@@ -78,7 +82,11 @@ func (c *compiler) read(argument string, add func(entry) error) error {
 		return err
 	}
 	defer file.Close()
-	list, err := readList(path, file, add)
+	return c.list(path, file, add)
+}
+
+func (c *compiler) list(path string, r io.Reader, add func(entry) error) error {
+	list, err := readList(path, r, add)
 	if err != nil {
 		return err
 	}
@@ -103,27 +111,34 @@ func (c *compiler) prefixes(field, argument string) ([]netip.Prefix, error) {
 	return list, nil
 }
 
-// readList reads one entry a line; what follows a "#" is a comment. Errors name
-// the line.
+// readList reads one entry a line, or the output of a ZMap dry run; what follows
+// a "#" is a comment. Errors name the line.
 func readList(path string, r io.Reader, add func(entry) error) (List, error) {
 	list := List{Path: path}
 	digest := sha256.New()
 	lines := bufio.NewScanner(io.TeeReader(r, digest))
 	lines.Buffer(nil, maxLine)
 	number := 1
+	var packets dryRun
 	for ; lines.Scan(); number++ {
 		text, _, _ := bytes.Cut(lines.Bytes(), []byte("#"))
 		if text = bytes.TrimSpace(text); len(text) == 0 {
 			continue
 		}
-		e, err := parseEntry(string(text))
-		if err == nil {
+		e, ready, isIt, err := packets.line(string(text))
+		if !isIt {
+			e, err = parseEntry(string(text))
+			ready = true
+		}
+		if err == nil && ready {
 			err = add(e)
 		}
 		if err != nil {
 			return List{}, fmt.Errorf("%s:%d: %w", path, number, err)
 		}
-		list.Entries++
+		if ready {
+			list.Entries++
+		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		return List{}, fmt.Errorf("%s:%d: line is longer than %d bytes", path, number, maxLine)

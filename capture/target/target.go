@@ -46,7 +46,8 @@ import (
 // Spec is a scan's targets as they were asked for. Its zero value asks for none.
 type Spec struct {
 	// Targets are addresses, prefixes, "ip:port", "[ip]:port", or files of these,
-	// one a line, "#" starting a comment; "@path" is always a file.
+	// one a line, "#" starting a comment; "@path" is always a file, "-" standard
+	// input. A list may also be what `zmap --dryrun` prints.
 	Targets []string `json:"targets"`
 
 	// Ports for the targets without one of their own, as ParsePorts reads them.
@@ -84,6 +85,7 @@ type Set struct {
 	length   uint64 // positions in the shard
 
 	excluded []Exclusion
+	public   uint64
 	lists    []List
 	digest   string
 }
@@ -126,6 +128,11 @@ func (s *Set) Iterate() *Iterator { return &Iterator{set: s} }
 // Excluded gives what was kept out, and why: the allow list, special-use space
 // that the domain touches, longest prefixes first, and every entry of Block.
 func (s *Set) Excluded() []Exclusion { return slices.Clone(s.excluded) }
+
+// Public gives the number of addresses in the domain, before block list, sample
+// and shard, that are not special-use space: those of other people's hosts.
+// math.MaxUint64 stands for more than that.
+func (s *Set) Public() uint64 { return s.public }
 
 // Lists gives the files that were read, in the order of the Spec's fields.
 func (s *Set) Lists() []List { return slices.Clone(s.lists) }
