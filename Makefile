@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check fuzz bench clean fleet corpus accuracy
+.PHONY: build setup demo test check fuzz bench clean fleet corpus accuracy tshark
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -43,3 +43,8 @@ corpus: ## precision and recall of the labels over FILE, per protocol; fails on 
 
 accuracy: ## the tables of docs/accuracy.md: precision and recall over the fleet and the lab
 	$(GO) test $(TAGS) -count 1 -v -run 'TestCorpus$$|TestLabAccuracy$$' ./cmd/laserdisc
+
+tshark: setup ## tshark as a judge: its protocol for the streams of a recorded scan of the lab, and of the fleet's session
+	$(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc
+	for f in $(wildcard ../shared/fleet/session.pcap.zst); do \
+	  $(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc -pcap $(CURDIR)/$$f || exit 1; done

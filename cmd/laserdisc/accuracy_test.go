@@ -92,6 +92,9 @@ func judgeCorpus(t *testing.T, path string) *accuracy {
 	if lines.Err() != nil {
 		t.Fatal(lines.Err())
 	}
+	if len(a.rows) == 0 {
+		t.Fatalf("%s has no response with data", path)
+	}
 	a.judge(t)
 	return a
 }
