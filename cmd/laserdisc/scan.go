@@ -316,7 +316,9 @@ func (o *scanOptions) openLab(m *record.Manifest, start int64) (link.Link, error
 		return nil, err
 	}
 	m.Synthetic = o.lab
-	m.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+	for _, a := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"} { // two, for --revisit
+		m.Sources = append(m.Sources, netip.MustParseAddr(a))
+	}
 	return link.NewMemory(network, start), nil
 }
 
