@@ -3,14 +3,16 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check fuzz bench clean fleet corpus accuracy tshark
+.PHONY: build setup demo test check bench duckdb clean fleet corpus accuracy tshark
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
 
 setup: ## what the tests and benchmarks judge by: Debian packages, Go modules
-	@command -v tshark zmap masscan tcpdump nft ip ethtool >/dev/null || \
-	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); }
+	@for tool in tshark zmap masscan tcpdump nft ip ethtool; do command -v $$tool >/dev/null || missing=1; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ]; then echo "run once as root: make setup (apt-get install $(PACKAGES))" >&2; exit 1; fi; \
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES)
 	$(GO) mod download
 
 demo: build ## the main job, end to end, into out/demo
@@ -28,6 +30,11 @@ check: ## what keeps the code as it should be: format, vet, staticcheck, import 
 bench: setup ## laserdisc beside zmap and masscan, on a veth pair; playback; classification
 	$(GO) test $(TAGS) -run '^$$' -bench . -benchtime 3x ./cmd/laserdisc
 	$(GO) test $(TAGS) -run '^$$' -bench . ./capture/handshake ./capture/packet ./capture/record ./replay
+
+duckdb: setup ## DuckDB, from the npm registry, reads the tables that the tests write
+	npm install --silent --prefix out/duckdb @duckdb/node-api
+	$(GO) test $(TAGS) -count 1 ./analysis -run TestJudge -judge $(CURDIR)/out/duckdb
+	node analysis/testdata/judge.mjs out/duckdb
 
 clean:
 	rm -rf bin out
