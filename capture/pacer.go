@@ -27,7 +27,10 @@ func (p *pacer) allows(now int64, limit int) int {
 		return limit
 	}
 	p.next = max(p.next, float64(now)-p.burst)
-	return max(0, min(limit, 1+int((float64(now)-p.next)/p.interval)))
+	if float64(now) < p.next {
+		return 0
+	}
+	return min(limit, 1+int((float64(now)-p.next)/p.interval))
 }
 
 // sent takes one packet into account: those of sessions too, which are never held back, so
