@@ -21,16 +21,27 @@ type Targets interface {
 	Next() (target netip.AddrPort, ok bool)
 }
 
+// SYNACKs yields SYN-ACKs that another scanner's SYNs drew, for the scan to go on from.
+type SYNACKs interface {
+	// Next does not wait: ok is false if there is none yet. io.EOF: there will be none. Any other
+	// error: the same, and it is Run's once what is in flight is finished.
+	Next() (s packet.Segment, ok bool, err error)
+}
+
 // Scan is one live run.
 type Scan struct {
 	Dir      string           // the run directory, to be made
 	Manifest *record.Manifest // what to do; Start, End, Link, Counters and Drops are filled in
 	Targets  Targets
+	Adopted  SYNACKs // if not nil, in place of Targets
 	Link     link.Link
 	Cooldown time.Duration   // how long answers to the last probe are waited for
 	Resume   []any           // if not nil: go on with the record in Dir; the services that it holds
 	Stop     <-chan struct{} // when closed, no more targets are probed; what is in flight is finished
-	Status   func(Status)    // called each second; may be nil
+
+	Opened func() error                 // called when the link and the record are open and nothing is sent; may be nil
+	Status func(Status)                 // called each second, and at the end; may be nil
+	Found  func(*session.Service) error // called with each service, which is valid during the call only; may be nil
 }
 
 // Status is how far a scan is.
@@ -41,18 +52,20 @@ type Status struct {
 	Drops    record.Drops
 	InFlight int
 	Probing  bool // targets are left
+	Ended    bool // this is the last one
 }
 
 // errCut ends a run whose context is done.
 var errCut = errors.New("cut")
 
-// Run scans until the targets have been probed and have had their time to answer; until Stop,
-// and what is in flight is finished; or until ctx is done, at once. In each case the record is
+// Run scans until the targets have been probed and have had their time to answer; until Stop or
+// a limit in the manifest, and what is in flight is finished; or until ctx is done, at once. In each case the record is
 // closed, and plays back. It is an error if a packet cannot be recorded or sent.
 func (s *Scan) Run(ctx context.Context) (err error) {
 	if err := s.describeLink(); err != nil {
 		return err
 	}
+	s.Manifest.Cooldown = record.Duration(s.Cooldown)
 	start := s.Link.Now()
 	if s.Resume == nil {
 		s.Manifest.Start = time.Unix(0, start).UTC()
@@ -79,12 +92,23 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 	if e.machine, err = session.New(cfg, e); err != nil {
 		return errors.Join(err, e.record.Close(s.Manifest, start))
 	}
-	err = e.machine.Run(e)
-	s.Manifest.Interrupted = err != nil || e.stopped
+	if s.Opened != nil {
+		err = s.Opened()
+	}
+	if err == nil {
+		err = e.machine.Run(e)
+	}
+	switch {
+	case errors.Is(err, errCut):
+		e.endProbing(record.EndedSignal)
+	case err != nil:
+		e.endProbing(record.EndedError)
+	}
+	s.Manifest.Interrupted = err != nil || s.Manifest.EndedBy == record.EndedSignal || e.badInput != nil
 	if errors.Is(err, errCut) {
 		err = nil
 	}
-	return errors.Join(err, e.finish())
+	return errors.Join(err, e.badInput, e.finish())
 }
 
 // describeLink notes the link in the manifest. A scan that is resumed has to find the one it had:
@@ -116,8 +140,11 @@ type engine struct {
 	nextStatus  int64
 	batch       int  // probes that may go out before the next look at the link
 	done        bool // no more targets
-	stopped     bool // Stop was closed before the last target
 	lastProbe   int64
+	repeats     []repeat // in order of time
+	nextLook    int64    // at Adopted
+	adopted     []byte   // the frame of one
+	badInput    error    // what Adopted ended with
 	segment     packet.Segment
 	held        link.Frame // arrived after a deadline that is still to be met
 	holding     bool
@@ -133,8 +160,10 @@ const patience = 100e6
 // a scan that is short of time probes more slowly, and answers no later.
 func (e *engine) Next(deadline int64, ev *session.Event) error {
 	for {
-		if e.batch > 0 && e.last < deadline && e.probe(ev) {
-			return nil
+		if e.batch > 0 && e.last < deadline {
+			if happened, err := e.launch(ev); err != nil || happened {
+				return err
+			}
 		}
 		e.batch = 0
 		frame, ok, err := e.receive(0)
@@ -156,12 +185,13 @@ func (e *engine) Next(deadline int64, ev *session.Event) error {
 			e.last = ev.Time
 			return nil
 		}
-		if !e.done {
+		switch ready := e.ready(now); {
+		case ready <= now:
 			if e.batch = e.pacer.allows(now, batchSize); e.batch > 0 {
 				e.last = now
 				continue
 			}
-		} else if deadline == session.Never && now >= e.lastProbe+int64(e.Cooldown) {
+		case ready == session.Never && deadline == session.Never && now >= e.lastProbe+int64(e.Cooldown):
 			return io.EOF
 		}
 		if happened, err := e.idle(now, deadline, ev); err != nil || happened {
@@ -176,9 +206,12 @@ func (e *engine) idle(now, deadline int64, ev *session.Event) (happened bool, er
 		return false, err
 	}
 	until := min(deadline, now+patience, e.nextStatus)
-	if !e.done {
+	switch ready := e.ready(now); {
+	case ready <= now:
 		until = min(until, e.pacer.due())
-	} else if deadline == session.Never {
+	case ready < session.Never:
+		until = min(until, ready)
+	case deadline == session.Never:
 		until = min(until, e.lastProbe+int64(e.Cooldown))
 	}
 	frame, ok, err := e.receive(until)
@@ -186,20 +219,6 @@ func (e *engine) idle(now, deadline int64, ev *session.Event) (happened bool, er
 		return false, err
 	}
 	return e.arrived(frame, deadline, ev)
-}
-
-// probe makes the next target the event.
-func (e *engine) probe(ev *session.Event) bool {
-	target, ok := e.Targets.Next()
-	if !ok {
-		e.done = true
-		return false
-	}
-	e.batch--
-	e.lastProbe = e.last
-	e.Manifest.Counters.Launched++
-	ev.Time, ev.Target = e.last, target
-	return true
 }
 
 // receive returns the frame that was held back, or the link's next.
@@ -244,8 +263,7 @@ func (e *engine) housekeeping(now int64) error {
 	case <-e.ctx.Done():
 		return errCut
 	case <-e.Stop:
-		e.stopped = e.stopped || !e.done
-		e.done = true
+		e.endProbing(record.EndedSignal)
 	default:
 	}
 	if now < e.nextStatus {
@@ -255,14 +273,22 @@ func (e *engine) housekeeping(now int64) error {
 	if err := e.record.Flush(); err != nil {
 		return err
 	}
-	if err := e.drops(); err != nil || e.Status == nil {
+	if err := e.drops(); err != nil {
 		return err
+	}
+	e.tell(now, false)
+	return nil
+}
+
+// tell tells how far the scan is.
+func (e *engine) tell(now int64, ended bool) {
+	if e.Status == nil {
+		return
 	}
 	e.Status(Status{
 		Time: now, Elapsed: time.Duration(now - e.start), Counters: e.Manifest.Counters,
-		Drops: e.Manifest.Drops, InFlight: e.machine.InFlight(), Probing: !e.done,
+		Drops: e.Manifest.Drops, InFlight: e.machine.InFlight(), Probing: e.ready(now) != session.Never && !ended, Ended: ended,
 	})
-	return nil
 }
 
 func (e *engine) drops() error {
@@ -288,7 +314,10 @@ func (e *engine) Attempt(*session.Attempt) error { return nil }
 // Service implements session.Sink.
 func (e *engine) Service(s *session.Service) error {
 	e.Manifest.Counters.Services++
-	return e.record.Service(s)
+	if err := e.record.Service(s); err != nil || e.Found == nil {
+		return err
+	}
+	return e.Found(s)
 }
 
 // finish closes the record, whatever ended the run.
@@ -296,6 +325,7 @@ func (e *engine) finish() error {
 	flushed := e.Link.Flush()
 	counted := e.drops()
 	e.Manifest.End = time.Unix(0, e.last).UTC()
+	e.tell(e.last, true)
 	if err := errors.Join(flushed, counted, e.record.Close(e.Manifest, e.last)); err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}

@@ -39,12 +39,15 @@ func Settings(m *record.Manifest) (session.Config, error) {
 		Gather:          time.Duration(m.Gather),
 		ResponseLimit:   m.ResponseLimit,
 	}
+	if err := handshake.CheckContact(m.Contact); err != nil {
+		return cfg, fmt.Errorf("capture: the manifest's %w", err)
+	}
 	for _, name := range m.Handshakes {
 		p, ok := handshake.Lookup(name)
 		if !ok {
 			return cfg, fmt.Errorf("capture: the manifest names handshake %q, which this laserdisc does not have", name)
 		}
-		cfg.Handshakes = append(cfg.Handshakes, p)
+		cfg.Handshakes = append(cfg.Handshakes, p.WithContact(m.Contact))
 	}
 	if err := cfg.Check(); err != nil {
 		return cfg, fmt.Errorf("capture: manifest: %w", err)

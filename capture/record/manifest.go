@@ -31,7 +31,8 @@ type Manifest struct {
 	Synthetic   string    `json:"synthetic"`    // name of the lab's population; empty for a real network
 	Start       time.Time `json:"start"`        // RFC 3339, UTC, to the nanosecond
 	End         time.Time `json:"end,omitzero"` // absent until the record is closed
-	Interrupted bool      `json:"interrupted"`  // whether the scan was stopped before its last target
+	Interrupted bool      `json:"interrupted"`  // whether a signal or an error stopped the scan before its end
+	EndedBy     string    `json:"ended_by"`     // what ended the probing, one of the Ended constants; empty until then
 
 	Arguments []string `json:"arguments"`   // the command line, program name included
 	Seed      uint64   `json:"seed,string"` // decimal, quoted: JSON numbers lose digits above 2^53
@@ -41,9 +42,17 @@ type Manifest struct {
 	TargetDigest string          `json:"target_digest"`     // SHA-256 of the specification, hexadecimal
 	TargetCount  uint64          `json:"target_count"`      // services to probe
 	Lists        []ListDigest    `json:"lists,omitempty"`   // files the targets were read from
+	Excluded     []Exclusion     `json:"excluded,omitempty"`
+
+	Probes     int      `json:"probes"`      // SYNs to a target that does not answer the first
+	MaxTargets uint64   `json:"max_targets"` // no more are probed; 0 is no limit
+	MaxResults uint64   `json:"max_results"` // with so many services found, no more targets are probed; 0 is no limit
+	MaxRuntime Duration `json:"max_runtime"` // of probing; 0 is no limit
+	Cooldown   Duration `json:"cooldown"`    // for answers to the last probe
 
 	Handshakes    []string `json:"handshakes"`     // in the order they are tried
 	AllHandshakes bool     `json:"all_handshakes"` // whether each is tried whatever comes back
+	Contact       string   `json:"contact"`        // in the User-Agent
 	Push          bool     `json:"push"`           // whether PSH is set on the first data at once
 	Adopt         bool     `json:"adopt"`          // whether SYN-ACKs to another scanner's SYNs are taken up
 	Liveness      bool     `json:"liveness"`       // whether a zero window is given time to open (paper, Algorithm 1)
@@ -74,6 +83,24 @@ type ListDigest struct {
 	SHA256  string `json:"sha256"`  // of the file's bytes, hexadecimal
 	Entries uint64 `json:"entries"` // prefixes, addresses or services in it
 }
+
+// Exclusion counts the services that one entry kept out, before sampling and sharding.
+type Exclusion struct {
+	Reason  string `json:"reason"`         // "allow list", "special use" or "block list"
+	Entry   string `json:"entry"`          // the prefix, or the list as it was given
+	Note    string `json:"note,omitempty"` // what the prefix is for
+	Targets uint64 `json:"targets"`        // services; the largest number stands for more
+}
+
+// What can end the probing.
+const (
+	EndedTargets    = "targets" // none was left
+	EndedMaxTargets = "max-targets"
+	EndedMaxResults = "max-results"
+	EndedMaxRuntime = "max-runtime"
+	EndedSignal     = "signal" // an interrupt
+	EndedError      = "error"  // of the record, the link, or the input
+)
 
 // PortRange is a range of ports, both ends included.
 type PortRange struct {
@@ -224,24 +251,32 @@ func (m *Manifest) encode(indent string) ([]byte, error) {
 // SaveManifest replaces dir/manifest.json in one step: whoever reads it, at
 // any time, finds the old or the new one whole.
 func SaveManifest(dir string, m *Manifest) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	return errors.Join(m.save(root), root.Close())
+}
+
+// save needs no right to any directory above: a scan that has given its privileges up may have none.
+func (m *Manifest) save(dir *os.Root) error {
 	text, err := m.encode("  ")
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, manifestFile)
-	temporary := path + ".new"
-	if err = writeSynced(temporary, text); err == nil {
-		err = os.Rename(temporary, path)
+	const temporary = manifestFile + ".new"
+	if err = writeSynced(dir, temporary, text); err == nil {
+		err = dir.Rename(temporary, manifestFile)
 	}
 	if err != nil {
-		_ = os.Remove(temporary) // which may not be there
+		_ = dir.Remove(temporary) // which may not be there
 		return fmt.Errorf("record: %w", err)
 	}
 	return nil
 }
 
-func writeSynced(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+func writeSynced(dir *os.Root, name string, text []byte) error {
+	f, err := dir.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,10 @@ func Reopen(dir string, m *Manifest, services []any) (*Writer, Continuation, err
 	if err != nil {
 		return nil, Continuation{}, errors.Join(fmt.Errorf("record: %w", err), packets.Close())
 	}
-	w := start(dir, packets, lines)
+	w, err := start(dir, packets, lines)
+	if err != nil {
+		return nil, Continuation{}, err
+	}
 	w.frames = state.frames
 	ending := m.stamped()
 	ending.End = time.Unix(0, state.last)

@@ -23,7 +23,7 @@ const (
 // a full disk for instance, is the error of all later calls: a scan that
 // cannot be recorded has to stop.
 type Writer struct {
-	dir               string
+	dir               *os.Root
 	packets, services *os.File
 
 	chunk  *chunk
@@ -72,18 +72,23 @@ func Create(dir string, m *Manifest) (*Writer, error) {
 		return nil, errors.Join(err, packets.Close(), services.Close(),
 			os.Remove(packets.Name()), os.Remove(services.Name()))
 	}
-	return start(dir, packets, services), nil
+	return start(dir, packets, services)
 }
 
-func start(dir string, packets, services *os.File) *Writer {
+// start takes the files over, and closes them if that fails.
+func start(dir string, packets, services *os.File) (*Writer, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("record: %w", err), packets.Close(), services.Close())
+	}
 	w := &Writer{
-		dir: dir, packets: packets, services: services,
+		dir: root, packets: packets, services: services,
 		full:  make(chan *chunk, maxChunks),
 		empty: make(chan *chunk, maxChunks),
 	}
 	w.chunk = w.newChunk()
 	go w.drain()
-	return w
+	return w, nil
 }
 
 // header returns what packets.pcapng begins with.
@@ -189,10 +194,10 @@ func (w *Writer) Close(m *Manifest, end int64) error {
 	w.appendEnding(m)
 	err := errors.Join(w.Flush(), w.stop())
 	if err == nil {
-		err = SaveManifest(w.dir, m)
+		err = m.save(w.dir)
 	}
 	w.fail(errClosed)
-	return err
+	return errors.Join(err, w.dir.Close())
 }
 
 var errClosed = fmt.Errorf("record: %w", os.ErrClosed)

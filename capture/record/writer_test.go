@@ -147,7 +147,10 @@ func TestFullDisk(t *testing.T) {
 		{"/dev/null", "/dev/full"},
 	} {
 		dir := t.TempDir()
-		w := start(dir, open(c.packets), open(c.services))
+		w, err := start(dir, open(c.packets), open(c.services))
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := w.Packet(Sent, 0, []byte("frame")); err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +238,10 @@ func TestSlowDisk(t *testing.T) {
 		n, _ := io.Copy(io.Discard, r)
 		written <- n
 	}()
-	w := start(t.TempDir(), p, null)
+	w, err := start(t.TempDir(), p, null)
+	if err != nil {
+		t.Fatal(err)
+	}
 	frame := make([]byte, MaxCapture)
 	for range packets {
 		if _, err := w.Packet(Sent, 0, frame); err != nil {

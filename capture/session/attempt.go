@@ -118,12 +118,21 @@ type Attempt struct {
 	ICMP        packet.ICMP
 	Reporter    netip.Addr // of the ICMP error
 
+	Last       Last
 	FirstFrame uint64 // frame numbers of the first and last segment received
 	LastFrame  uint64
 
 	Response  []byte // what the server sent, reassembled from its first byte, up to Config.ResponseLimit
 	Truncated bool   // it sent more
 	Verdict   handshake.Verdict
+}
+
+// Last is the last segment that came to an attempt, as other scanners' formats show it.
+type Last struct {
+	Seq, Ack uint32
+	Flags    packet.Flags
+	Window   uint16
+	TTL      uint8
 }
 
 // Service is the sum of the attempts at one service: at an address and port that answered with a
@@ -133,7 +142,9 @@ type Service struct {
 	State     State
 	Label     string // protocol, "unknown" when nothing identified it, "" when it sent nothing
 	Evidence  handshake.Evidence
-	Handshake string // of the attempt that State and Label come from
+	Handshake string         // of the attempt that State and Label come from
+	Source    netip.AddrPort // of the attempt that State and Label come from
+	Last      Last           // of the same
 	Attempts  int
 	First     int64  // time of the first SYN-ACK
 	End       int64  // of the last attempt
@@ -194,6 +205,7 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 func (s *Service) take(a *Attempt) {
 	s.State, s.Handshake, s.Attempts, s.End = a.State, a.Handshake.Name, a.Number+1, a.End
 	s.Label, s.Evidence = a.Verdict.Label, a.Verdict.Evidence
+	s.Source, s.Last = a.Source, a.Last
 	s.Response = append(s.Response[:0], a.Response...)
 }
 

@@ -170,6 +170,12 @@ func (m *Machine) Unfinished() []netip.AddrPort {
 // InFlight is the number of services that have answered and are not finished.
 func (m *Machine) InFlight() int { return len(m.timers.heap) }
 
+// Known reports whether the service has answered, and is not forgotten since.
+func (m *Machine) Known(service netip.AddrPort) bool {
+	_, known := m.services[service]
+	return known
+}
+
 // advance fires every deadline up to t at its own time: a late wake-up changes nothing.
 func (m *Machine) advance(t int64) {
 	for m.err == nil && m.Deadline() <= t {

@@ -92,6 +92,9 @@ func (t *tracker) received(s *packet.Segment) {
 		t.FirstFrame = s.Number
 	}
 	t.LastFrame = s.Number
+	if s.ICMP == 0 {
+		t.Last = Last{s.Seq, s.Ack, s.Flags, s.Window, s.TTL}
+	}
 }
 
 // inWindow reports whether seq lies in the window that we offer, or before it by no more than

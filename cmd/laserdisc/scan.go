@@ -1,18 +1,23 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +45,17 @@ type scanOptions struct {
 	handshakes string
 	session    session.Config
 	cooldown   time.Duration
+	probes     int
+	maxTargets string
+	maxResults uint64
+	maxRuntime time.Duration
+	permission bool
+	contact    string
+	from       string
+	dryRun     bool
+	format     string
+	feedZGrab  bool
+	statusFile string
 	device     string
 	sources    []string
 	sourcePort string
@@ -63,8 +79,9 @@ func newScan(arguments []string) (*scanOptions, *cobra.Command) {
 		Short: "Scan a sub-sample of services and record every packet",
 		Long: `Probe targets, find out what the services that answer speak, and record every packet in the run
 directory: packets.pcapng, manifest.json, services.jsonl. A TARGET is a prefix, an address, an
-ADDRESS:PORT, or a file of these. Ctrl-C stops probing and finishes what is in flight; a second
-one stops at once. Either way the record is closed, and plays back.
+ADDRESS:PORT, a file of these, or - for standard input. Ctrl-C stops probing and finishes what is
+in flight, as a limit does; a second one stops at once. Either way the record is closed, and plays
+back. Started by root, the scan becomes who called sudo, or nobody, before it sends anything.
 
 Scan only what you may: see the README on ethics.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,13 +91,10 @@ Scan only what you may: see the README on ethics.`,
 				}
 				return resume(cmd, resumed)
 			}
-			if len(args) == 0 {
-				return fmt.Errorf("no targets: name a prefix, an address, an ADDRESS:PORT, or a file of these")
-			}
-			if o.out == "" {
-				return fmt.Errorf("no run directory: name one with --out")
-			}
 			o.targets.Targets = args
+			if err := o.check(); err != nil {
+				return err
+			}
 			if !cmd.Flags().Changed("seed") {
 				o.seed = randomSeed()
 			}
@@ -111,8 +125,19 @@ Scan only what you may: see the README on ethics.`,
 	f.DurationVar(&o.session.RetransmitAfter, "retransmit-after", o.session.RetransmitAfter, "send again what was not acknowledged for so long")
 	f.IntVar(&o.session.Retransmits, "retransmits", o.session.Retransmits, "how many times")
 	f.DurationVar(&o.cooldown, "cooldown", 8*time.Second, "wait for answers after the last probe")
+	f.IntVar(&o.probes, "probes", 1, "SYNs to a target that does not answer, a second apart")
+	f.StringVar(&o.maxTargets, "max-targets", "", "probe no more than this number or share of the targets: 1000 or 5%")
+	f.Uint64Var(&o.maxResults, "max-results", 0, "stop probing when so many services have been found; 0 is no limit")
+	f.DurationVar(&o.maxRuntime, "max-runtime", 0, "stop probing after so long; 0 is no limit")
+	f.BoolVar(&o.permission, "i-have-permission", false, "scan more than 65,536 addresses of other people's without a block list: whoever runs this network knows, and answers for it")
+	f.StringVar(&o.contact, "contact", "", "how to reach you, an address or a page: part of the User-Agent")
+	f.StringVar(&o.from, "from", "", "zmap: go on from the SYN-ACKs that zmap -O json writes to standard input, instead of from targets")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the targets in their order, and send nothing")
+	f.StringVar(&o.format, "format", "", "lzr: write LZR's JSON lines to standard output as services are found")
+	f.BoolVar(&o.feedZGrab, "feed-zgrab", false, "write ip,,label,port to standard output as services are found, for zgrab2 multiple")
+	f.StringVar(&o.statusFile, "status-file", "", "append a line of JSON each second to this file (/dev/stderr is one)")
 	f.StringVarP(&o.device, "interface", "i", "", "interface (default: that of the route to the first target)")
-	f.StringSliceVar(&o.sources, "source-ip", nil, "source address (default: that of the route)")
+	f.StringSliceVar(&o.sources, "source-ip", nil, "source address, FIRST-LAST, or prefix; several share the targets (default: that of the route)")
 	f.StringVar(&o.sourcePort, "source-port", o.session.SourcePorts.String(), "range of source ports")
 	f.StringVar(&o.gatewayMAC, "gateway-mac", "", "Ethernet address to send to (default: that of the route's gateway)")
 	f.StringVar(&o.synthetic, "synthetic", "", "name of the simulated population that is scanned; tables and figures show it")
@@ -129,6 +154,31 @@ func (o *scanOptions) liveness() {
 	o.session.Timeout = 511 * o.session.RetransmitAfter
 }
 
+// check reports flags that do not go together.
+func (o *scanOptions) check() error {
+	narrowed := o.targets
+	narrowed.Targets, narrowed.SampleBy = nil, ""
+	switch {
+	case o.cooldown < 0:
+		return fmt.Errorf("--cooldown %v: a time to wait is not below zero", o.cooldown)
+	case o.maxRuntime < 0:
+		return fmt.Errorf("--max-runtime %v: a time is not below zero", o.maxRuntime)
+	case o.probes < 1 || o.probes > 100:
+		return fmt.Errorf("--probes %d: 1 to 100 are possible", o.probes)
+	case o.from != "" && o.from != "zmap":
+		return fmt.Errorf("--from %q: zmap is the only one", o.from)
+	case o.from != "" && (len(o.targets.Targets) > 0 || !reflect.DeepEqual(narrowed, target.Spec{})):
+		return fmt.Errorf("--from zmap takes the services from standard input: give targets, ports, samples and lists to zmap")
+	case o.from != "" && (o.lab != "" || o.dryRun || o.probes > 1):
+		return fmt.Errorf("--from zmap probes nothing itself, so that --lab, --dry-run and --probes have no effect")
+	case o.from == "" && len(o.targets.Targets) == 0:
+		return fmt.Errorf("no targets: name a prefix, an address, an ADDRESS:PORT, or a file of these")
+	case o.out == "" && !o.dryRun:
+		return fmt.Errorf("no run directory: name one with --out")
+	}
+	return nil
+}
+
 func randomSeed() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -136,26 +186,22 @@ func randomSeed() uint64 {
 }
 
 func (o *scanOptions) run(cmd *cobra.Command) error {
-	if o.cooldown < 0 {
-		return fmt.Errorf("--cooldown %v: a time to wait is not below zero", o.cooldown)
-	}
 	if o.session.Liveness {
 		o.liveness()
 	}
-	o.targets.Seed = o.seed
-	set, err := target.Compile(o.targets, datasets.PortSets())
+	stderr := cmd.ErrOrStderr()
+	set, err := o.compile(stderr)
 	if err != nil {
 		return err
 	}
-	stderr := cmd.ErrOrStderr()
-	for _, e := range set.Excluded() {
-		fmt.Fprintf(stderr, "laserdisc: %s: %s%s keeps out %d targets\n", e.Reason, e.Entry, note(e.Note), e.Targets)
-	}
-	if set.Len() == 0 {
-		return fmt.Errorf("no targets: nothing is left after sample, shard and lists")
-	}
 	m, err := o.manifest(set)
 	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return printTargets(cmd.OutOrStdout(), set, m.MaxTargets)
+	}
+	if err := o.consent(set); err != nil {
 		return err
 	}
 	var past history
@@ -164,28 +210,135 @@ func (o *scanOptions) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	wire, err := o.open(m, set, past.last)
+	print, err := o.printer(cmd.OutOrStdout(), m)
 	if err != nil {
 		return err
 	}
-	defer wire.Close()
-	s := &capture.Scan{Dir: o.out, Manifest: m, Targets: set.Iterate(), Link: wire, Cooldown: o.cooldown}
-	if o.resumed != nil {
-		if err := o.takeUp(s, set, past); err != nil {
-			return err
-		}
+	if print != nil {
+		signal.Ignore(unix.SIGPIPE) // a reader that leaves is an error, and the record is closed
 	}
-	if terminal(os.Stderr) {
-		s.Status = newStatusLine(os.Stderr, m, o.cooldown).show
+	status, closeStatus, err := o.status(m)
+	if err != nil {
+		return err
 	}
-	ctx, cancel := context.WithCancel(cmd.Context())
-	defer cancel()
-	defer stopOnSignal(s, cancel)()
-	if err := s.Run(ctx); err != nil {
+	wire, err := o.open(m, set, past.last)
+	if err != nil {
+		return errors.Join(err, closeStatus())
+	}
+	s := &capture.Scan{Dir: o.out, Manifest: m, Link: wire, Cooldown: o.cooldown, Status: status, Found: print}
+	err = o.scan(cmd.Context(), s, set, past)
+	if err = errors.Join(err, closeStatus()); err != nil {
 		return err
 	}
 	summary(stderr, m, o.out)
 	return nil
+}
+
+// scan runs s, and closes its link.
+func (o *scanOptions) scan(ctx context.Context, s *capture.Scan, set *target.Set, past history) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var privileged *keeper
+	defer func() {
+		closing := s.Link.Close
+		if privileged != nil {
+			closing = func() error { return privileged.do(s.Link.Close) }
+		}
+		err = errors.Join(err, closing())
+	}()
+	if uid, gid := user(); o.lab == "" && mayDrop(uid) {
+		s.Opened = func() (err error) {
+			privileged, err = dropPrivileges(s.Dir, uid, gid)
+			return err
+		}
+	}
+	switch {
+	case o.from != "":
+		s.Adopted = readZMap(ctx, os.Stdin, s.Manifest)
+	case o.resumed != nil:
+		if err := o.takeUp(s, set, past); err != nil {
+			return err
+		}
+	default:
+		s.Targets = set.Iterate()
+	}
+	defer stopOnSignal(s, cancel)()
+	return s.Run(ctx)
+}
+
+// compile resolves the targets, and tells what is kept out of them. There are none to be known
+// beforehand if they come from ZMap.
+func (o *scanOptions) compile(stderr io.Writer) (*target.Set, error) {
+	if o.from != "" {
+		return nil, nil
+	}
+	o.targets.Seed = o.seed
+	set, err := target.Compile(o.targets, datasets.PortSets())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range set.Excluded() {
+		fmt.Fprintf(stderr, "laserdisc: %s: %s%s keeps out %d targets\n", e.Reason, e.Entry, note(e.Note), e.Targets)
+	}
+	if set.Len() == 0 {
+		return nil, fmt.Errorf("no targets: nothing is left after sample, shard and lists")
+	}
+	return set, nil
+}
+
+// mostAddresses may be scanned without further ado: a /16's.
+const mostAddresses = 1 << 16
+
+// consent refuses a large scan of other people's hosts that nobody has thought about.
+func (o *scanOptions) consent(set *target.Set) error {
+	if set == nil || o.lab != "" || o.permission || len(o.targets.Block) > 0 {
+		return nil
+	}
+	if n := min(set.Public(), set.Len()); n > mostAddresses {
+		return fmt.Errorf("this may probe %d addresses of other people's, more than a /16: give the list of those who asked not to be scanned (--block), or say that whoever runs this network knows of the scan and answers for it (--i-have-permission)", n)
+	}
+	return nil
+}
+
+// printTargets writes what would be probed, in order.
+func printTargets(w io.Writer, set *target.Set, limit uint64) error {
+	b := bufio.NewWriter(w)
+	var line []byte
+	targets := set.Iterate()
+	for n := uint64(0); limit == 0 || n < limit; n++ {
+		t, ok := targets.Next()
+		if !ok {
+			break
+		}
+		line = append(t.AppendTo(line[:0]), '\n')
+		if _, err := b.Write(line); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
+}
+
+// status is where a scan tells how far it is: a terminal, a file.
+func (o *scanOptions) status(m *record.Manifest) (show func(capture.Status), closing func() error, err error) {
+	var shows []func(capture.Status)
+	closing = func() error { return nil }
+	if terminal(os.Stderr) {
+		shows = append(shows, newStatusLine(os.Stderr, m, o.cooldown).show)
+	}
+	if o.statusFile != "" {
+		f, err := os.OpenFile(o.statusFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--status-file: %w", err)
+		}
+		lines := &statusFile{lines: json.NewEncoder(f), manifest: m}
+		shows = append(shows, lines.show)
+		closing = func() error { return errors.Join(lines.err, f.Close()) }
+	}
+	return func(s capture.Status) {
+		for _, show := range shows {
+			show(s)
+		}
+	}, closing, nil
 }
 
 // stopOnSignal makes the first Ctrl-C stop the probing and the second one everything.
@@ -215,29 +368,63 @@ func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := json.Marshal(o.targets)
-	if err != nil {
-		return nil, err
+	if err := handshake.CheckContact(o.contact); err != nil {
+		return nil, fmt.Errorf("--contact: %w", err)
 	}
 	m := &record.Manifest{
 		Laserdisc: version, Revision: revision(), Go: runtime.Version(), GOARCH: runtime.GOARCH,
 		Synthetic: o.synthetic, Arguments: append([]string{"laserdisc"}, o.arguments...),
 		Seed: o.seed, CookieKey: capture.CookieKey(o.seed),
-		Targets: spec, TargetDigest: set.Digest(), TargetCount: set.Len(), Lists: []record.ListDigest{},
-		AllHandshakes: o.session.All, Push: o.session.Push, Liveness: o.session.Liveness,
+		Probes: o.probes, MaxResults: o.maxResults, MaxRuntime: record.Duration(o.maxRuntime), Cooldown: record.Duration(o.cooldown),
+		AllHandshakes: o.session.All, Contact: o.contact, Push: o.session.Push, Adopt: o.from != "", Liveness: o.session.Liveness,
 		EphemeralProbes: o.session.EphemeralProbes, SkipAllPorts: o.session.SkipAllPorts, Revisit: record.Duration(o.session.Revisit),
 		Timeout: record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
 		RetransmitAfter: record.Duration(o.session.RetransmitAfter), Retransmits: o.session.Retransmits,
 		Gather: record.Duration(o.session.Gather), ResponseLimit: o.session.ResponseLimit,
 		Rate: o.rate, SourcePorts: ports,
 	}
-	for _, l := range set.Lists() {
-		m.Lists = append(m.Lists, record.ListDigest(l))
-	}
 	for _, h := range handshakes {
 		m.Handshakes = append(m.Handshakes, h.Name)
 	}
+	if m.MaxTargets, err = o.limit(set); err != nil {
+		return nil, err
+	}
+	if set == nil {
+		return m, nil
+	}
+	if m.Targets, err = json.Marshal(o.targets); err != nil {
+		return nil, err
+	}
+	m.TargetDigest, m.TargetCount, m.Lists = set.Digest(), set.Len(), []record.ListDigest{}
+	for _, l := range set.Lists() {
+		m.Lists = append(m.Lists, record.ListDigest(l))
+	}
+	for _, e := range set.Excluded() {
+		m.Excluded = append(m.Excluded, record.Exclusion(e))
+	}
 	return m, nil
+}
+
+// limit is the number that --max-targets stands for; 0 is none.
+func (o *scanOptions) limit(set *target.Set) (uint64, error) {
+	share, isShare := strings.CutSuffix(o.maxTargets, "%")
+	switch {
+	case o.maxTargets == "":
+		return 0, nil
+	case isShare && set == nil:
+		return 0, fmt.Errorf("--max-targets %s: how many targets zmap has is not known; give a number", o.maxTargets)
+	case isShare:
+		percent, err := strconv.ParseFloat(share, 64)
+		if err != nil || !(percent > 0 && percent <= 100) {
+			return 0, fmt.Errorf("--max-targets %s: not a share above 0 %% and up to 100 %%", o.maxTargets)
+		}
+		return uint64(math.Ceil(float64(set.Len()) * percent / 100)), nil
+	}
+	n, err := strconv.ParseUint(o.maxTargets, 10, 64)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("--max-targets %s: neither a number above 0 nor a share, such as 5%%", o.maxTargets)
+	}
+	return n, nil
 }
 
 func parseSourcePorts(text string) (r record.PortRange, err error) {
@@ -257,13 +444,13 @@ func (o *scanOptions) open(m *record.Manifest, set *target.Set, past int64) (lin
 	if now < past {
 		return nil, fmt.Errorf("%s ends at %v: this machine's clock is before that", o.out, time.Unix(0, past).UTC())
 	}
-	cfg := link.Config{Interface: o.device, Targets: examples(set), FirstPort: m.SourcePorts.First, LastPort: m.SourcePorts.Last}
-	for _, text := range o.sources {
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return nil, fmt.Errorf("--source-ip: %w", err)
-		}
-		cfg.Sources = append(cfg.Sources, a)
+	cfg := link.Config{Interface: o.device, Targets: []netip.Addr{anywhere}, FirstPort: m.SourcePorts.First, LastPort: m.SourcePorts.Last}
+	if set != nil {
+		cfg.Targets = examples(set)
+	}
+	var err error
+	if cfg.Sources, err = parseSources(o.sources); err != nil {
+		return nil, err
 	}
 	if o.gatewayMAC != "" {
 		mac, err := net.ParseMAC(o.gatewayMAC)
@@ -276,16 +463,18 @@ func (o *scanOptions) open(m *record.Manifest, set *target.Set, past int64) (lin
 	if err != nil {
 		return nil, err
 	}
-	if m.Sources = cfg.Sources; len(m.Sources) == 0 {
-		info := wire.Info()
-		for _, a := range []netip.Addr{info.Source4, info.Source6} {
-			if a.IsValid() {
-				m.Sources = append(m.Sources, a)
-			}
+	m.Sources = cfg.Sources
+	info := wire.Info()
+	for _, a := range []netip.Addr{info.Source4, info.Source6} { // a family that has none given has the route's
+		if a.IsValid() && !slices.Contains(m.Sources, a) {
+			m.Sources = append(m.Sources, a)
 		}
 	}
 	return wire, nil
 }
+
+// anywhere stands for what ZMap scans, in the look-up of the route to it. Nothing is sent there.
+var anywhere = netip.MustParseAddr("1.1.1.1")
 
 // examples returns the first target of each address family, for the look-up of routes. It looks
 // at no more than a few thousand: a list that mixes families mixes them in that order too.
@@ -356,11 +545,19 @@ func summary(w io.Writer, m *record.Manifest, dir string) {
 	var b strings.Builder
 	c := m.Counters
 	elapsed := m.End.Sub(m.Start)
-	fmt.Fprintf(&b, "%d of %d targets probed in %v; %d packets sent, %d received, %d dropped\n",
-		c.Launched, m.TargetCount, elapsed.Round(time.Millisecond), c.Sent, c.Received, m.Drops.Kernel)
+	targets := fmt.Sprintf("%d of %d targets probed", c.Launched, m.TargetCount)
+	if m.Adopt {
+		targets = fmt.Sprintf("%d SYN-ACKs of another scanner's taken up", c.Launched)
+	}
+	fmt.Fprintf(&b, "%s in %v; %d packets sent, %d received, %d dropped\n",
+		targets, elapsed.Round(time.Millisecond), c.Sent, c.Received, m.Drops.Kernel)
 	fmt.Fprintf(&b, "%d services answered (hit rate %.3f %%); seed %d\n", c.Services, percent(c.Services, c.Launched), m.Seed)
-	if m.Interrupted {
+	switch m.EndedBy {
+	case record.EndedTargets:
+	case record.EndedSignal:
 		b.WriteString("interrupted: not every target was probed\n")
+	default:
+		fmt.Fprintf(&b, "ended by --%s: not every target was probed\n", m.EndedBy)
 	}
 	fmt.Fprintf(&b, "record: %s\n", dir)
 	fmt.Fprint(w, b.String())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -38,19 +39,81 @@ func (l *statusLine) show(s capture.Status) {
 	fmt.Fprintf(l.w, "\r\033[K%v %.1f%%; sent %d (%.0f/s), received %d (%.0f/s), services %d, in flight %d, hit rate %.3f%%, drops %d; %s",
 		s.Elapsed.Round(time.Second), percent(c.Launched, l.manifest.TargetCount), c.Sent, rate(c.Sent, before.Sent),
 		c.Received, rate(c.Received, before.Received), c.Services, s.InFlight, percent(c.Services, c.Launched), s.Drops.Kernel+s.Drops.Interface, l.left(s))
-	if !s.Probing && s.InFlight == 0 {
+	if s.Ended {
 		fmt.Fprintln(l.w)
 	}
 }
 
-// left estimates the time to the end from the share of the targets that has been probed.
 func (l *statusLine) left(s capture.Status) string {
-	if !s.Probing {
+	switch left, known := timeLeft(s, l.manifest); {
+	case !s.Probing:
 		return "finishing"
+	case !known:
+		return "time left unknown"
+	default:
+		return (left + l.cooldown).Round(time.Second).String() + " left"
 	}
-	if s.Counters.Launched == 0 {
-		return "starting"
+}
+
+// timeLeft estimates the time to the last probe from the share of the targets that has been probed.
+func timeLeft(s capture.Status, m *record.Manifest) (left time.Duration, known bool) {
+	targets, launched := m.TargetCount, s.Counters.Launched
+	if m.MaxTargets > 0 {
+		targets = min(targets, m.MaxTargets)
 	}
-	left := float64(s.Elapsed) * float64(l.manifest.TargetCount-s.Counters.Launched) / float64(s.Counters.Launched)
-	return (time.Duration(left) + l.cooldown).Round(time.Second).String() + " left"
+	if launched == 0 || targets < launched || !s.Probing {
+		return 0, !s.Probing
+	}
+	left = time.Duration(float64(s.Elapsed) * float64(targets-launched) / float64(launched))
+	if m.MaxRuntime > 0 {
+		left = min(left, max(0, time.Duration(m.MaxRuntime)-s.Elapsed))
+	}
+	return left, true
+}
+
+// statusJSON is a line of --status-file; docs/from-lzr.md says what is in it.
+type statusJSON struct {
+	Time              time.Time       `json:"time"`
+	Elapsed           float64         `json:"elapsed"`
+	Phase             string          `json:"phase"`
+	Targets           uint64          `json:"targets"`
+	Left              *float64        `json:"left"`
+	HitRate           float64         `json:"hit_rate"`
+	SentPerSecond     float64         `json:"sent_per_second"`
+	ReceivedPerSecond float64         `json:"received_per_second"`
+	InFlight          int             `json:"in_flight"`
+	Counters          record.Counters `json:"counters"`
+	Drops             record.Drops    `json:"drops"`
+}
+
+// statusFile writes a line of JSON each second, for machines.
+type statusFile struct {
+	lines    *json.Encoder
+	manifest *record.Manifest
+	last     capture.Status
+	err      error // the first
+}
+
+func (f *statusFile) show(s capture.Status) {
+	seconds := max(s.Elapsed-f.last.Elapsed, time.Millisecond).Seconds()
+	l := statusJSON{
+		Time: time.Unix(0, s.Time).UTC(), Elapsed: s.Elapsed.Seconds(), Phase: "probing", Targets: f.manifest.TargetCount,
+		HitRate:           percent(s.Counters.Services, s.Counters.Launched) / 100,
+		SentPerSecond:     float64(s.Counters.Sent-f.last.Counters.Sent) / seconds,
+		ReceivedPerSecond: float64(s.Counters.Received-f.last.Counters.Received) / seconds,
+		InFlight:          s.InFlight, Counters: s.Counters, Drops: s.Drops,
+	}
+	switch {
+	case s.Ended:
+		l.Phase = "ended"
+	case !s.Probing:
+		l.Phase = "finishing"
+	}
+	if left, known := timeLeft(s, f.manifest); known {
+		l.Left = new(left.Seconds())
+	}
+	f.last = s
+	if err := f.lines.Encode(l); f.err == nil {
+		f.err = err
+	}
 }

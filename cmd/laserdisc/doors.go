@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/packet"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+)
+
+// maxZMapLine bounds a line of ZMap's, in bytes.
+const maxZMapLine = 1 << 16
+
+// zmapLine is what a line of `zmap -O json` has to say; fields that a scan of ZMap's may leave out
+// are pointers or may be empty.
+type zmapLine struct {
+	Source  netip.Addr `json:"saddr"` // of the host that answered
+	Dest    netip.Addr `json:"daddr"`
+	Port    uint16     `json:"sport"`
+	OwnPort uint16     `json:"dport"`
+	Seq     *uint32    `json:"seqnum"`
+	Ack     *uint32    `json:"acknum"`
+	Window  uint16     `json:"window"`
+	TTL     uint8      `json:"ttl"`
+	Class   string     `json:"classification"`
+}
+
+// synack is the segment that ZMap saw. ok is false if it was no SYN-ACK.
+func (l *zmapLine) synack() (s packet.Segment, ok bool, err error) {
+	switch {
+	case !l.Source.IsValid() || !l.Dest.IsValid() || l.Port == 0 || l.OwnPort == 0 || l.Seq == nil || l.Ack == nil:
+		return s, false, errors.New("not all of saddr, daddr, sport, dport, seqnum, acknum, window are there: run zmap with -f saddr,daddr,sport,dport,seqnum,acknum,window")
+	case l.Source.Is4() != l.Dest.Is4() || l.Source.Zone() != "" || l.Source.Is4In6():
+		return s, false, fmt.Errorf("%v cannot answer %v", l.Source, l.Dest)
+	}
+	return packet.Segment{
+		Src: netip.AddrPortFrom(l.Source, l.Port), Dst: netip.AddrPortFrom(l.Dest, l.OwnPort),
+		Seq: *l.Seq, Ack: *l.Ack, Window: l.Window, TTL: l.TTL, Flags: packet.SYN | packet.ACK,
+	}, l.Class == "" || l.Class == "synack", nil
+}
+
+// zmapReader reads SYN-ACKs from ZMap. It implements capture.SYNACKs.
+type zmapReader struct {
+	manifest *record.Manifest
+	out      chan packet.Segment
+	err      error // what it ended with; to be read once out is closed
+}
+
+// readZMap reads until the end, the first line that is none of ZMap's, or ctx is done.
+func readZMap(ctx context.Context, r io.Reader, m *record.Manifest) *zmapReader {
+	z := &zmapReader{manifest: m, out: make(chan packet.Segment, 1<<12)}
+	go func() {
+		defer close(z.out)
+		z.err = z.read(ctx, r)
+	}()
+	return z
+}
+
+// Next implements capture.SYNACKs.
+func (z *zmapReader) Next() (s packet.Segment, ok bool, err error) {
+	select {
+	case s, ok = <-z.out:
+		if !ok {
+			return s, false, z.err
+		}
+		return s, true, nil
+	default:
+		return s, false, nil
+	}
+}
+
+func (z *zmapReader) read(ctx context.Context, r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxZMapLine)
+	number := 1
+	for ; lines.Scan(); number++ {
+		var l zmapLine
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			return fmt.Errorf("--from zmap: line %d: %w: want one JSON object a line, as of zmap -O json", number, err)
+		}
+		s, ok, err := l.synack()
+		if err == nil {
+			err = z.ours(&s)
+		}
+		if err != nil {
+			return fmt.Errorf("--from zmap: line %d: %w", number, err)
+		}
+		if !ok {
+			continue
+		}
+		select {
+		case z.out <- s:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("--from zmap: line %d: %w", number, err)
+	}
+	return io.EOF
+}
+
+// ours checks that what the service sends next comes to us and not to the kernel.
+func (z *zmapReader) ours(s *packet.Segment) error {
+	if ports := z.manifest.SourcePorts; s.Dst.Port() < ports.First || s.Dst.Port() > ports.Last {
+		return fmt.Errorf("dport %d is outside %d-%d: give zmap and laserdisc the same --source-port", s.Dst.Port(), ports.First, ports.Last)
+	}
+	if !slices.Contains(z.manifest.Sources, s.Dst.Addr()) {
+		return fmt.Errorf("daddr %v is not one of %v: give zmap and laserdisc the same --source-ip", s.Dst.Addr(), z.manifest.Sources)
+	}
+	return nil
+}
+
+// lzrLine is a service as LZR writes it; see docs/from-lzr.md.
+type lzrLine struct {
+	Source      netip.Addr `json:"saddr"` // the service
+	Dest        netip.Addr `json:"daddr"` // us
+	Port        uint16     `json:"sport"`
+	OwnPort     uint16     `json:"dport"`
+	Seq         uint32     `json:"seqnum"`
+	Ack         uint32     `json:"acknum"`
+	Window      uint16     `json:"window"`
+	TTL         uint8      `json:"ttl"`
+	ACK         bool
+	ACKed       bool
+	SYN         bool
+	RST         bool
+	FIN         bool
+	PUSH        bool
+	Number      int       `json:"HandshakeNum"`
+	Fingerprint string    `json:"fingerprint,omitempty"`
+	Timestamp   time.Time // when the attempt ended, by the packets' clock
+	Expected    string    `json:"expectedRToLZR,omitempty"`
+	Data        string    `json:"data,omitempty"` // UTF-8: other bytes become U+FFFD
+	Raw         []byte    `json:"data_base64,omitempty"`
+	Firewall    bool      `json:"ackingFirewall,omitempty"`
+}
+
+// lzrOf says what LZR would of a service that was tried with handshakes.
+func lzrOf(s *session.Service, handshakes []string) *lzrLine {
+	f := s.Last.Flags
+	l := &lzrLine{
+		Source: s.Service.Addr(), Port: s.Service.Port(), Dest: s.Source.Addr(), OwnPort: s.Source.Port(),
+		Seq: s.Last.Seq, Ack: s.Last.Ack, Window: s.Last.Window, TTL: s.Last.TTL,
+		ACK: f.Has(packet.ACK), SYN: f.Has(packet.SYN), RST: f.Has(packet.RST), FIN: f.Has(packet.FIN), PUSH: f.Has(packet.PSH),
+		ACKed: acked(s), Number: max(0, slices.Index(handshakes, s.Handshake)), Fingerprint: s.Label,
+		Timestamp: time.Unix(0, s.End).UTC(), Data: string(s.Response), Raw: s.Response,
+		Firewall: s.State == session.AllPorts,
+	}
+	if s.State < session.SendsData {
+		l.Expected = "data"
+		if !l.ACKed {
+			l.Expected = "ack"
+		}
+	}
+	return l
+}
+
+// acked reports whether data that we sent was acknowledged. A service that answers a handshake
+// with something to say has had it.
+func acked(s *session.Service) bool {
+	p, ok := handshake.Lookup(s.Handshake)
+	return s.State >= session.DynamicBlocking && ok && p.Hello != nil
+}
+
+// printer writes services to w as they are found, in the format that the flags name; nil is none.
+func (o *scanOptions) printer(w io.Writer, m *record.Manifest) (func(*session.Service) error, error) {
+	switch {
+	case o.format != "" && o.feedZGrab:
+		return nil, errors.New("--format and --feed-zgrab both write to standard output: choose one")
+	case o.feedZGrab:
+		return func(s *session.Service) error { return feedZGrab(w, s) }, nil
+	case o.format == "lzr":
+		lines := json.NewEncoder(w)
+		lines.SetEscapeHTML(false)
+		return func(s *session.Service) error { return lines.Encode(lzrOf(s, m.Handshakes)) }, nil
+	case o.format != "":
+		return nil, fmt.Errorf("--format %q: lzr is the only one", o.format)
+	}
+	return nil, nil
+}
+
+// feedZGrab writes what `zgrab2 multiple` reads: ip, domain, tag, port. What was not identified
+// has no tag that it could have a module for.
+func feedZGrab(w io.Writer, s *session.Service) error {
+	if s.Evidence == handshake.None {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%v,,%s,%d\n", s.Service.Addr(), s.Label, s.Service.Port())
+	return err
+}
