@@ -93,6 +93,14 @@ func parseResponse(data []byte, version string) (r response, ok bool) {
 	return r, true
 }
 
+// sequenced judges an answer of a protocol whose every response has CSeq.
+func (r *response) sequenced() Match {
+	if r.ended && r.field("cseq") == nil {
+		return weak(r.size)
+	}
+	return certainIf(r.ended, r.size)
+}
+
 func (r *response) cutHeader(rest []byte, total int) {
 	r.header = rest
 	for at := 0; ; {

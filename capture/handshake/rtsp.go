@@ -6,7 +6,7 @@ var rtsp = Protocol{
 	Name:      "rtsp",
 	Spec:      "RFC 7826, RFC 2326",
 	First:     "OPTIONS * RTSP/1.0",
-	Signature: "status line RTSP/x.y and three digits, header section",
+	Signature: "status line RTSP/x.y and three digits, header section with CSeq; weak: without it",
 	Leads:     "R",
 	Hello: func(b []byte, _ netip.AddrPort, _ uint64) []byte {
 		return append(b, "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: "+UserAgent+"\r\n\r\n"...)
@@ -16,6 +16,7 @@ var rtsp = Protocol{
 }
 
 // matchRTSP: RFC 7826, section 8.1: RTSP-Version SP Status-Code SP Reason-Phrase; versions 1.0 and 2.0.
+// Section 18.20: every response has CSeq. An HTTP server may answer with the version that it was asked in, but without that.
 func matchRTSP(data []byte) Match {
 	r, ok := parseResponse(data, "RTSP/1.")
 	if !ok {
@@ -24,7 +25,7 @@ func matchRTSP(data []byte) Match {
 	if !ok {
 		return Match{}
 	}
-	return certainIf(r.ended, r.size)
+	return r.sequenced()
 }
 
 func rtspDetails(data []byte) []Detail {

@@ -9,7 +9,7 @@ var sip = Protocol{
 	Name:      "sip",
 	Spec:      "RFC 3261",
 	First:     "OPTIONS",
-	Signature: "status line SIP/2.0 and three digits, header section",
+	Signature: "status line SIP/2.0 and three digits, header section with CSeq; weak: without it",
 	Leads:     "S",
 	Hello:     sipHello,
 	Match:     matchSIP,
@@ -25,12 +25,13 @@ func sipHello(b []byte, to netip.AddrPort, nonce uint64) []byte {
 }
 
 // matchSIP: RFC 3261, section 7.2: SIP-Version SP Status-Code SP Reason-Phrase; the version is 2.0.
+// Section 8.2.6.2: the response has the request's CSeq.
 func matchSIP(data []byte) Match {
 	r, ok := parseResponse(data, "SIP/2.")
 	if !ok {
 		return Match{}
 	}
-	return certainIf(r.ended, r.size)
+	return r.sequenced()
 }
 
 func sipDetails(data []byte) []Detail {
