@@ -26,4 +26,4 @@
 #: serves 198.18.100.30:80 http
 #: serves [2001:2::6414]:80 none no_answer
 nft -f "$FLEET/behave.nft"
-exec python3 "$FLEET/behave.py"
+exec /usr/bin/python3 "$FLEET/behave.py"

@@ -15,6 +15,6 @@ while m.modbus_tcp_accept(c, ctypes.byref(s)) >= 0:
         m.modbus_reply(c, frame, n, registers)
     m.modbus_close(c)
 PY
-python3 server.py 502 &
-python3 server.py 80 &
+/usr/bin/python3 server.py 502 &
+/usr/bin/python3 server.py 80 &
 wait

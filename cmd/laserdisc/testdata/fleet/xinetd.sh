@@ -1,16 +1,13 @@
-#: package xinetd inetutils-telnetd busybox fingerd cvs tinysshd micro-httpd
+#: package xinetd inetutils-telnetd fingerd cvs tinysshd micro-httpd
 #: serves 198.18.6.1:23 telnet first
 #: serves 198.18.6.1:9002 telnet first
 #: serves 198.18.6.1:80 telnet first
-#: serves 198.18.6.2:23 telnet first
-#: serves 198.18.6.2:21 ftp first
 #: serves 198.18.6.3:22 ssh first
 #: serves 198.18.6.4:80 http
 #: serves 198.18.6.4:8888 http
 #: serves 198.18.6.5:79 finger
 #: serves 198.18.6.5:80 finger
 #: serves 198.18.6.5:2401 cvs
-#: serves 198.18.6.5:113 ident
 #: serves 198.18.6.6:7 echo
 #: serves 198.18.6.6:80 echo
 #: serves 198.18.6.6:443 echo
@@ -44,13 +41,10 @@ echo '<html><title>fleet</title></html>' > www/index.html
 {
 	printf 'defaults\n{\n  instances = 200\n  per_source = UNLIMITED\n  cps = 1000 1\n}\n'
 	for p in 23 9002 80; do run 198.18.6.1 $p /usr/sbin/telnetd -h; done
-	run 198.18.6.2 23 /bin/busybox 'telnetd -i -l /bin/login'
-	run 198.18.6.2 21 /bin/busybox 'ftpd /usr/share/doc'
 	run 198.18.6.3 22 /usr/sbin/tinysshd "$PWD/keys"
 	for p in 80 8888; do run 198.18.6.4 $p /usr/sbin/micro-httpd "$PWD/www"; done
 	for p in 79 80; do run 198.18.6.5 $p /usr/sbin/in.fingerd -u; done
 	run 198.18.6.5 2401 /usr/bin/cvs "-f --allow-root=$PWD/cvs pserver"
-	run 198.18.6.5 113 /bin/busybox 'fakeidentd -i fleet'
 	own echo 7
 	own echo 80
 	own echo 443
