@@ -170,15 +170,17 @@ func (s scanned) judge(network *lab.Network) (table confusion, wrong []netip.Add
 // The whole on a real wire, judged by the lab's truth: no service missed, none invented, every
 // state and label right.
 func TestLive(t *testing.T) {
-	network := newTestLab(t, 0)
-	serveLab(t, network)
 	for _, c := range []struct{ name, handshakes, sample string }{
 		{"default", "", "1%"},
 		{"http first", "http,tls,wait,dns", "1%"},
 		{"all handshakes", "all", "0.2%"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			args := []string{"--ports", "paper", "--sample", c.sample, "--rate", "20000", "--seed", "5"}
+			network := newTestLab(t, 0) // a new one: hosts that shun remember a source
+			serveLab(t, network)
+			// The lab's hosts are near, and the latest of them answers after 3 s.
+			args := []string{"--ports", "paper", "--sample", c.sample, "--rate", "20000", "--seed", "5",
+				"--timeout", "3500ms", "--wait", "3500ms", "--cooldown", "4s"}
 			switch c.handshakes {
 			case "":
 			case "all":
