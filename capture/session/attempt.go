@@ -114,9 +114,11 @@ type Attempt struct {
 	SentBytes   int // length of the hello
 	AckedBytes  int // of the hello
 	FIN, RST    bool
-	ResetText   []byte // payload of the reset: some middleboxes say why
-	ICMP        packet.ICMP
-	Reporter    netip.Addr // of the ICMP error
+
+	ackedByClose bool   // our first byte was acknowledged by the FIN or the reset
+	ResetText    []byte // payload of the reset: some middleboxes say why
+	ICMP         packet.ICMP
+	Reporter     netip.Addr // of the ICMP error
 
 	Last       Last
 	FirstFrame uint64 // frame numbers of the first and last segment received
@@ -152,6 +154,7 @@ type Service struct {
 	TTL       uint8  // of the first SYN-ACK
 	Layout    string // of the first SYN-ACK's options
 	Frame     uint64 // number of the first frame that came from it
+	hangsUp   bool   // at once, on whoever connects and says nothing
 	Response  []byte // of the attempt that Label comes from; valid until the next call of the machine
 }
 
@@ -163,7 +166,10 @@ func (s *Service) add(a *Attempt) {
 	}
 	s.Attempts = a.Number + 1
 	s.End = a.End
+	s.hangsUp = s.hangsUp || a.Handshake.Hello == nil && a.hungUp()
 	switch {
+	case a.State == AcksData && s.State < AcksData && s.hangsUp && a.hungUp():
+		// It hangs up on everybody. That what we said was acknowledged is its TCP's doing.
 	case a.State == SendsData && s.State == SendsData:
 		if a.Verdict.Evidence > s.Evidence {
 			s.take(a)
@@ -182,6 +188,15 @@ func (s *Service) add(a *Attempt) {
 		s.take(a)
 	}
 }
+
+// hungUp reports whether the server ended the connection right after the handshake, and sent
+// nothing.
+func (a *Attempt) hungUp() bool {
+	return (a.RST || a.FIN) && a.DataTime == 0 && a.End-a.SYNACKTime < promptly
+}
+
+// promptly is less time than a server gives a client to say something, in nanoseconds.
+const promptly = 1e9
 
 // revisited decides why the service did not acknowledge data (paper, section 2), from what a
 // second look from the same source came to, which did not either, and then one from a fresh

@@ -482,7 +482,7 @@ func (m *Machine) another(v *flight) bool {
 	case m.cfg.All && v.sum.State >= AcksData:
 		return true
 	case a.State == AcksData:
-		return true
+		return v.sum.State >= AcksData // and does not just hang up on everybody
 	case a.Handshake.Hello == nil: // said nothing, so nothing could be acknowledged
 		return a.State == Silent || a.State == ResetAfterHandshake || a.State == ClosedAfterHandshake ||
 			a.State == DroppedHandshake // or only what carries no data was lost

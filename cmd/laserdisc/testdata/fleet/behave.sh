@@ -1,7 +1,7 @@
 #: package python3 nftables
 # What services do to a connection: by a server, then by a firewall in front of one (behave.nft).
-#: serves 198.18.100.1:22 none acks_data
-#: serves 198.18.100.2:22 none acks_data
+#: serves 198.18.100.1:22 none reset_after_handshake
+#: serves 198.18.100.2:22 none closed_after_handshake
 #: serves 198.18.100.3:80 none acks_data
 #: serves 198.18.100.4:80 none acks_data
 #: serves 198.18.100.5:80 none acks_data
