@@ -114,11 +114,9 @@ type Attempt struct {
 	SentBytes   int // length of the hello
 	AckedBytes  int // of the hello
 	FIN, RST    bool
-
-	ackedByClose bool   // our first byte was acknowledged by the FIN or the reset
-	ResetText    []byte // payload of the reset: some middleboxes say why
-	ICMP         packet.ICMP
-	Reporter     netip.Addr // of the ICMP error
+	ResetText   []byte // payload of the reset: some middleboxes say why
+	ICMP        packet.ICMP
+	Reporter    netip.Addr // of the ICMP error
 
 	Last       Last
 	FirstFrame uint64 // frame numbers of the first and last segment received
