@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"laserdisc/capture/handshake"
@@ -20,6 +22,19 @@ import (
 // maxZMapLine bounds a line of ZMap's, in bytes.
 const maxZMapLine = 1 << 16
 
+// number is one of 32 bits. ZMap 2 writes those from 2^31 on as negative.
+type number uint32
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(text []byte) error {
+	v, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || v < math.MinInt32 || v > math.MaxUint32 {
+		return fmt.Errorf("%s is no number of 32 bits", text)
+	}
+	*n = number(v)
+	return nil
+}
+
 // zmapLine is what a line of `zmap -O json` has to say; fields that a scan of ZMap's may leave out
 // are pointers or may be empty.
 type zmapLine struct {
@@ -27,8 +42,8 @@ type zmapLine struct {
 	Dest    netip.Addr `json:"daddr"`
 	Port    uint16     `json:"sport"`
 	OwnPort uint16     `json:"dport"`
-	Seq     *uint32    `json:"seqnum"`
-	Ack     *uint32    `json:"acknum"`
+	Seq     *number    `json:"seqnum"`
+	Ack     *number    `json:"acknum"`
 	Window  uint16     `json:"window"`
 	TTL     uint8      `json:"ttl"`
 	Class   string     `json:"classification"`
@@ -44,7 +59,7 @@ func (l *zmapLine) synack() (s packet.Segment, ok bool, err error) {
 	}
 	return packet.Segment{
 		Src: netip.AddrPortFrom(l.Source, l.Port), Dst: netip.AddrPortFrom(l.Dest, l.OwnPort),
-		Seq: *l.Seq, Ack: *l.Ack, Window: l.Window, TTL: l.TTL, Flags: packet.SYN | packet.ACK,
+		Seq: uint32(*l.Seq), Ack: uint32(*l.Ack), Window: l.Window, TTL: l.TTL, Flags: packet.SYN | packet.ACK,
 	}, l.Class == "" || l.Class == "synack", nil
 }
 
@@ -139,8 +154,8 @@ type lzrLine struct {
 	Number      int       `json:"HandshakeNum"`
 	Fingerprint string    `json:"fingerprint,omitempty"`
 	Timestamp   time.Time // when the attempt ended, by the packets' clock
-	Expected    string    `json:"expectedRToLZR,omitempty"`
-	Data        string    `json:"data,omitempty"` // UTF-8: other bytes become U+FFFD
+	Expected    string    `json:"expectedRToLZR"` // what was waited for when the attempt ended, or came: ack, data
+	Data        string    `json:"data,omitempty"` // as LZR's: bytes that are no UTF-8 become U+FFFD
 	Raw         []byte    `json:"data_base64,omitempty"`
 	Firewall    bool      `json:"ackingFirewall,omitempty"`
 }
@@ -154,13 +169,10 @@ func lzrOf(s *session.Service, handshakes []string) *lzrLine {
 		ACK: f.Has(packet.ACK), SYN: f.Has(packet.SYN), RST: f.Has(packet.RST), FIN: f.Has(packet.FIN), PUSH: f.Has(packet.PSH),
 		ACKed: acked(s), Number: max(0, slices.Index(handshakes, s.Handshake)), Fingerprint: s.Label,
 		Timestamp: time.Unix(0, s.End).UTC(), Data: string(s.Response), Raw: s.Response,
-		Firewall: s.State == session.AllPorts,
+		Expected: "data", Firewall: s.State == session.AllPorts,
 	}
-	if s.State < session.SendsData {
-		l.Expected = "data"
-		if !l.ACKed {
-			l.Expected = "ack"
-		}
+	if s.State < session.DynamicBlocking && s.State != session.Silent {
+		l.Expected = "ack"
 	}
 	return l
 }
@@ -182,9 +194,16 @@ func (o *scanOptions) printer(w io.Writer, m *record.Manifest) (func(*session.Se
 	case o.format == "lzr":
 		lines := json.NewEncoder(w)
 		lines.SetEscapeHTML(false)
-		return func(s *session.Service) error { return lines.Encode(lzrOf(s, m.Handshakes)) }, nil
+		return func(s *session.Service) error {
+			if o.onlyData && s.State != session.SendsData {
+				return nil
+			}
+			return lines.Encode(lzrOf(s, m.Handshakes))
+		}, nil
 	case o.format != "":
 		return nil, fmt.Errorf("--format %q: lzr is the only one", o.format)
+	case o.onlyData:
+		return nil, errors.New("--only-data is about what --format writes: give that too")
 	}
 	return nil, nil
 }

@@ -55,6 +55,7 @@ type scanOptions struct {
 	dryRun     bool
 	format     string
 	feedZGrab  bool
+	onlyData   bool
 	statusFile string
 	device     string
 	sources    []string
@@ -135,6 +136,7 @@ Scan only what you may: see the README on ethics.`,
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the targets in their order, and send nothing")
 	f.StringVar(&o.format, "format", "", "lzr: write LZR's JSON lines to standard output as services are found")
 	f.BoolVar(&o.feedZGrab, "feed-zgrab", false, "write ip,,label,port to standard output as services are found, for zgrab2 multiple")
+	f.BoolVar(&o.onlyData, "only-data", false, "with --format: only services that sent data")
 	f.StringVar(&o.statusFile, "status-file", "", "append a line of JSON each second to this file (/dev/stderr is one)")
 	f.StringVarP(&o.device, "interface", "i", "", "interface (default: that of the route to the first target)")
 	f.StringSliceVar(&o.sources, "source-ip", nil, "source address, FIRST-LAST, or prefix; several share the targets (default: that of the route)")

@@ -10,7 +10,7 @@ import (
 //	received_hex, received_base64   what the server sent
 //	sent_hex, sent_base64           what had been sent to it; tells an echo
 //	response                        base64: services.jsonl of laserdisc, which leaves it out if there was none
-//	data, text                      LZR, likewise
+//	data, text                      LZR, likewise; laserdisc adds data_base64, which lost nothing
 //	data, an object                 ZGrab2
 func find(fields []field) ([]response, error) {
 	r := response{lost: -1}
@@ -24,6 +24,9 @@ func find(fields []field) ([]response, error) {
 		case "received_base64", "response":
 			readable = true
 			r.received, err = fromBase64(f.value)
+		case "data_base64": // of laserdisc's LZR lines, after data, which may have lost bytes
+			r.received, err = fromBase64(f.value)
+			r.lost = -1
 		case "sent_hex":
 			r.sent, err = fromHex(f.value)
 		case "sent_base64":
