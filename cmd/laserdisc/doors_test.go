@@ -58,6 +58,9 @@ func TestFromZMap(t *testing.T) {
 		" --blacklist-file=none --cooldown-time=3 --quiet --output-module=json --output-fields=saddr,daddr,sport,dport,seqnum,acknum,window"+
 		" --output-filter='success = 1 && repeat = 0' %s 2>zmap.log | laserdisc scan --from zmap --interface %[1]s --gateway-mac %[2]s --source-ip 192.0.2.1 %[4]s --out piped",
 		lab.Near, gateway, prefix, common))
+	if code := run([]string{"scan", "--resume", filepath.Join(dir, "piped")}); code != 2 {
+		t.Errorf("--resume of what came through a pipe: exit code %d", code)
+	}
 	if len(alone) < 100 {
 		t.Errorf("%d services: too few to prove anything", len(alone))
 	}

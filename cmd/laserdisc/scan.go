@@ -188,6 +188,9 @@ func randomSeed() uint64 {
 }
 
 func (o *scanOptions) run(cmd *cobra.Command) error {
+	if o.resumed != nil && o.from != "" {
+		return fmt.Errorf("%s: its SYN-ACKs came from zmap's pipe: run both anew", o.out)
+	}
 	if o.session.Liveness {
 		o.liveness()
 	}
