@@ -152,7 +152,6 @@ type Service struct {
 	TTL       uint8  // of the first SYN-ACK
 	Layout    string // of the first SYN-ACK's options
 	Frame     uint64 // number of the first frame that came from it
-	hangsUp   bool   // at once, on whoever connects and says nothing
 	Response  []byte // of the attempt that Label comes from; valid until the next call of the machine
 }
 
@@ -164,10 +163,7 @@ func (s *Service) add(a *Attempt) {
 	}
 	s.Attempts = a.Number + 1
 	s.End = a.End
-	s.hangsUp = s.hangsUp || a.Handshake.Hello == nil && a.hungUp()
 	switch {
-	case a.State == AcksData && s.State < AcksData && s.hangsUp && a.hungUp():
-		// It hangs up on everybody. That what we said was acknowledged is its TCP's doing.
 	case a.State == SendsData && s.State == SendsData:
 		if a.Verdict.Evidence > s.Evidence {
 			s.take(a)

@@ -84,6 +84,7 @@ type flight struct {
 	expires   int64 // when to give the attempt up
 	latest    int64 // the last moment to which more data may move expires
 	remaining int   // retransmissions left
+	hangsUp   bool  // at once, on whoever connects and says nothing
 	over      bool  // the attempt is, and the service waits for what is next
 	visiting  bool  // for its second look
 	again     State // what that from the same source came to
@@ -254,7 +255,7 @@ func (m *Machine) newFlight(service netip.AddrPort) *flight {
 	if n := len(m.spare); n > 0 {
 		v, m.spare = m.spare[n-1], m.spare[:n-1]
 	}
-	v.sum = Service{Service: service, Response: v.sum.Response[:0]}
+	v.sum, v.hangsUp = Service{Service: service, Response: v.sum.Response[:0]}, false
 	return v
 }
 
@@ -466,8 +467,14 @@ func (m *Machine) finishAttempt(v *flight) {
 	if len(a.Response) > 0 {
 		handshake.Classify(&a.Verdict, m.helloOf(v), a.Response)
 	}
-	if a.Visit == First {
+	switch {
+	case a.Visit != First:
+	case v.hangsUp && a.State == AcksData && v.sum.State < AcksData && a.hungUp():
+		// It hangs up on everybody. That what we said was acknowledged is its TCP's doing.
+		v.sum.Attempts, v.sum.End = a.Number+1, a.End
+	default:
 		v.sum.add(a)
+		v.hangsUp = v.hangsUp || a.Handshake.Hello == nil && a.hungUp()
 	}
 	m.report(m.sink.Attempt(a))
 }

@@ -48,6 +48,9 @@ const farNamespace = `set -e
 mount --make-rprivate /
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /run
+cp -r $SCRIPTS /run/scripts # the checkout may be in what is hidden next
+mkdir /run/unpacked
+[ ! -d $UNPACKED ] || mount --bind $UNPACKED /run/unpacked
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 hostname fleet.test
 echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
@@ -183,8 +186,12 @@ func newFleetWorld(t *testing.T, fleet []fleetServer) *fleetWorld {
 			}
 		}
 	}
+	unpacked, err := filepath.Abs(unpackedDir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command("sh", "-c", farNamespace)
-	cmd.Env = append(os.Environ(), "KEYS=/run/keys", "ADDRESSES="+strings.Join(addresses, " "))
+	cmd.Env = append(os.Environ(), "KEYS=/run/keys", "ADDRESSES="+strings.Join(addresses, " "), "SCRIPTS="+fleetDir, "UNPACKED="+unpacked)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS,
 		Pdeathsig:  syscall.SIGKILL,
@@ -208,11 +215,7 @@ func newFleetWorld(t *testing.T, fleet []fleetServer) *fleetWorld {
 // start starts a server in the world.
 func (w *fleetWorld) start(t *testing.T, s *fleetServer) {
 	cmd := w.command("sh", "-c", `mkdir -p /run/fleet/$NAME; cd /run/fleet/$NAME; exec sh -eu $SCRIPT`)
-	unpacked, err := filepath.Abs(unpackedDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Env = append(os.Environ(), "KEYS=/run/keys", "FLEET="+filepath.Dir(s.script), "UNPACKED="+unpacked, "NAME="+s.name, "SCRIPT="+s.script)
+	cmd.Env = append(os.Environ(), "KEYS=/run/keys", "FLEET=/run/scripts", "UNPACKED=/run/unpacked", "NAME="+s.name, "SCRIPT=/run/scripts/"+s.name+".sh")
 	output, err := os.Create(w.logOf(s))
 	if err != nil {
 		t.Fatal(err)

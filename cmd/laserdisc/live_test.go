@@ -173,7 +173,7 @@ func TestLive(t *testing.T) {
 	for _, c := range []struct{ name, handshakes, sample string }{
 		{"default", "", "1%"},
 		{"http first", "http,tls,wait,dns", "1%"},
-		{"all handshakes", "all", "0.2%"},
+		{"all handshakes", "all", "0.4%"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			network := newTestLab(t, 0) // a new one: hosts that shun remember a source
