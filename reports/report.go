@@ -31,7 +31,7 @@ import (
 // is made if it does not exist. A service that is in several runs counts in the first only. Runs
 // over different ports are not mixed where ports are compared: Figure 5 is made from those over the
 // fewest ports, Figure 9 from those over the most. What needs every handshake tried (Figure 10,
-// Table 2) is made from the runs with --all-handshakes, and left out where there are none.
+// Tables 2 and 3) is made from the runs with --all-handshakes, and left out where there are none.
 func Write(out string, dirs []string) error {
 	d, err := load(dirs)
 	if err != nil {
@@ -195,6 +195,9 @@ func (d *data) figures() []figure {
 	}
 	if d.trials != nil {
 		figures = append(figures, figure10(fillMatrix(d.trials), note), table2(bestOrders(d.trials), note))
+		if options := compareOptions(d.trials); len(options) > 0 {
+			figures = append(figures, table3(options, note))
+		}
 	}
 	return figures
 }

@@ -27,7 +27,7 @@ var demoScans = []struct {
 	args []string
 }{
 	{"ports", []string{"--ports", "paper", "--sample", "10%", "--sample-by", "host", "--rate", "100000", "--timeout", "2s", "--all-handshakes",
-		"--handshakes", "wait,newlines,tls,http,dns,pptp,oracle,redis,postgres,mqtt,smb,rdp,mssql,mongodb,modbus,siemens,ipmi,memcached"}},
+		"--handshakes", "wait,newlines,tls,tls-legacy,http,http-options,dns,pptp,pptp-badcookie,oracle,redis,postgres,mqtt,smb,rdp,mssql,mongodb,modbus,siemens,ipmi,memcached"}},
 	{"all", []string{"--ports", "all", "--sample", "0.05%", "--rate", "150000", "--timeout", "2s"}},
 }
 
