@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
@@ -155,7 +156,7 @@ type Service struct {
 	Response  []byte // of the attempt that Label comes from; valid until the next call of the machine
 }
 
-// add takes one more attempt into account. The best evidence wins, then the earliest attempt.
+// add takes one more attempt into account. Of two labels the better wins, then the earlier attempt.
 func (s *Service) add(a *Attempt) {
 	if a.Number == 0 {
 		s.Service, s.First, s.Frame = a.Service, a.SYNACKTime, a.FirstFrame
@@ -165,7 +166,7 @@ func (s *Service) add(a *Attempt) {
 	s.End = a.End
 	switch {
 	case a.State == SendsData && s.State == SendsData:
-		if a.Verdict.Evidence > s.Evidence {
+		if s.yields(&a.Verdict) {
 			s.take(a)
 		}
 	case a.State >= AcksData:
@@ -181,6 +182,19 @@ func (s *Service) add(a *Attempt) {
 	case s.State != Shunned:
 		s.take(a)
 	}
+}
+
+// yields reports whether another attempt's label is better: by the rule that handshake.Classify
+// has for several matches, the more specific of two that are likely or certain, and otherwise that
+// with the better evidence.
+func (s *Service) yields(to *handshake.Verdict) bool {
+	if s.Evidence < handshake.Likely || to.Evidence < handshake.Likely {
+		return to.Evidence > s.Evidence
+	}
+	position := func(name string) int {
+		return slices.IndexFunc(handshake.Table(), func(p *handshake.Protocol) bool { return p.Name == name })
+	}
+	return position(to.Label) < position(s.Label)
 }
 
 // hungUp reports whether the server ended the connection right after the handshake, and sent
