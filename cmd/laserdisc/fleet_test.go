@@ -383,22 +383,42 @@ func (s *fleetService) judge(r *fleetResult) (faults []string) {
 	return faults
 }
 
+// absentFile is where make test finds what TestFleet did not run: go test hides what passing tests say.
+const absentFile = "../../out/absent.txt"
+
+// absent says what is not run, and why.
+func absent(t *testing.T, format string, args ...any) {
+	t.Logf(format, args...)
+	if err := os.MkdirAll(filepath.Dir(absentFile), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(absentFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fmt.Fprintf(f, format+"\n", args...)
+}
+
 // TestFleet scans those servers of the fleet that are installed, with every handshake: each must be recognised, on its own
 // port and on others, and none by a wrong label.
 func TestFleet(t *testing.T) {
+	_ = os.Remove(absentFile) // what is absent now counts
 	if users, err := os.ReadFile("/proc/self/uid_map"); err != nil || !strings.Contains(string(users), "4294967295") {
-		t.Skip("the servers run as users of their own, which takes root")
+		absent(t, "TestFleet is skipped: the servers run as users of their own, which takes root")
+		t.SkipNow()
 	}
 	var fleet []fleetServer
 	for _, s := range readFleet(t) {
 		if names := s.missing(); len(names) > 0 {
-			t.Logf("absent: %s, for want of %s (make fleet installs what there is)", s.name, strings.Join(names, ", "))
+			absent(t, "absent: %s, for want of %s (make fleet installs what there is)", s.name, strings.Join(names, ", "))
 			continue
 		}
 		fleet = append(fleet, s)
 	}
 	if len(fleet) == 0 {
-		t.Skip("nothing of the fleet is installed: make fleet does that")
+		absent(t, "TestFleet is skipped: nothing of the fleet is installed; make fleet does that")
+		t.SkipNow()
 	}
 	w := newFleetWorld(t, fleet)
 	for i := range fleet {
@@ -414,7 +434,7 @@ func TestFleet(t *testing.T) {
 				t.Errorf("%s does not listen on %v: %s", s.name, not, text)
 			}
 			// A server that does not come up on this machine says nothing of the scanner.
-			t.Logf("absent: %s on %v, which does not listen: %s", s.name, not, text)
+			absent(t, "absent: %s on %v, which does not listen: %s", s.name, not, text)
 			s.services = slices.DeleteFunc(s.services, func(v fleetService) bool { return slices.Contains(not, v.at) })
 		}
 	}
