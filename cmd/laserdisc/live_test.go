@@ -142,7 +142,7 @@ func (c confusion) String() string {
 		if k[0] != k[1] {
 			mark = "  <-- differs"
 		}
-		fmt.Fprintf(&b, "%8d  %-36s %-36s%s\n", c[k], k[0], k[1], mark)
+		fmt.Fprintf(&b, "%8d  %-36s %s%s\n", c[k], k[0], k[1], mark)
 	}
 	return b.String()
 }
@@ -416,58 +416,4 @@ func TestLiveIPv6(t *testing.T) {
 		t.Errorf("%d mistaken of %d services", len(wrong), len(s.services))
 	}
 	countsAgree(t, s)
-}
-
-// Why a service does not acknowledge data, or does so for nothing: second looks and ephemeral
-// probes tell every defence of the paper's apart.
-func TestDefences(t *testing.T) {
-	network := newTestLab(t, 0)
-	dir := filepath.Join(t.TempDir(), "run")
-	laserdisc(t, "scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--ports", "paper", "--sample", "20%", "--sample-by", "host",
-		"--handshakes", "http,tls,wait,dns", "--rate", "50000", "--seed", "3", "--ephemeral-probes", "5", "--revisit", "60s", "--out", dir)
-	s := readRun(t, dir)
-	table := confusion{}
-	for _, target := range s.probed {
-		truth, ok := network.At(target)
-		if !ok {
-			continue
-		}
-		got := "no service"
-		if v, found := s.services[target]; found {
-			got = v.State.String()
-		}
-		table[[2]string{defence(truth, s.services[target]), got}]++
-	}
-	t.Logf("true, found:\n%s", table)
-	for pair, n := range table {
-		if pair[0] != pair[1] {
-			t.Errorf("%d of %s found to be %s", n, pair[0], pair[1])
-		}
-	}
-	for _, state := range []string{"zero_window", "dropped_handshake", "reset_after_handshake", "closed_after_handshake",
-		"no_data_ack", "dynamic_blocking", "shunned", "all_ports"} {
-		if table[[2]string{state, state}] < 10 {
-			t.Errorf("only %d of %s: too few to prove anything", table[[2]string{state, state}], state)
-		}
-	}
-}
-
-// defence is the state that a service of this truth is to be found in. What serves is in one of
-// two, by what was said to it, and TestLive's business.
-func defence(truth lab.Truth, found *session.Service) string {
-	switch truth.Behaviour {
-	case "never_acks":
-		return "no_data_ack"
-	case "shunning":
-		return "shunned"
-	case "serves":
-		if truth.Host == "acknowledging firewall" {
-			return "all_ports"
-		}
-		if found != nil && (found.State == session.AcksData || found.State == session.SendsData) {
-			return found.State.String()
-		}
-		return "a service"
-	}
-	return truth.Behaviour
 }

@@ -510,10 +510,15 @@ func (o *scanOptions) openLab(m *record.Manifest, start int64) (link.Link, error
 		return nil, err
 	}
 	m.Synthetic = o.lab
+	return labLink(network, m, start), nil
+}
+
+// labLink puts a scan before a network in memory.
+func labLink(network *lab.Network, m *record.Manifest, start int64) link.Link {
 	for _, a := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"} { // two, for --revisit
 		m.Sources = append(m.Sources, netip.MustParseAddr(a))
 	}
-	return link.NewMemory(network, start), nil
+	return link.NewMemory(network, start)
 }
 
 // newLab makes a network of a population: a file, or the name of a built-in one. A loss of 0 or
