@@ -90,13 +90,15 @@ func (v *Visit) UnmarshalText(text []byte) error {
 
 // Attempt is one connection attempt to one service: one row of the attempts table.
 // Times are nanoseconds since the Unix epoch, 0 for what did not happen.
+//
+// There is one for each service in flight: the order of its fields is one that leaves few gaps.
 type Attempt struct {
 	Service   netip.AddrPort
 	Number    int // from 0; of an ephemeral visit, which of the host's it is
 	Visit     Visit
+	State     State
 	Handshake *handshake.Protocol // what was said, or was to be said
 	Source    netip.AddrPort
-	State     State
 
 	SYNTime    int64 // of the first attempt: from the echoed TCP timestamp, so ±1 ms, and 0 without one
 	SYNACKTime int64
@@ -115,17 +117,17 @@ type Attempt struct {
 	SentBytes   int // length of the hello
 	AckedBytes  int // of the hello
 	FIN, RST    bool
-	ResetText   []byte // payload of the reset: some middleboxes say why
+	Truncated   bool // it sent more than Response holds
 	ICMP        packet.ICMP
+	ResetText   []byte     // payload of the reset: some middleboxes say why
 	Reporter    netip.Addr // of the ICMP error
 
 	Last       Last
 	FirstFrame uint64 // frame numbers of the first and last segment received
 	LastFrame  uint64
 
-	Response  []byte // what the server sent, reassembled from its first byte, up to Config.ResponseLimit
-	Truncated bool   // it sent more
-	Verdict   handshake.Verdict
+	Response []byte // what the server sent, reassembled from its first byte, up to Config.ResponseLimit
+	Verdict  handshake.Verdict
 }
 
 // Last is the last segment that came to an attempt, as other scanners' formats show it.

@@ -1,6 +1,9 @@
 package session
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // A firewall that acknowledges data on every port of a host makes services of nothing: 75 % of
 // what cannot be identified on unpopular ports is theirs (paper, section 3). Whether a host has
@@ -14,20 +17,16 @@ const maxEphemeralProbes = 64
 // probes, so that they differ from those of the port's own service.
 const ephemeralAttempt = 1 << 15
 
-// host is what is known of one.
-type host struct {
-	left     int       // probes that are not over
-	silent   bool      // a probe's data was not acknowledged: an honest host
-	waiting  []*flight // services of the host that wait for the verdict
-	ports    [maxEphemeralProbes]uint16
-	numPorts int
+// check is a host's, while it lasts.
+type check struct {
+	left    int       // probes that are not over
+	silent  bool      // a probe's data was not acknowledged: an honest host
+	waiting []*flight // services of the host that wait for the verdict
+	ports   []uint16  // tried
 }
 
 // allPorts reports whether the host is known to acknowledge data on every port.
-func (m *Machine) allPorts(a netip.Addr) bool {
-	h := m.hosts[a]
-	return h != nil && h.left == 0 && !h.silent
-}
+func (m *Machine) allPorts(a netip.Addr) bool { return m.verdicts[a.As16()] }
 
 // doubtful reports whether a service may be the work of such a firewall: it acknowledges data,
 // and has not said anything.
@@ -38,69 +37,59 @@ func (m *Machine) doubtful(v *flight) bool {
 // check has the service wait for the verdict on its host, or carries that out.
 func (m *Machine) check(v *flight) {
 	a := v.sum.Service.Addr()
-	h := m.hosts[a]
-	switch {
-	case h == nil:
-		h = &host{left: m.cfg.EphemeralProbes}
-		m.hosts[a] = h
-		m.timers.remove(v)
-		h.waiting = append(h.waiting, v)
-		for i := range m.cfg.EphemeralProbes {
-			m.probeEphemeral(h, a, i)
-		}
-	case h.left > 0:
-		m.timers.remove(v)
-		h.waiting = append(h.waiting, v)
-	default:
-		m.judged(h, v)
+	if _, known := m.verdicts[a.As16()]; known {
+		m.judged(v)
+		return
+	}
+	m.timers.remove(v)
+	c := m.checks[a]
+	if c != nil {
+		c.waiting = append(c.waiting, v)
+		return
+	}
+	c = &check{left: m.cfg.EphemeralProbes, waiting: []*flight{v}}
+	m.checks[a] = c
+	for i := range m.cfg.EphemeralProbes {
+		m.probeEphemeral(c, a, i)
 	}
 }
 
 // probeEphemeral tries the i-th random port of a host: another than those before.
-func (m *Machine) probeEphemeral(h *host, a netip.Addr, i int) {
+func (m *Machine) probeEphemeral(c *check, a netip.Addr, i int) {
 	port := m.id.ephemeral(a, i)
-	for h.tried(port) {
+	for slices.Contains(c.ports, port) {
 		port = 49152 | (port + 1)
 	}
-	h.ports[h.numPorts] = port
-	h.numPorts++
+	c.ports = append(c.ports, port)
 	v := m.newFlight(netip.AddrPortFrom(a, port))
 	m.probes[v.sum.Service] = v
 	m.connect(v, Ephemeral, i, m.cfg.speaking())
 }
 
-func (h *host) tried(port uint16) bool {
-	for _, p := range h.ports[:h.numPorts] {
-		if p == port {
-			return true
-		}
-	}
-	return false
-}
-
 // checked takes the end of an ephemeral probe into account. The last one is the verdict.
 func (m *Machine) checked(v *flight) {
-	h := m.hosts[v.sum.Service.Addr()]
-	h.left--
-	h.silent = h.silent || v.conn.State < AcksData
+	a := v.sum.Service.Addr()
+	c := m.checks[a]
+	c.left--
+	c.silent = c.silent || v.conn.State < AcksData
 	delete(m.probes, v.sum.Service)
 	m.retire(v)
-	if h.left > 0 {
+	if c.left > 0 {
 		return
 	}
-	waiting := h.waiting
-	h.waiting = nil
-	for _, w := range waiting {
-		m.judged(h, w)
+	m.verdicts[a.As16()] = !c.silent
+	delete(m.checks, a)
+	for _, w := range c.waiting {
+		m.judged(w)
 	}
 }
 
 // judged goes on with a service whose host has its verdict.
-func (m *Machine) judged(h *host, v *flight) {
-	if h.silent {
-		m.proceed(v)
+func (m *Machine) judged(v *flight) {
+	if m.allPorts(v.sum.Service.Addr()) {
+		v.sum.State = AllPorts
+		m.finish(v)
 		return
 	}
-	v.sum.State = AllPorts
-	m.finish(v)
+	m.proceed(v)
 }

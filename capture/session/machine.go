@@ -66,8 +66,9 @@ type Machine struct {
 	finished []finished // oldest first
 	spare    []*flight  // for reuse
 
-	hosts  map[netip.Addr]*host       // checked for an all-ports firewall, or being so
-	probes map[netip.AddrPort]*flight // of those that are being so, by target
+	checks   map[netip.Addr]*check      // of hosts for an all-ports firewall
+	probes   map[netip.AddrPort]*flight // of these checks, by target
+	verdicts map[[16]byte]bool          // by address, for the whole scan: whether the host has one
 
 	out     packet.Segment // being sent
 	options []byte
@@ -111,8 +112,9 @@ func New(cfg Config, sink Sink) (*Machine, error) {
 		id:       newIdentity(&cfg),
 		sink:     sink,
 		services: make(map[netip.AddrPort]*flight),
-		hosts:    make(map[netip.Addr]*host),
+		checks:   make(map[netip.Addr]*check),
 		probes:   make(map[netip.AddrPort]*flight),
+		verdicts: make(map[[16]byte]bool),
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"flag"
 	"net/netip"
 	"runtime"
 	"testing"
@@ -23,50 +24,109 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// A target costs nothing until it answers, and a service in flight less than 1 KiB.
-func TestMemory(t *testing.T) {
-	const targets, services = 1 << 20, 100_000
+var sweep = flag.Int("sweep", 20, "TestMemory probes 2^N targets")
+
+// memoryTest is a machine that is fed by hand.
+type memoryTest struct {
+	*testing.T
+	*Machine
+	sink nothing
+	now  int64
+	next netip.Addr
+}
+
+func newMemoryTest(t *testing.T, change func(*Config)) *memoryTest {
 	cfg := Defaults()
 	cfg.Sources = []netip.Addr{netip.MustParseAddr("198.18.0.1")}
 	var err error
 	if cfg.Handshakes, err = handshake.Parse("http,tls"); err != nil {
 		t.Fatal(err)
 	}
-	sink := &nothing{}
-	m, err := New(cfg, sink)
-	if err != nil {
+	if change != nil {
+		change(&cfg)
+	}
+	m := &memoryTest{T: t, next: netip.MustParseAddr("1.0.0.0")}
+	if m.Machine, err = New(cfg, &m.sink); err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+func (m *memoryTest) step(e Event) {
+	m.now++
+	e.Time = m.now
+	if err := m.Step(&e); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// probe probes the next address, and returns it.
+func (m *memoryTest) probe() netip.AddrPort {
+	to := netip.AddrPortFrom(m.next, 80)
+	m.next = m.next.Next()
+	m.step(Event{Target: to})
+	return to
+}
+
+var synOptions = packet.AppendSYNOptions(nil, 1460, 1, 1, 7)
+
+// connect has the next address accept, and returns it.
+func (m *memoryTest) connect() netip.AddrPort {
+	to := m.probe()
+	syn := m.sink.last
+	m.step(Event{Segment: &packet.Segment{
+		Src: to, Dst: syn.Src, Seq: 1, Ack: syn.Seq + 1, Flags: packet.SYN | packet.ACK, Window: 65160, TTL: 55, Options: synOptions,
+	}})
+	return to
+}
+
+// A target costs nothing until it answers, and a service in flight less than 1 KiB.
+func TestMemory(t *testing.T) {
+	m := newMemoryTest(t, nil)
 	before := heap()
-	a := netip.MustParseAddr("203.0.113.0")
-	for i := range targets {
-		if err := m.Step(&Event{Time: int64(i), Target: netip.AddrPortFrom(a, uint16(i))}); err != nil {
-			t.Fatal(err)
-		}
-		a = a.Next()
+	for range 1 << *sweep {
+		m.probe()
 	}
 	probed := heap()
+	t.Logf("2^%d targets probed: %d bytes more than before", *sweep, int64(probed)-int64(before))
 	if probed > before+64<<10 {
-		t.Errorf("%d probes that nobody answered hold %d bytes", targets, probed-before)
+		t.Errorf("%d probes that nobody answered hold %d bytes", 1<<*sweep, probed-before)
 	}
-	options := packet.AppendSYNOptions(nil, 1460, 1, 1, 7)
-	for i := range services {
-		to := netip.AddrPortFrom(a, 80)
-		if err := m.Step(&Event{Time: targets + int64(i), Target: to}); err != nil {
-			t.Fatal(err)
-		}
-		syn := sink.last
-		if err := m.Step(&Event{Time: targets + int64(i), Segment: &packet.Segment{
-			Src: to, Dst: syn.Src, Seq: 1, Ack: syn.Seq + 1, Flags: packet.SYN | packet.ACK, Window: 65160, TTL: 55, Options: options,
-		}}); err != nil {
-			t.Fatal(err)
-		}
-		a = a.Next()
+	const services = 100_000
+	for range services {
+		m.connect()
 	}
 	each := (heap() - probed) / services
 	t.Logf("%d services in flight, %d bytes each", m.InFlight(), each)
 	if m.InFlight() != services || each >= 1024 {
 		t.Errorf("%d services in flight, %d bytes each", m.InFlight(), each)
+	}
+	runtime.KeepAlive(m)
+}
+
+// What stays for the whole scan of a host that was checked for an all-ports firewall is the
+// verdict.
+func TestMemoryOfVerdicts(t *testing.T) {
+	m := newMemoryTest(t, func(c *Config) { c.EphemeralProbes = 5 })
+	before := heap()
+	const hosts = 1 << 17
+	for range hosts {
+		to := m.connect()
+		hello := m.sink.last
+		m.step(Event{Segment: &packet.Segment{Src: to, Dst: hello.Src, Seq: 2, Ack: hello.End(), Flags: packet.ACK, Window: 65160, TTL: 55}})
+		m.now += 20e6 // 50 a second: they come and go
+	}
+	for range 3 {
+		m.now += 200e9
+		m.step(Event{})
+	}
+	if len(m.verdicts) != hosts || m.InFlight() > 0 || len(m.services) > 0 || len(m.checks) > 0 || len(m.probes) > 0 {
+		t.Fatalf("%d verdicts, %d in flight, %d services, %d checks, %d probes", len(m.verdicts), m.InFlight(), len(m.services), len(m.checks), len(m.probes))
+	}
+	each := (heap() - before) / hosts
+	t.Logf("%d verdicts, %d bytes each", len(m.verdicts), each)
+	if each > 128 {
+		t.Errorf("a verdict takes %d bytes", each)
 	}
 	runtime.KeepAlive(m)
 }
