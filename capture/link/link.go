@@ -31,7 +31,7 @@ const (
 // Link is one end of a wire, with its clock. It is not safe for concurrent use.
 type Link interface {
 	// Now is the time in nanoseconds since the Unix epoch; on a memory link the
-	// virtual time, which moves only in Receive.
+	// virtual time, which moves in Receive, and in Send when the batch is full.
 	Now() int64
 
 	// Receive returns the next frame that arrived, waiting for it until the

@@ -205,3 +205,30 @@ func BenchmarkMemory(b *testing.B) {
 		}
 	}
 }
+
+// A sender that never flushes gets its answers while it sends, at a million frames a second.
+func TestMemoryFullBatch(t *testing.T) {
+	m := NewMemory(&script{}, start)
+	answers := 0
+	for range 10 * memoryBatch {
+		if err := m.Send(frameOf("a")); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			_, ok, err := m.Receive(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
+			answers++
+		}
+	}
+	if want := int64(10 * memoryBatch * memoryFrameTime); m.Now() != start+want {
+		t.Errorf("the clock is at %d ns, want %d", m.Now()-start, want)
+	}
+	if want := 2 * 9 * memoryBatch; answers != want { // those to the last batch are under way
+		t.Errorf("%d answers, want %d", answers, want)
+	}
+}
