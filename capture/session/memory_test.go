@@ -80,7 +80,8 @@ func (m *memoryTest) connect() netip.AddrPort {
 	return to
 }
 
-// A target costs nothing until it answers, and a service in flight less than 1 KiB.
+// A target costs nothing until it answers, a service in flight less than 1 KiB, and one that is
+// over a tenth of that, for a while.
 func TestMemory(t *testing.T) {
 	m := newMemoryTest(t, nil)
 	before := heap()
@@ -100,6 +101,14 @@ func TestMemory(t *testing.T) {
 	t.Logf("%d services in flight, %d bytes each", m.InFlight(), each)
 	if m.InFlight() != services || each >= 1024 {
 		t.Errorf("%d services in flight, %d bytes each", m.InFlight(), each)
+	}
+	m.now += linger / 2
+	m.step(Event{})
+	m.spare = nil // flights to be used again
+	each = (heap() - probed) / services
+	t.Logf("%d services remembered, %d bytes each", len(m.finished), each)
+	if m.InFlight() != 0 || len(m.finished) != services || each > 128 {
+		t.Errorf("%d services in flight, %d remembered, %d bytes each", m.InFlight(), len(m.finished), each)
 	}
 	runtime.KeepAlive(m)
 }
