@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/signal"
 
@@ -11,6 +12,7 @@ import (
 
 	"laserdisc/capture/lab"
 	"laserdisc/capture/link"
+	"laserdisc/capture/record"
 	"laserdisc/datasets"
 )
 
@@ -65,4 +67,52 @@ func writeTruth(path string, network *lab.Network) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	return network.WriteTruth(f, nil)
+}
+
+// openLab puts the scan before a simulated Internet in memory. Its time starts now, and then is
+// the simulation's.
+func (o *scanOptions) openLab(m *record.Manifest, start int64) (link.Link, error) {
+	network, err := newLab(o.lab, 1, o.loss)
+	if err != nil {
+		return nil, err
+	}
+	m.Synthetic = o.lab
+	return labLink(network, m, start), nil
+}
+
+// labLink puts a scan before a network in memory.
+func labLink(network *lab.Network, m *record.Manifest, start int64) link.Link {
+	for _, a := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"} { // two, for --revisit
+		m.Sources = append(m.Sources, netip.MustParseAddr(a))
+	}
+	return link.NewMemory(network, start)
+}
+
+// newLab makes a network of a population: a file, or the name of a built-in one. A loss of 0 or
+// more takes the place of the population's own.
+func newLab(name string, seed uint64, loss float64) (*lab.Network, error) {
+	p, err := loadPopulation(name)
+	if err != nil {
+		return nil, err
+	}
+	if loss >= 0 {
+		p.Network.Loss = loss
+		if err := p.Network.Check(); err != nil {
+			return nil, fmt.Errorf("--loss: %w", err)
+		}
+	}
+	return lab.New(p, seed), nil
+}
+
+func loadPopulation(name string) (*lab.Population, error) {
+	if text, err := datasets.Population(name); err == nil {
+		return lab.Parse(name, text)
+	} else if _, missing := os.Stat(name); missing != nil {
+		return nil, fmt.Errorf("%w; nor is there such a file", err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return lab.Parse(name, text)
 }

@@ -5,29 +5,18 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"net"
-	"net/netip"
 	"os"
 	"os/signal"
 	"reflect"
-	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"laserdisc/capture"
-	"laserdisc/capture/handshake"
-	"laserdisc/capture/lab"
-	"laserdisc/capture/link"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
@@ -323,29 +312,6 @@ func printTargets(w io.Writer, set *target.Set, limit uint64) error {
 	return b.Flush()
 }
 
-// status is where a scan tells how far it is: a terminal, a file.
-func (o *scanOptions) status(m *record.Manifest) (show func(capture.Status), closing func() error, err error) {
-	var shows []func(capture.Status)
-	closing = func() error { return nil }
-	if terminal(os.Stderr) {
-		shows = append(shows, newStatusLine(os.Stderr, m, o.cooldown).show)
-	}
-	if o.statusFile != "" {
-		f, err := os.OpenFile(o.statusFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-		if err != nil {
-			return nil, nil, fmt.Errorf("--status-file: %w", err)
-		}
-		lines := &statusFile{lines: json.NewEncoder(f), manifest: m}
-		shows = append(shows, lines.show)
-		closing = func() error { return errors.Join(lines.err, f.Close()) }
-	}
-	return func(s capture.Status) {
-		for _, show := range shows {
-			show(s)
-		}
-	}, closing, nil
-}
-
 // stopOnSignal makes the first Ctrl-C stop the probing and the second one everything.
 func stopOnSignal(s *capture.Scan, cancel func()) (release func()) {
 	stop := make(chan struct{})
@@ -363,227 +329,10 @@ func stopOnSignal(s *capture.Scan, cancel func()) (release func()) {
 	return func() { signal.Stop(signals); close(signals) }
 }
 
-// manifest says all that the scan does.
-func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
-	handshakes, err := handshake.Parse(o.handshakes)
-	if err != nil {
-		return nil, fmt.Errorf("--handshakes: %w", err)
-	}
-	ports, err := parseSourcePorts(o.sourcePort)
-	if err != nil {
-		return nil, err
-	}
-	if err := handshake.CheckContact(o.contact); err != nil {
-		return nil, fmt.Errorf("--contact: %w", err)
-	}
-	m := &record.Manifest{
-		Laserdisc: version, Revision: revision(), Go: runtime.Version(), GOARCH: runtime.GOARCH,
-		Synthetic: o.synthetic, Arguments: append([]string{"laserdisc"}, o.arguments...),
-		Seed: o.seed, CookieKey: capture.CookieKey(o.seed),
-		Probes: o.probes, MaxResults: o.maxResults, MaxRuntime: record.Duration(o.maxRuntime), Cooldown: record.Duration(o.cooldown),
-		AllHandshakes: o.session.All, Contact: o.contact, Push: o.session.Push, Adopt: o.from != "", Liveness: o.session.Liveness,
-		EphemeralProbes: o.session.EphemeralProbes, SkipAllPorts: o.session.SkipAllPorts, Revisit: record.Duration(o.session.Revisit),
-		Timeout: record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
-		RetransmitAfter: record.Duration(o.session.RetransmitAfter), Retransmits: o.session.Retransmits,
-		Gather: record.Duration(o.session.Gather), ResponseLimit: o.session.ResponseLimit,
-		Rate: o.rate, SourcePorts: ports,
-	}
-	for _, h := range handshakes {
-		m.Handshakes = append(m.Handshakes, h.Name)
-	}
-	if m.MaxTargets, err = o.limit(set); err != nil {
-		return nil, err
-	}
-	if set == nil {
-		return m, nil
-	}
-	if m.Targets, err = json.Marshal(o.targets); err != nil {
-		return nil, err
-	}
-	m.TargetDigest, m.TargetCount, m.Lists = set.Digest(), set.Len(), []record.ListDigest{}
-	for _, l := range set.Lists() {
-		m.Lists = append(m.Lists, record.ListDigest(l))
-	}
-	for _, e := range set.Excluded() {
-		m.Excluded = append(m.Excluded, record.Exclusion(e))
-	}
-	return m, nil
-}
-
-// limit is the number that --max-targets stands for; 0 is none.
-func (o *scanOptions) limit(set *target.Set) (uint64, error) {
-	share, isShare := strings.CutSuffix(o.maxTargets, "%")
-	switch {
-	case o.maxTargets == "":
-		return 0, nil
-	case isShare && set == nil:
-		return 0, fmt.Errorf("--max-targets %s: how many targets zmap has is not known; give a number", o.maxTargets)
-	case isShare:
-		percent, err := strconv.ParseFloat(share, 64)
-		if err != nil || !(percent > 0 && percent <= 100) {
-			return 0, fmt.Errorf("--max-targets %s: not a share above 0 %% and up to 100 %%", o.maxTargets)
-		}
-		return uint64(math.Ceil(float64(set.Len()) * percent / 100)), nil
-	}
-	n, err := strconv.ParseUint(o.maxTargets, 10, 64)
-	if err != nil || n == 0 {
-		return 0, fmt.Errorf("--max-targets %s: neither a number above 0 nor a share, such as 5%%", o.maxTargets)
-	}
-	return n, nil
-}
-
-func parseSourcePorts(text string) (r record.PortRange, err error) {
-	if _, err := fmt.Sscanf(text, "%d-%d", &r.First, &r.Last); err != nil || r.First == 0 || r.Last < r.First {
-		return r, fmt.Errorf("--source-port %q: want FIRST-LAST, as in 61000-65535", text)
-	}
-	return r, nil
-}
-
-// open opens the link and notes in the manifest where packets come from. Time has to have got past
-// that of a record that is gone on with.
-func (o *scanOptions) open(m *record.Manifest, set *target.Set, past int64) (link.Link, error) {
-	now := time.Now().UnixNano()
-	if o.lab != "" {
-		return o.openLab(m, max(now, past))
-	}
-	if now < past {
-		return nil, fmt.Errorf("%s ends at %v: this machine's clock is before that", o.out, time.Unix(0, past).UTC())
-	}
-	cfg := link.Config{Interface: o.device, Targets: []netip.Addr{anywhere}, FirstPort: m.SourcePorts.First, LastPort: m.SourcePorts.Last}
-	if set != nil {
-		cfg.Targets = examples(set)
-	}
-	var err error
-	if cfg.Sources, err = parseSources(o.sources); err != nil {
-		return nil, err
-	}
-	if o.gatewayMAC != "" {
-		mac, err := net.ParseMAC(o.gatewayMAC)
-		if err != nil {
-			return nil, fmt.Errorf("--gateway-mac: %w", err)
-		}
-		cfg.GatewayMAC = mac
-	}
-	wire, err := link.Open(cfg)
-	if err != nil {
-		return nil, err
-	}
-	m.Sources = cfg.Sources
-	info := wire.Info()
-	for _, a := range []netip.Addr{info.Source4, info.Source6} { // a family that has none given has the route's
-		if a.IsValid() && !slices.Contains(m.Sources, a) {
-			m.Sources = append(m.Sources, a)
-		}
-	}
-	return wire, nil
-}
-
-// anywhere stands for what ZMap scans, in the look-up of the route to it. Nothing is sent there.
-var anywhere = netip.MustParseAddr("1.1.1.1")
-
-// examples returns the first target of each address family, for the look-up of routes. It looks
-// at no more than a few thousand: a list that mixes families mixes them in that order too.
-func examples(set *target.Set) []netip.Addr {
-	var found [2]netip.Addr
-	targets := set.Iterate()
-	for range 4096 {
-		t, ok := targets.Next()
-		if !ok {
-			break
-		}
-		family := 0
-		if t.Addr().Is6() {
-			family = 1
-		}
-		if !found[family].IsValid() {
-			found[family] = t.Addr()
-		}
-	}
-	return slices.DeleteFunc(found[:], func(a netip.Addr) bool { return !a.IsValid() })
-}
-
-// openLab puts the scan before a simulated Internet in memory. Its time starts now, and then is
-// the simulation's.
-func (o *scanOptions) openLab(m *record.Manifest, start int64) (link.Link, error) {
-	network, err := newLab(o.lab, 1, o.loss)
-	if err != nil {
-		return nil, err
-	}
-	m.Synthetic = o.lab
-	return labLink(network, m, start), nil
-}
-
-// labLink puts a scan before a network in memory.
-func labLink(network *lab.Network, m *record.Manifest, start int64) link.Link {
-	for _, a := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"} { // two, for --revisit
-		m.Sources = append(m.Sources, netip.MustParseAddr(a))
-	}
-	return link.NewMemory(network, start)
-}
-
-// newLab makes a network of a population: a file, or the name of a built-in one. A loss of 0 or
-// more takes the place of the population's own.
-func newLab(name string, seed uint64, loss float64) (*lab.Network, error) {
-	p, err := loadPopulation(name)
-	if err != nil {
-		return nil, err
-	}
-	if loss >= 0 {
-		p.Network.Loss = loss
-		if err := p.Network.Check(); err != nil {
-			return nil, fmt.Errorf("--loss: %w", err)
-		}
-	}
-	return lab.New(p, seed), nil
-}
-
-func loadPopulation(name string) (*lab.Population, error) {
-	if text, err := datasets.Population(name); err == nil {
-		return lab.Parse(name, text)
-	} else if _, missing := os.Stat(name); missing != nil {
-		return nil, fmt.Errorf("%w; nor is there such a file", err)
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	return lab.Parse(name, text)
-}
-
-// summary tells how a scan went.
-func summary(w io.Writer, m *record.Manifest, dir string) {
-	var b strings.Builder
-	c := m.Counters
-	elapsed := m.End.Sub(m.Start)
-	targets := fmt.Sprintf("%d of %d targets probed", c.Launched, m.TargetCount)
-	if m.Adopt {
-		targets = fmt.Sprintf("%d SYN-ACKs of another scanner's taken up", c.Launched)
-	}
-	fmt.Fprintf(&b, "%s in %v; %d packets sent, %d received, %d dropped\n",
-		targets, elapsed.Round(time.Millisecond), c.Sent, c.Received, m.Drops.Kernel)
-	fmt.Fprintf(&b, "%d services answered (hit rate %.3f %%); seed %d\n", c.Services, percent(c.Services, c.Launched), m.Seed)
-	switch m.EndedBy {
-	case record.EndedTargets:
-	case record.EndedSignal:
-		b.WriteString("interrupted: not every target was probed\n")
-	default:
-		fmt.Fprintf(&b, "ended by --%s: not every target was probed\n", m.EndedBy)
-	}
-	fmt.Fprintf(&b, "record: %s\n", dir)
-	fmt.Fprint(w, b.String())
-}
-
 // note puts what is known of an entry into brackets.
 func note(text string) string {
 	if text == "" {
 		return ""
 	}
 	return " (" + text + ")"
-}
-
-func percent(part, whole uint64) float64 {
-	if whole == 0 {
-		return 0
-	}
-	return 100 * float64(part) / float64(whole)
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -116,4 +118,57 @@ func (f *statusFile) show(s capture.Status) {
 	if err := f.lines.Encode(l); f.err == nil {
 		f.err = err
 	}
+}
+
+// status is where a scan tells how far it is: a terminal, a file.
+func (o *scanOptions) status(m *record.Manifest) (show func(capture.Status), closing func() error, err error) {
+	var shows []func(capture.Status)
+	closing = func() error { return nil }
+	if terminal(os.Stderr) {
+		shows = append(shows, newStatusLine(os.Stderr, m, o.cooldown).show)
+	}
+	if o.statusFile != "" {
+		f, err := os.OpenFile(o.statusFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--status-file: %w", err)
+		}
+		lines := &statusFile{lines: json.NewEncoder(f), manifest: m}
+		shows = append(shows, lines.show)
+		closing = func() error { return errors.Join(lines.err, f.Close()) }
+	}
+	return func(s capture.Status) {
+		for _, show := range shows {
+			show(s)
+		}
+	}, closing, nil
+}
+
+// summary tells how a scan went.
+func summary(w io.Writer, m *record.Manifest, dir string) {
+	var b strings.Builder
+	c := m.Counters
+	elapsed := m.End.Sub(m.Start)
+	targets := fmt.Sprintf("%d of %d targets probed", c.Launched, m.TargetCount)
+	if m.Adopt {
+		targets = fmt.Sprintf("%d SYN-ACKs of another scanner's taken up", c.Launched)
+	}
+	fmt.Fprintf(&b, "%s in %v; %d packets sent, %d received, %d dropped\n",
+		targets, elapsed.Round(time.Millisecond), c.Sent, c.Received, m.Drops.Kernel)
+	fmt.Fprintf(&b, "%d services answered (hit rate %.3f %%); seed %d\n", c.Services, percent(c.Services, c.Launched), m.Seed)
+	switch m.EndedBy {
+	case record.EndedTargets:
+	case record.EndedSignal:
+		b.WriteString("interrupted: not every target was probed\n")
+	default:
+		fmt.Fprintf(&b, "ended by --%s: not every target was probed\n", m.EndedBy)
+	}
+	fmt.Fprintf(&b, "record: %s\n", dir)
+	fmt.Fprint(w, b.String())
+}
+
+func percent(part, whole uint64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
 }
