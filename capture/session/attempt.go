@@ -153,6 +153,7 @@ type Service struct {
 	End       int64  // of the last attempt
 	Window    uint16 // of the first SYN-ACK
 	TTL       uint8  // of the first SYN-ACK
+	Acked     bool   // data that was sent from Source was acknowledged
 	Layout    string // of the first SYN-ACK's options
 	Frame     uint64 // number of the first frame that came from it
 	Response  []byte // of the attempt that Label comes from; valid until the next call of the machine
@@ -230,7 +231,7 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 func (s *Service) take(a *Attempt) {
 	s.State, s.Handshake, s.Attempts, s.End = a.State, a.Handshake.Name, a.Number+1, a.End
 	s.Label, s.Evidence = a.Verdict.Label, a.Verdict.Evidence
-	s.Source, s.Last = a.Source, a.Last
+	s.Source, s.Last, s.Acked = a.Source, a.Last, a.AckedBytes > 0
 	s.Response = append(s.Response[:0], a.Response...)
 }
 

@@ -167,7 +167,7 @@ func lzrOf(s *session.Service, handshakes []string) *lzrLine {
 		Source: s.Service.Addr(), Port: s.Service.Port(), Dest: s.Source.Addr(), OwnPort: s.Source.Port(),
 		Seq: s.Last.Seq, Ack: s.Last.Ack, Window: s.Last.Window, TTL: s.Last.TTL,
 		ACK: f.Has(packet.ACK), SYN: f.Has(packet.SYN), RST: f.Has(packet.RST), FIN: f.Has(packet.FIN), PUSH: f.Has(packet.PSH),
-		ACKed: acked(s), Number: max(0, slices.Index(handshakes, s.Handshake)), Fingerprint: s.Label,
+		ACKed: s.Acked, Number: max(0, slices.Index(handshakes, s.Handshake)), Fingerprint: s.Label,
 		Timestamp: time.Unix(0, s.End).UTC(), Data: string(s.Response), Raw: s.Response,
 		Expected: "data", Firewall: s.State == session.AllPorts,
 	}
@@ -175,13 +175,6 @@ func lzrOf(s *session.Service, handshakes []string) *lzrLine {
 		l.Expected = "ack"
 	}
 	return l
-}
-
-// acked reports whether data that we sent was acknowledged. A service that answers a handshake
-// with something to say has had it.
-func acked(s *session.Service) bool {
-	p, ok := handshake.Lookup(s.Handshake)
-	return s.State >= session.DynamicBlocking && ok && p.Hello != nil
 }
 
 // printer writes services to w as they are found, in the format that the flags name; nil is none.
