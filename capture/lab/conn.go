@@ -111,6 +111,9 @@ func (n *Network) newConn(now int64, id tuple, s *packet.Segment, v service, fra
 	// RFC 6528: a keyed function of the connection plus a clock of 4 µs.
 	hi, lo := halves(id.client.Addr())
 	c.iss = uint32(n.key.draw(v.bits(forISN)^hi, lo<<16|uint64(id.client.Port()))) + uint32(now/4000)
+	if k.wraps {
+		c.iss |= 0xffffff00
+	}
 	c.una, c.nxt, c.top = c.iss, c.iss+1, c.iss+1
 	return c
 }

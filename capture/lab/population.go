@@ -29,7 +29,7 @@ type Population struct {
 	Prefixes []netip.Prefix `json:"prefixes"` // of addresses; hosts live in them
 	Density  float64        `json:"density"`  // share of the addresses that are hosts
 	Hosts    []HostClass    `json:"hosts"`
-	Stacks   Weights        `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal
+	Stacks   Weights        `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal, wrapping
 	Defences []Defence      `json:"defences"` // named mixes of what services do that do not acknowledge data
 	Mixes    []NamedMix     `json:"mixes,omitempty"`
 	Ports    []Port         `json:"ports"`

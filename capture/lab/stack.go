@@ -16,9 +16,10 @@ type stack struct {
 	timestamps bool
 	scaling    bool
 	scaleFirst bool // window scale comes before SACK and timestamps
+	wraps      bool // its sequence numbers pass 2^32 in its first 256 bytes
 }
 
-var stackNames = []string{"linux", "windows", "freebsd", "embedded", "minimal"}
+var stackNames = []string{"linux", "windows", "freebsd", "embedded", "minimal", "wrapping"}
 
 var stacks = []stack{
 	{ttl: 64, window: 65160, scale: 7, mss: 1460, sack: true, timestamps: true, scaling: true},
@@ -26,6 +27,7 @@ var stacks = []stack{
 	{ttl: 64, window: 65535, scale: 6, mss: 1460, sack: true, timestamps: true, scaling: true, scaleFirst: true},
 	{ttl: 255, window: 5840, mss: 1400},
 	{ttl: 64, window: 4096},
+	{ttl: 64, window: 65160, scale: 7, mss: 1460, sack: true, timestamps: true, scaling: true, wraps: true},
 }
 
 // stack is the host's; hops is how far it is away.
