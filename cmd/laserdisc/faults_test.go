@@ -142,7 +142,7 @@ type progress struct {
 	acked     int    // of it
 	got       int    // bytes from the server, without a gap
 	connected bool
-	over      bool // we have reset
+	over      bool // one has reset
 	irs       uint32
 	end       int         // where a FIN is
 	early     map[int]int // segments: where they begin and end
@@ -168,15 +168,12 @@ func (f *flow) each(visit func(s *packet.Segment, sent bool, p *progress)) (p pr
 		}
 		switch at := int(int32(s.Seq - first)); {
 		case p.over:
-		case sent && s.Flags.Has(packet.RST):
-			p.over = true
-		case sent:
-			if at == len(p.said) {
-				p.said = append(p.said, s.Payload...)
-			}
-		default:
+		case !sent:
 			p.receive(s, int(int32(s.Ack-first)))
+		case at == len(p.said):
+			p.said = append(p.said, s.Payload...)
 		}
+		p.over = p.over || s.Flags.Has(packet.RST)
 	}
 	return p
 }
@@ -787,21 +784,25 @@ func scanWire(t *testing.T) (w wireScan) {
 	}
 	defer serveOn(context.Background(), far, w.network)() // others take their turns on the wire
 	dir := filepath.Join(t.TempDir(), "run")
-	cmd := exec.Command(laserdiscBinary(t), append([]string{"scan", "198.18.0.0/21", "--open", labPrefix, "--ports", "80,443,8443", "--handshakes", "tls,http", "--seed", "7", "--rate", "4000",
+	cmd := exec.Command(laserdiscBinary(t), append([]string{"scan", "198.18.0.0/21", "--open", labPrefix, "--ports", "80,443,8443", "--handshakes", "tls,http", "--seed", "7", "--rate", "3000",
 		"--timeout", "1500ms", "--cooldown", "2s", "--out", dir}, wrappingTargets...)...)
 	var output bytes.Buffer
 	cmd.Stderr = &output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(900 * time.Millisecond) // of 1.5 s of probing
-	signal := func(s unix.Signal) time.Time {
-		if err := cmd.Process.Signal(s); err != nil {
-			t.Fatal(err)
-		}
-		return time.Now()
+	for begun := false; !begun; time.Sleep(10 * time.Millisecond) {
+		info, err := os.Stat(filepath.Join(dir, "services.jsonl"))
+		begun = err == nil && info.Size() > 0 // after a second, of two of probing
 	}
-	w.stopped = signal(unix.SIGSTOP)
+	signal := func(s unix.Signal) {
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatalf("%v\n%s", err, output.String())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	signal(unix.SIGSTOP)
+	w.stopped = time.Now()
 	time.Sleep(150 * time.Millisecond)
 	for name, most := range map[string]*int{"VmPeak": &w.virtual, "VmHWM": &w.resident} {
 		if _, err := fmt.Sscanf(statusOf(t, cmd.Process.Pid)[0][name], "%d kB", most); err != nil {
