@@ -143,7 +143,7 @@ func TestServicesRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, got, same); d != "" {
+	if d := cmp.Diff(want, got, same, cmpopts.IgnoreUnexported(session.Service{})); d != "" {
 		t.Error(d)
 	}
 }

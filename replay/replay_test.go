@@ -65,7 +65,10 @@ func scan(t testing.TB, p *lab.Population, seed uint64, lag time.Duration, targe
 	m := manifest(seed)
 	m.AllHandshakes = random.IntN(2) == 0
 	if random.IntN(2) == 0 {
-		m.EphemeralProbes, m.Revisit = 3, record.Duration(10*time.Second)
+		m.EphemeralProbes = 3
+	}
+	if random.IntN(2) == 0 {
+		m.Revisit = record.Duration(10 * time.Second)
 	}
 	s := capture.Scan{
 		Dir: dir, Manifest: m, Targets: &l, Cooldown: 8 * time.Second,

@@ -42,6 +42,21 @@ type fact struct{ Name, Value string }
 
 // facts are what a reader of the figures needs to know of a run; all the rest is in its manifest.
 func facts(m *record.Manifest) []fact {
+	handshakes := strings.Join(m.Handshakes, ", ")
+	if m.AllHandshakes {
+		handshakes += " (each tried on every service)"
+	}
+	count := func(n uint64) string { return thousands(int(n)) }
+	if m.Observed != nil {
+		return []fact{
+			{"Capture", m.Observed.Path + ", SHA-256 " + abbreviate(m.Observed.SHA256)},
+			{"laserdisc", strings.TrimSpace(m.Laserdisc + " " + m.Revision)},
+			{"First packet", m.Start.UTC().Format(time.RFC3339)},
+			{"Spans", m.End.Sub(m.Start).Round(time.Millisecond).String()},
+			{"Handshakes", handshakes},
+			{"Services", count(m.Counters.Services)},
+		}
+	}
 	list := []fact{
 		{"Command", strings.Join(m.Arguments, " ")},
 		{"laserdisc", strings.TrimSpace(m.Laserdisc + " " + m.Revision)},
@@ -60,11 +75,6 @@ func facts(m *record.Manifest) []fact {
 	if m.Rate > 0 {
 		rate = thousands(int(m.Rate)) + " packets per second"
 	}
-	handshakes := strings.Join(m.Handshakes, ", ")
-	if m.AllHandshakes {
-		handshakes += " (each tried on every service)"
-	}
-	count := func(n uint64) string { return thousands(int(n)) }
 	c := m.Counters
 	add("Targets", count(m.TargetCount)+" services, specification "+abbreviate(m.TargetDigest))
 	add("Seed", strconv.FormatUint(m.Seed, 10))

@@ -1,8 +1,8 @@
 package handshake
 
 import (
+	"fmt"
 	"net/netip"
-	"strconv"
 )
 
 var sip = Protocol{
@@ -18,7 +18,7 @@ var sip = Protocol{
 
 // sipHello is a request with the fields that RFC 3261, section 8.1.1, demands. Branches begin with z9hG4bK, section 8.1.1.7.
 func sipHello(b []byte, to netip.AddrPort, nonce uint64) []byte {
-	uri, id := "sip:"+to.String(), strconv.FormatUint(nonce, 16)
+	uri, id := "sip:"+to.String(), fmt.Sprintf("%016x", nonce)
 	b = append(b, "OPTIONS "+uri+" SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK"+id+"\r\nMax-Forwards: 70\r\n"...)
 	b = append(b, "From: <sip:laserdisc@127.0.0.1>;tag="+id+"\r\nTo: <"+uri+">\r\nCall-ID: "+id+"@127.0.0.1\r\nCSeq: 1 OPTIONS\r\n"...)
 	return append(b, "User-Agent: "+UserAgent+"\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n"...)

@@ -34,6 +34,8 @@ type Manifest struct {
 	Interrupted bool      `json:"interrupted"`  // whether a signal or an error stopped the scan before its end
 	EndedBy     string    `json:"ended_by"`     // what ended the probing, one of the Ended constants; empty until then
 
+	Observed *Observed `json:"observed,omitempty"` // the capture that was read, if it is not a scan of laserdisc's own
+
 	Arguments []string `json:"arguments"`   // the command line, program name included
 	Seed      uint64   `json:"seed,string"` // decimal, quoted: JSON numbers lose digits above 2^53
 	CookieKey Key      `json:"cookie_key"`
@@ -82,6 +84,12 @@ type ListDigest struct {
 	Path    string `json:"path"`
 	SHA256  string `json:"sha256"`  // of the file's bytes, hexadecimal
 	Entries uint64 `json:"entries"` // prefixes, addresses or services in it
+}
+
+// Observed identifies a capture that something else made.
+type Observed struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
 }
 
 // Exclusion counts the services that one entry kept out, before sampling and sharding.

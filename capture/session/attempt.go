@@ -157,27 +157,34 @@ type Service struct {
 	Layout    string // of the first SYN-ACK's options
 	Frame     uint64 // number of the first frame that came from it
 	Response  []byte // of the attempt that Label comes from; valid until the next call of the machine
+
+	hangsUp bool // at once, on whoever connects and says nothing
 }
 
-// add takes one more attempt into account. Of two labels the better wins, then the earlier attempt.
+// add takes one more attempt into account, from the same source as those before. Of two labels the
+// better wins, then the earlier attempt.
 func (s *Service) add(a *Attempt) {
-	if a.Number == 0 {
+	s.Attempts, s.End = a.Number+1, a.End
+	if s.State < AcksData && s.hangsUpOn(a) {
+		return
+	}
+	s.hangsUp = s.hangsUp || a.SentBytes == 0 && a.hungUp()
+	first := s.First == 0
+	if first {
 		s.Service, s.First, s.Frame = a.Service, a.SYNACKTime, a.FirstFrame
 		s.Window, s.TTL, s.Layout = a.Window, a.SYNACKTTL, a.Layout
 	}
-	s.Attempts = a.Number + 1
-	s.End = a.End
 	switch {
 	case a.State == SendsData && s.State == SendsData:
 		if s.yields(&a.Verdict) {
 			s.take(a)
 		}
 	case a.State >= AcksData:
-		if a.State > s.State || a.Number == 0 {
+		if a.State > s.State {
 			s.take(a)
 		}
 	case s.State >= AcksData: // it is a service, whatever this attempt met
-	case a.Number > 0 && !a.State.Connected():
+	case !first && !a.State.Connected():
 		s.State, s.Handshake = Shunned, a.Handshake.Name
 	case s.State == Silent && a.State == DroppedHandshake:
 		// The handshake is completed without data, so it is the data that is lost.
@@ -200,6 +207,12 @@ func (s *Service) yields(to *handshake.Verdict) bool {
 	return position(to.Label) < position(s.Label)
 }
 
+// hangsUpOn reports whether an attempt's data was acknowledged only to be hung up on, as whoever
+// says nothing is too: that is the doing of the service's TCP.
+func (s *Service) hangsUpOn(a *Attempt) bool {
+	return s.hangsUp && a.State == AcksData && a.hungUp()
+}
+
 // hungUp reports whether the server ended the connection right after the handshake, and sent
 // nothing.
 func (a *Attempt) hungUp() bool {
@@ -213,7 +226,7 @@ const promptly = 1e9
 // second look from the same source came to, which did not either, and then one from a fresh
 // source. The label is what the fresh one found.
 func (s *Service) revisited(again State, fresh *Attempt) {
-	served := fresh.State >= AcksData
+	served := fresh.State >= AcksData && !s.hangsUpOn(fresh)
 	if served {
 		s.take(fresh)
 	}
@@ -221,6 +234,7 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 	switch {
 	case !again.Connected() && fresh.State.Connected():
 		s.State = Shunned
+	case served && again == ZeroWindow && fresh.Window == 0: // for every source: who speaks nevertheless is heard
 	case served:
 		s.State = DynamicBlocking
 	case !again.Connected():

@@ -39,11 +39,14 @@ const (
 	maxParts     = 100
 )
 
+// defaultTimeout is how long a scan waits for an answer.
+const defaultTimeout = 5 * time.Second
+
 // Defaults are the paper's and LZR's values where they give one.
 func Defaults() Config {
 	return Config{
 		SourcePorts:     PortRange{First: 61000, Last: 65535},
-		Timeout:         5 * time.Second,
+		Timeout:         defaultTimeout,
 		Wait:            5 * time.Second,
 		RetransmitAfter: time.Second,
 		Retransmits:     1,

@@ -85,7 +85,6 @@ type flight struct {
 	expires   int64 // when to give the attempt up
 	latest    int64 // the last moment to which more data may move expires
 	remaining int   // retransmissions left
-	hangsUp   bool  // at once, on whoever connects and says nothing
 	over      bool  // the attempt is, and the service waits for what is next
 	visiting  bool  // for its second look
 	again     State // what that from the same source came to
@@ -257,7 +256,7 @@ func (m *Machine) newFlight(service netip.AddrPort) *flight {
 	if n := len(m.spare); n > 0 {
 		v, m.spare = m.spare[n-1], m.spare[:n-1]
 	}
-	v.sum, v.hangsUp = Service{Service: service, Response: v.sum.Response[:0]}, false
+	v.sum = Service{Service: service, Response: v.sum.Response[:0]}
 	return v
 }
 
@@ -418,15 +417,11 @@ func (m *Machine) close(v *flight) {
 	case m.err != nil:
 	case v.conn.Visit == Ephemeral:
 		m.checked(v)
-	case v.conn.Visit == Again && v.conn.State >= AcksData: // what we met before was the network's doing
-		v.sum.take(&v.conn.Attempt)
+	case v.conn.Visit == Fresh, v.conn.Visit == Again && v.sum.State >= AcksData: // what we met before was the network's doing
 		m.finish(v)
 	case v.conn.Visit == Again:
 		v.again = v.conn.State
 		m.connect(v, Fresh, v.conn.Number+1, m.cfg.speaking())
-	case v.conn.Visit == Fresh:
-		v.sum.revisited(v.again, &v.conn.Attempt)
-		m.finish(v)
 	case m.doubtful(v):
 		m.check(v)
 	default:
@@ -469,14 +464,11 @@ func (m *Machine) finishAttempt(v *flight) {
 	if len(a.Response) > 0 {
 		handshake.Classify(&a.Verdict, m.helloOf(v), a.Response)
 	}
-	switch {
-	case a.Visit != First:
-	case v.hangsUp && a.State == AcksData && v.sum.State < AcksData && a.hungUp():
-		// It hangs up on everybody. That what we said was acknowledged is its TCP's doing.
-		v.sum.Attempts, v.sum.End = a.Number+1, a.End
-	default:
+	switch a.Visit {
+	case First, Again:
 		v.sum.add(a)
-		v.hangsUp = v.hangsUp || a.Handshake.Hello == nil && a.hungUp()
+	case Fresh:
+		v.sum.revisited(v.again, a)
 	}
 	m.report(m.sink.Attempt(a))
 }

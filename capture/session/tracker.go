@@ -47,7 +47,7 @@ func (t *tracker) sent(s *packet.Segment) {
 	case s.Flags.Has(packet.SYN):
 		t.Retransmits++
 	case packet.Before(t.sendNext, end):
-		t.SentBytes += len(s.Payload)
+		t.SentBytes += min(len(s.Payload), int(end-t.sendNext)) // some of it may have been sent before
 		t.sendNext = end
 	case len(s.Payload) > 0:
 		t.Retransmits++
@@ -142,7 +142,10 @@ func (t *tracker) established(s *packet.Segment) {
 // acknowledgement counts as one: the server's TCP had the data.
 func (t *tracker) acknowledge(s *packet.Segment) {
 	acked := int(s.Ack - t.iss - 1)
-	if acked <= t.AckedBytes || acked > int(t.sendNext-t.iss-1) {
+	if acked > int(t.sendNext-t.iss-1) {
+		return
+	}
+	if acked = min(acked, t.SentBytes); acked <= t.AckedBytes { // what is more is a FIN
 		return
 	}
 	if t.AckedBytes == 0 {

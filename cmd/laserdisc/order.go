@@ -48,7 +48,7 @@ func printOrder(w io.Writer, dir, list string) error {
 		return err
 	}
 	if !m.AllHandshakes {
-		return fmt.Errorf("%s: the scan stopped at the first handshake that brought data: an order needs one with --all-handshakes", dir)
+		return fmt.Errorf("%s: not every service was tried with every handshake, as a scan with --all-handshakes does: an order needs one", dir)
 	}
 	trials := analysis.NewTrials(m.Handshakes)
 	if err := eachAttempt(dir, trials.Add); err != nil {

@@ -20,12 +20,16 @@ func replayCommand() *cobra.Command {
 	var out string
 	var workers int
 	cmd := &cobra.Command{
-		Use:   "replay RUN --out DIR",
+		Use:   "replay RUN|CAPTURE --out DIR",
 		Short: "Play a recorded run back, compare every packet, write attempts.parquet and services.parquet",
 		Long: `Play a recorded run back: the record's events go through the scan's own loop, and every packet
 that it sends is compared with the recorded one. Prints how many packets and services there were,
 the digest of the result, and "identical" or the first difference; a difference is exit code 1.
-A record that was cut off is played back as far as it goes.`,
+A record that was cut off is played back as far as it goes.
+
+A CAPTURE is a pcap or pcapng file, of both directions, that something else made (ZMap and LZR,
+ZGrab, whatever tcpdump saw). There is nothing to compare with: states and labels are told from the
+packets as they stand.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return playBack(cmd.OutOrStdout(), args[0], out, workers)
@@ -39,7 +43,16 @@ A record that was cut off is played back as far as it goes.`,
 
 // playBack replays dir, writes its tables to out, and tells how it went.
 func playBack(w io.Writer, dir, out string, workers int) error {
-	result, err := replay.Run(dir, workers)
+	capture, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	var result *replay.Result
+	if capture.IsDir() {
+		result, err = replay.Run(dir, workers)
+	} else {
+		result, err = observe(dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -49,6 +62,13 @@ func playBack(w io.Writer, dir, out string, workers int) error {
 	}
 	fmt.Fprintf(w, "%d packets, %d services, %d attempts\n", result.Packets, len(result.Services), len(result.Attempts))
 	fmt.Fprintf(w, "digest %s\n", digest)
+	if result.Manifest.Observed != nil {
+		fmt.Fprintln(w, "observed: there is no scan to play back")
+		if result.Truncated != nil {
+			fmt.Fprintf(w, "as far as the capture goes: %v\n", result.Truncated)
+		}
+		return nil
+	}
 	if result.Difference != nil {
 		return verdictError{result.Difference}
 	}
@@ -61,6 +81,16 @@ func playBack(w io.Writer, dir, out string, workers int) error {
 	}
 	fmt.Fprintln(w, "identical")
 	return nil
+}
+
+// observe reads a capture that something else made.
+func observe(path string) (*replay.Result, error) {
+	result, err := replay.Observe(path)
+	if err != nil {
+		return nil, err
+	}
+	result.Manifest.Laserdisc, result.Manifest.Revision = version, revision()
+	return result, nil
 }
 
 // writeTables writes both tables and the manifest, and returns one digest over all rows.

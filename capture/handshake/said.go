@@ -1,0 +1,45 @@
+package handshake
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// Other stands for what somebody else's client said that is no Hello of the table's, and for a connection that was over
+// before it said anything.
+var Other = &Protocol{Name: "other", First: "what another client said"}
+
+// Said tells whose first bytes a client sent to a target: those of a Hello, whatever its nonce; of any HTTP GET or TLS
+// client hello, for these name their client; or else Other's. Nothing at all is wait's.
+func Said(said []byte, to netip.AddrPort) *Protocol {
+	if len(said) == 0 {
+		return &wait
+	}
+	for _, p := range table {
+		if p.Hello != nil && saysHello(p, said, to) {
+			return p
+		}
+	}
+	switch {
+	case bytes.HasPrefix(said, []byte("GET ")) && bytes.Contains(said, []byte(" HTTP/1.")):
+		return &http
+	case len(said) > 5 && said[0] == 22 && said[1] == 3 && said[5] == 1: // RFC 8446, sections 5.1 and 4
+		return &tls
+	}
+	return Other
+}
+
+// saysHello compares what does not depend on the nonce.
+func saysHello(p *Protocol, said []byte, to netip.AddrPort) bool {
+	hello := p.Hello(nil, to, 0)
+	if len(hello) != len(said) {
+		return false
+	}
+	other, third := p.Hello(nil, to, 1<<64-1), p.Hello(nil, to, 0x5a5a5a5a5a5a5a5a)
+	for i, b := range hello {
+		if b != said[i] && b == other[i] && b == third[i] {
+			return false
+		}
+	}
+	return true
+}

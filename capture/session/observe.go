@@ -1,0 +1,187 @@
+package session
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/packet"
+)
+
+// Observer tells what the connections of other clients came to, from the packets of both
+// directions as a capture has them. It sends nothing, and does not know what the client had in
+// mind: it is the tracker alone, and the rules by which attempts make a service.
+//
+// Who sends a SYN is a client. A connection that began before the capture is left out, but for
+// one whose SYN-ACK is there. Attempts at a service are numbered in the order of their SYNs; those
+// from another address than the first one's are Fresh.
+type Observer struct {
+	limit    int
+	services map[netip.AddrPort][]*conversation // in the order of their SYNs
+	latest   map[pair]*conversation
+
+	asked map[pair]question // SYNs to what nothing is known of
+	asks  []pair            // the same, oldest first
+}
+
+type pair struct{ service, client netip.AddrPort }
+
+// question is a SYN that nothing has come back to.
+type question struct {
+	seq  uint32
+	time int64
+}
+
+// unanswered is how long a SYN is remembered, in nanoseconds: no host takes longer to answer.
+const unanswered = 60e9
+
+// conversation is one connection of a client's.
+type conversation struct {
+	tracker
+	said    []byte // by the client, before the service said anything
+	saidAt  int64
+	leaving bool // the client has sent its FIN
+	over    bool
+}
+
+// NewObserver returns an observer that keeps so many bytes of a response.
+func NewObserver(responseLimit int) *Observer {
+	return &Observer{
+		limit:    responseLimit,
+		services: make(map[netip.AddrPort][]*conversation),
+		latest:   make(map[pair]*conversation),
+		asked:    make(map[pair]question),
+	}
+}
+
+// Observe takes the capture's next segment.
+func (o *Observer) Observe(s *packet.Segment) {
+	if s.ICMP == 0 && s.Flags&(packet.SYN|packet.ACK) == packet.SYN {
+		o.ask(s)
+	} else if c := o.latest[pair{s.Src, s.Dst}]; c != nil {
+		c.answered(s)
+	} else if c := o.latest[pair{s.Dst, s.Src}]; c != nil {
+		c.says(s)
+	} else {
+		o.answer(s)
+	}
+}
+
+// ask takes a SYN. One to a target that nothing is known of is remembered for a while only.
+func (o *Observer) ask(s *packet.Segment) {
+	p := pair{s.Dst, s.Src}
+	if c := o.latest[p]; c != nil && c.iss == s.Seq {
+		c.says(s)
+		return
+	}
+	if o.services[s.Dst] != nil {
+		o.begin(p).says(s)
+		return
+	}
+	for len(o.asks) > 0 && o.asked[o.asks[0]].time < s.Time-unanswered {
+		delete(o.asked, o.asks[0])
+		o.asks = o.asks[1:]
+	}
+	q, again := o.asked[p]
+	if !again {
+		o.asks = append(o.asks, p)
+	}
+	if !again || q.seq != s.Seq {
+		o.asked[p] = question{s.Seq, s.Time}
+	}
+}
+
+// answer takes a segment of no conversation that is known: it may begin one.
+func (o *Observer) answer(s *packet.Segment) {
+	p := pair{s.Src, s.Dst}
+	q, asked := o.asked[p]
+	accepts := s.ICMP == 0 && s.Flags.Has(packet.SYN)
+	refuses := asked && (s.ICMP != 0 && s.Seq == q.seq || s.ICMP == 0 && s.Flags.Has(packet.RST) && s.Ack == q.seq+1)
+	if !accepts && !refuses {
+		return
+	}
+	c := o.begin(p)
+	c.iss = s.Ack - 1
+	if s.ICMP != 0 {
+		c.iss = s.Seq
+	}
+	c.sendNext = c.iss + 1
+	if asked && c.iss == q.seq {
+		c.SYNTime = q.time
+	}
+	c.answered(s)
+}
+
+func (o *Observer) begin(p pair) *conversation {
+	c := &conversation{tracker: tracker{limit: o.limit, Attempt: Attempt{Service: p.service, Source: p.client}}}
+	o.services[p.service] = append(o.services[p.service], c)
+	o.latest[p] = c
+	return c
+}
+
+// says takes a segment of the client's.
+func (c *conversation) says(s *packet.Segment) {
+	if c.over {
+		return
+	}
+	if c.DataTime == 0 && s.Seq == c.sendNext && len(c.said) < handshake.MaxHello {
+		if len(c.said) == 0 {
+			c.saidAt = s.Time
+		}
+		c.said = append(c.said, s.Payload...)
+	}
+	c.End, c.over = s.Time, s.Flags.Has(packet.RST)
+	c.leaving = c.leaving || s.Flags.Has(packet.FIN)
+	c.sent(s)
+}
+
+// answered takes a segment of the service's.
+func (c *conversation) answered(s *packet.Segment) {
+	if c.over {
+		return
+	}
+	kept := *s
+	unheard := len(c.said) > 0 && c.AckedBytes == 0 && s.Time-c.saidAt > int64(defaultTimeout)
+	if c.leaving || unheard { // it agrees to end, or gives up much later than a scan would
+		kept.Flags &^= packet.FIN | packet.RST
+	}
+	if c.FIN { // it has ended the connection already, and refuses what is said to it
+		kept.Flags &^= packet.RST
+	}
+	c.received(&kept)
+	c.End, c.over = s.Time, c.RST || c.ICMP != 0 && !c.connected
+}
+
+// Results are all attempts, and the services that they make, sorted as a playback's.
+func (o *Observer) Results() (attempts []*Attempt, services []*Service) {
+	for _, at := range slices.SortedFunc(maps.Keys(o.services), netip.AddrPort.Compare) {
+		var sum Service
+		var again State // what the last attempt from the first source came to
+		for i, c := range o.services[at] {
+			a := &c.Attempt
+			a.Number, a.State, a.Handshake = i, c.state(), handshake.Other
+			if c.connected {
+				a.Handshake = handshake.Said(c.said, at)
+			}
+			if len(a.Response) > 0 {
+				handshake.Classify(&a.Verdict, c.said, a.Response)
+			}
+			if a.Source.Addr() != o.services[at][0].Source.Addr() {
+				a.Visit = Fresh
+			}
+			switch {
+			case a.Visit == First || !sum.State.Connected():
+				sum.add(a)
+				again = a.State
+			case sum.State < AllPorts:
+				sum.revisited(again, a)
+			}
+			attempts = append(attempts, a)
+		}
+		if sum.State.Connected() {
+			services = append(services, &sum)
+		}
+	}
+	return attempts, services
+}

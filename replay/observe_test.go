@@ -1,0 +1,115 @@
+package replay_test
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"laserdisc/capture/session"
+	"laserdisc/replay"
+)
+
+// What a lossy scan's packets show to somebody who was not there is what the scan found: each
+// service, its state, its label, what it said.
+func TestObservedAgrees(t *testing.T) {
+	p := lossy(t)
+	services, states := 0, map[session.State]int{}
+	for seed := range uint64(300) {
+		dir := scan(t, p, seed, []time.Duration{0, 5 * time.Millisecond, 400 * time.Millisecond}[seed%3], 40)
+		played := play(t, dir, 1)
+		if played.Manifest.EphemeralProbes > 0 {
+			continue // nobody else can know which attempts those were
+		}
+		observed, err := replay.Observe(filepath.Join(dir, "packets.pcapng"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[netip.AddrPort]*session.Service{}
+		for _, s := range observed.Services {
+			found[s.Service] = s
+		}
+		for _, s := range played.Services {
+			if want, got := facts(s), facts(found[s.Service]); want != got {
+				t.Errorf("seed %d: %v: played back %s\nobserved %s", seed, s.Service, want, got)
+			}
+			delete(found, s.Service)
+			services++
+			states[s.State]++
+		}
+		for at, s := range found {
+			t.Errorf("seed %d: %v: only observed: %s", seed, at, facts(s))
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d services: %v", services, states)
+	if services < 1000 || len(states) < 9 {
+		t.Error("too few to prove anything")
+	}
+}
+
+// facts are what packets alone tell of a service.
+func facts(s *session.Service) string {
+	if s == nil {
+		return "nothing"
+	}
+	said := s.Handshake // or what was to be said
+	if s.State < session.AcksData {
+		said = ""
+	}
+	return fmt.Sprintf("%v %q %v %s of %d attempts, from %v, window %d ttl %d %s, frame %d, first %d: %q",
+		s.State, s.Label, s.Evidence, said, s.Attempts, s.Source, s.Window, s.TTL, s.Layout, s.Frame, s.First, s.Response)
+}
+
+// A capture that no scanner of ours made: the kernel's TCP and another scanner against real
+// servers behind real firewalls, whose mechanisms are known (testdata/README.md).
+func TestObserveForeignCapture(t *testing.T) {
+	r, err := replay.Observe("testdata/behaviours.pcap.zst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type finding struct{ state, label string }
+	found := map[string]finding{}
+	for _, a := range r.Attempts {
+		if !a.State.Connected() {
+			found[a.Service.String()] = finding{state: a.State.String()}
+		}
+	}
+	for _, s := range r.Services {
+		found[s.Service.String()] = finding{s.State.String(), s.Label}
+	}
+	text, err := os.ReadFile("testdata/behaviours.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := map[[2]string]int{}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")[1:]
+	for _, line := range lines {
+		columns := strings.Split(line, "\t")
+		want, got := finding{columns[1], columns[2]}, found[columns[0]]
+		if got == (finding{}) {
+			got.state = "no_answer" // a SYN that nothing comes back to is no attempt of its own
+		}
+		if want != got {
+			t.Errorf("%s (%s) is %v, found %v", columns[0], columns[3], want, got)
+		}
+		table[[2]string{want.state, got.state}]++
+		delete(found, columns[0])
+	}
+	for at, f := range found {
+		t.Errorf("%s is not listed: %v", at, f)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(table), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		t.Logf("%4d  %-24s found %s", table[k], k[0], k[1])
+	}
+	if len(lines) < 50 || r.Packets != 4882 || r.Manifest.AllHandshakes || r.Manifest.Observed == nil {
+		t.Errorf("%d lines, %d packets, manifest %+v", len(lines), r.Packets, r.Manifest)
+	}
+}
