@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
@@ -179,6 +181,7 @@ func lzrOf(s *session.Service, handshakes []string) *lzrLine {
 
 // printer writes services to w as they are found, in the format that the flags name; nil is none.
 func (o *scanOptions) printer(w io.Writer, m *record.Manifest) (func(*session.Service) error, error) {
+	w = reader{w, o.out}
 	switch {
 	case o.format != "" && o.feedZGrab:
 		return nil, errors.New("--format and --feed-zgrab both write to standard output: choose one")
@@ -199,6 +202,21 @@ func (o *scanOptions) printer(w io.Writer, m *record.Manifest) (func(*session.Se
 		return nil, errors.New("--only-data is about what --format writes: give that too")
 	}
 	return nil, nil
+}
+
+// reader is who reads the services that a scan writes.
+type reader struct {
+	io.Writer
+	record string
+}
+
+// Write implements io.Writer. What was found before the reader left is not lost.
+func (r reader) Write(b []byte) (int, error) {
+	n, err := r.Writer.Write(b)
+	if errors.Is(err, unix.EPIPE) {
+		err = fmt.Errorf("who read the services has left: %w; the record up to here is in %s", err, r.record)
+	}
+	return n, err
 }
 
 // feedZGrab writes what `zgrab2 multiple` reads: ip, domain, tag, port. What was not identified
