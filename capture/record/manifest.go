@@ -42,7 +42,7 @@ type Manifest struct {
 
 	Targets      json.RawMessage `json:"targets,omitempty"` // target.Spec
 	TargetDigest string          `json:"target_digest"`     // SHA-256 of the specification, hexadecimal
-	TargetCount  uint64          `json:"target_count"`      // services to probe
+	TargetCount  uint64          `json:"target_count"`      // services to probe, those on the block list included
 	Lists        []ListDigest    `json:"lists,omitempty"`   // files the targets were read from
 	Excluded     []Exclusion     `json:"excluded,omitempty"`
 
