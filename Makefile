@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench duckdb clean fleet corpus accuracy tshark
+.PHONY: build setup demo test check bench duckdb clean fleet peers corpus accuracy tshark
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -43,6 +43,10 @@ clean:
 fleet: setup build ## Debian's own servers, each scanned with every handshake; their record goes into out/fleet
 	.ci/fleet
 	$(GO) test $(TAGS) -timeout 12m -count 1 -v -run 'TestFleet$$' ./cmd/laserdisc -fleet $(CURDIR)/out/fleet
+
+peers: setup build ## beside LZR and ZGrab2, which Debian does not have: LZR=path ZGRAB2=path; make fleet first
+	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestZGrabReads|TestLZRFindsTheSame' -bench LZR -benchtime 1x ./cmd/laserdisc \
+	  -zgrab2 '$(abspath $(ZGRAB2))' -lzr '$(abspath $(LZR))'
 
 # What each service of a corpus speaks, and what it was labelled: FILE=responses.jsonl
 FILE ?= $(firstword $(wildcard ../shared/fleet/responses.jsonl) capture/handshake/testdata/fleet.jsonl)
