@@ -186,7 +186,7 @@ func (s *Service) add(a *Attempt) {
 	case s.State >= AcksData: // it is a service, whatever this attempt met
 	case !first && !a.State.Connected():
 		s.State, s.Handshake = Shunned, a.Handshake.Name
-	case s.State == Silent && a.State == DroppedHandshake:
+	case (s.State == Silent || s.State == NoDataAck) && a.State == DroppedHandshake:
 		// The handshake is completed without data, so it is the data that is lost.
 		s.State, s.Handshake = NoDataAck, a.Handshake.Name
 	case s.State != Shunned:

@@ -294,7 +294,7 @@ func (m *Machine) connect(v *flight, visit Visit, number int, say *handshake.Pro
 }
 
 // connected goes on after the SYN-ACK: the hello travels in the ACK itself, without PSH, which
-// finds most hosts (paper, section 5).
+// finds most hosts (paper, section 5). A window that is closed may open later.
 func (m *Machine) connected(v *flight) {
 	v.remaining = m.cfg.Retransmits
 	switch {
@@ -302,7 +302,7 @@ func (m *Machine) connected(v *flight) {
 		m.greet(v)
 	case m.cfg.Liveness:
 		m.sendACK(v)
-		m.schedule(v, Never, m.now+int64(m.cfg.Timeout))
+		m.schedule(v, m.retransmission(v), m.now+int64(m.cfg.Timeout))
 	default:
 		m.close(v)
 	}
@@ -337,10 +337,10 @@ func (m *Machine) step(v *flight, s *packet.Segment) {
 		m.connected(v)
 	case t.RST, t.FIN:
 		m.close(v)
-	case !opened && t.opened:
-		m.greet(v)
 	case t.receiveNext != next:
 		m.moreData(v)
+	case !opened && t.opened:
+		m.connected(v)
 	case s.Flags.Has(packet.SYN), len(s.Payload) > 0:
 		m.sendACK(v) // it has not seen our acknowledgement
 	case t.SentBytes > 0 && t.AckedBytes == t.SentBytes && v.nextSend != Never:
@@ -383,11 +383,14 @@ func (m *Machine) expire(v *flight) {
 		return
 	}
 	v.remaining--
-	if v.conn.connected {
-		m.sendHello(v, packet.PSH|packet.ACK)
-	} else {
+	switch {
+	case !v.conn.connected:
 		m.sendSYN(v.sum.Service, v.end)
 		v.conn.sent(&m.out)
+	case !v.conn.opened:
+		m.probeWindow(v)
+	default:
+		m.sendHello(v, packet.PSH|packet.ACK)
 	}
 	m.schedule(v, m.retransmission(v), v.expires)
 }
@@ -460,7 +463,8 @@ func (m *Machine) retire(v *flight) {
 // finishAttempt takes the attempt into account and reports it.
 func (m *Machine) finishAttempt(v *flight) {
 	a := &v.conn.Attempt
-	a.State, a.End = v.conn.state(), m.now
+	a.End = m.now
+	a.State = v.conn.state()
 	if len(a.Response) > 0 {
 		handshake.Classify(&a.Verdict, m.helloOf(v), a.Response)
 	}

@@ -29,7 +29,7 @@ import (
 //	+0    = attempt 0 wait silent
 //	+0    = service sends_data pop3
 //	+9    nothing                sent or found, in that time
-//	with ephemeral=2 revisit=30s sources=2 push adopt liveness
+//	with ephemeral=2 revisit=30s sources=2 push adopt liveness timeout=3s wait=2s
 //
 // "with", before "handshakes", sets what is not the default.
 // Sequence numbers are relative to each side's first. "#N" before "<" addresses the N-th
@@ -157,6 +157,10 @@ func configure(cfg *Config, with string) (err error) {
 			cfg.Push = true
 		case "adopt":
 			cfg.Adopt = true
+		case "timeout":
+			cfg.Timeout, err = time.ParseDuration(value)
+		case "wait":
+			cfg.Wait, err = time.ParseDuration(value)
 		case "liveness":
 			cfg.Liveness, cfg.Retransmits, cfg.RetransmitAfter, cfg.Timeout = true, 8, 200*time.Millisecond, 102200*time.Millisecond
 		default:

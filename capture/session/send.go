@@ -37,6 +37,10 @@ func (m *Machine) sendHello(v *flight, flags packet.Flags) {
 
 func (m *Machine) sendACK(v *flight) { m.sendSegment(v, v.conn.sendNext, packet.ACK, nil) }
 
+// probeWindow asks whether a closed window has opened, with a number from before it, which has to be answered
+// (RFC 9293, sections 3.8.6.1 and 3.10.7.4).
+func (m *Machine) probeWindow(v *flight) { m.sendSegment(v, v.conn.sendNext-1, packet.ACK, nil) }
+
 func (m *Machine) sendSegment(v *flight, seq uint32, flags packet.Flags, payload []byte) {
 	m.out = packet.Segment{
 		Src: v.end.source, Dst: v.sum.Service, Seq: seq, Ack: v.conn.receiveNext,

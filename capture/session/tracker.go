@@ -22,11 +22,12 @@ type tracker struct {
 	irs, receiveNext uint32 // theirs: initial, next expected
 	connected        bool   // a SYN-ACK came
 	opened           bool   // a window above zero came
+	hasFIN           bool
 	timestamp        uint32 // their latest TCP timestamp
+	finAt            uint32 // sequence number of the FIN
+	repeated         uint32 // milliseconds from the SYN-ACK to the latest that came again
 
-	held   []piece // segments past receiveNext
-	hasFIN bool
-	finAt  uint32 // sequence number of the FIN
+	held []piece // segments past receiveNext
 }
 
 // piece is a segment that arrived before its turn.
@@ -81,6 +82,7 @@ func (t *tracker) received(s *packet.Segment) {
 		}
 		if s.Time-t.SYNACKTime >= duplicateSYNACK {
 			t.SYNACKs++
+			t.repeated = uint32((s.Time - t.SYNACKTime) / 1e6)
 		}
 	default:
 		if !t.inWindow(s.Seq) {
@@ -217,12 +219,16 @@ func (t *tracker) state() State {
 		return ResetAfterHandshake
 	case t.FIN:
 		return ClosedAfterHandshake
-	case t.SYNACKs > 2 || t.SYNACKs == 2 && t.SentBytes > 0:
-		// One repetition may be a lost acknowledgement, which is made good at once;
-		// it counts only where data went unacknowledged as well.
+	case t.SYNACKs > 2 || t.SYNACKs == 2 && !t.settled():
 		return DroppedHandshake
 	case t.SentBytes == 0:
 		return Silent
 	}
 	return NoDataAck
+}
+
+// settled reports whether a server that repeated its SYN-ACK once has our acknowledgement of that: the next repetition,
+// due after twice the time (RFC 6298, section 5.5), is late by half as much again.
+func (t *tracker) settled() bool {
+	return (t.End-t.SYNACKTime)/1e6 >= int64(t.repeated)*7/2
 }
