@@ -64,21 +64,29 @@ chmod 644 *
 echo ready
 exec sleep infinity`
 
-// nearNamespace lays the wire to the servers, and then scans.
+// nearNamespace lays the wire to the servers, and then runs a command.
 const nearNamespace = `set -e
 ip link add fl-near type veth peer name fl-far netns $FAR
 raise() {
 	in=$1 name=$2
 	$in ethtool -K $name tx off tso off gso off gro off >/dev/null
-	$in ip address add $3 dev $name
-	$in ip address add $4 dev $name nodad
+	shift 2
+	for a; do $in ip address add $a dev $name nodad; done
 	$in ip link set $name up
 }
-raise env fl-near 198.18.0.1/24 2001:2:0:f::1/64
+raise env fl-near 198.18.0.1/24 198.18.0.2/24 2001:2:0:f::1/64
 raise "nsenter --target $FAR --net" fl-far 198.18.0.254/24 2001:2:0:f::fe/64
 ip route add 198.18.0.0/15 via 198.18.0.254
 ip route add 2001:2::/48 via 2001:2:0:f::fe
 exec "$@"`
+
+// near is a command in a namespace of its own, with a wire to that of the servers' process or thread.
+func near(far int, args ...string) *exec.Cmd {
+	cmd := exec.Command("sh", append([]string{"-c", nearNamespace, "near"}, args...)...)
+	cmd.Env = append(os.Environ(), "FAR="+strconv.Itoa(far))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
 
 // fleetServer is a script and what its first lines say.
 type fleetServer struct {
@@ -294,11 +302,8 @@ func scanFleet(t *testing.T, w *fleetWorld, fleet []fleetServer) (tables string)
 	if err := os.WriteFile(targets, []byte(list.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", nearNamespace, "near",
-		"laserdisc", "scan", targets, "--out", run, "--open", "198.18.0.0/15", "--open", "2001:2::/48",
+	cmd := near(w.process, "laserdisc", "scan", targets, "--out", run, "--open", "198.18.0.0/15", "--open", "2001:2::/48",
 		"--handshakes", "all", "--all-handshakes", "--timeout", "2s", "--wait", "4s", "--rate", "2000", "--seed", "1")
-	cmd.Env = append(os.Environ(), "FAR="+strconv.Itoa(w.process))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("scan: %v\n%s", err, text)
 	}
@@ -400,11 +405,17 @@ func absent(t *testing.T, format string, args ...any) {
 	fmt.Fprintf(f, format+"\n", args...)
 }
 
+// root reports whether this is a real root, not one of a namespace.
+func root() bool {
+	users, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Contains(string(users), "4294967295")
+}
+
 // TestFleet scans those servers of the fleet that are installed, with every handshake: each must be recognised, on its own
 // port and on others, and none by a wrong label.
 func TestFleet(t *testing.T) {
 	_ = os.Remove(absentFile) // what is absent now counts
-	if users, err := os.ReadFile("/proc/self/uid_map"); err != nil || !strings.Contains(string(users), "4294967295") {
+	if !root() {
 		absent(t, "TestFleet is skipped: the servers run as users of their own, which takes root")
 		t.SkipNow()
 	}
