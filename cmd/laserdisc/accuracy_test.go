@@ -50,6 +50,7 @@ func TestCorpus(t *testing.T) {
 
 // TestLabAccuracy judges labels by the simulated population: a sample of its hosts, every handshake, no loss.
 func TestLabAccuracy(t *testing.T) {
+	t.Parallel()
 	run := filepath.Join(t.TempDir(), "run")
 	laserdisc(t, "scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--loss", "0", "--seed", "1",
 		"--ports", "paper", "--sample", "3%", "--sample-by", "host", "--rate", "0", "--all-handshakes", "--handshakes", "all", "--out", run)

@@ -20,6 +20,7 @@ import (
 // probes tell all of the paper's defences apart. Without loss they make no mistake; with it, each
 // mistake comes with the packets that were lost.
 func TestDefences(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		loss float64
@@ -113,6 +114,7 @@ func (s scanned) defence(network *lab.Network, target netip.AddrPort, truth lab.
 // Five ephemeral probes remove the hosts whose firewall acknowledges data on every port, and no
 // other, however many of its ephemeral ports are open.
 func TestAllPortsFirewalls(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		loss  float64

@@ -45,6 +45,7 @@ func sameFindings(t *testing.T, want, got map[netip.AddrPort]found) {
 // A scan killed at any moment, even twice, goes on: its record plays back, and it finds the same
 // services as one that was not killed.
 func TestResumeAnywhere(t *testing.T) {
+	t.Parallel()
 	args := []string{"scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--ports", "paper",
 		"--sample", "0.5%", "--rate", "2000", "--seed", "9"}
 	whole := filepath.Join(t.TempDir(), "whole")

@@ -32,6 +32,7 @@ var tsharkFile = flag.String("pcap", "", "packets for TestTshark, instead of a s
 // TestTshark compares labels with the protocol that tshark gives each TCP stream: of a recorded scan of the lab, every
 // handshake on every service, or of the file of -pcap.
 func TestTshark(t *testing.T) {
+	t.Parallel()
 	if *tsharkFile != "" {
 		agreement(t, readStreams(t, *tsharkFile))
 		return
