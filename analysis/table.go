@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"io"
 	"net/netip"
-	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -193,21 +191,4 @@ func parseAddr(s string) (netip.Addr, error) {
 		return netip.Addr{}, nil
 	}
 	return netip.ParseAddr(s)
-}
-
-// Describe writes both tables as Markdown: each column's name, type and meaning.
-func Describe(w io.Writer) error {
-	var b strings.Builder
-	describe(&b, &attempts)
-	b.WriteByte('\n')
-	describe(&b, &services)
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func describe[R any](b *strings.Builder, t *table[R]) {
-	fmt.Fprintf(b, "### %s.parquet\n%s\n\n| column | type | meaning |\n| --- | --- | --- |\n", t.name, t.doc)
-	for _, c := range t.columns {
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", c.name, c.kind, c.doc)
-	}
 }

@@ -406,18 +406,6 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-func TestDescribe(t *testing.T) {
-	var b strings.Builder
-	if err := Describe(&b); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"### attempts.parquet", "| `matches` | list<utf8> | every", "| `syn_time` | timestamp[ns] UTC, nullable |", "### services.parquet"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("no %q in\n%s", want, b.String())
-		}
-	}
-}
-
 func BenchmarkWrite(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "attempts.parquet")
 	rows := many(200_000)
