@@ -22,7 +22,7 @@ var attempts = table[attempt]{
 			"from another), `ephemeral` (whether the host acknowledges data on a random port; `attempt` then counts those)",
 			func(a *attempt) string { return a.Visit.String() },
 			func(a *attempt, s string) error { return a.Visit.UnmarshalText([]byte(s)) }),
-		name("handshake", "what was said, or was to be said",
+		name("handshake", "what was said, or was to be said; `other`: by a client that is not laserdisc, and none of its handshakes",
 			func(a *attempt) string { return a.Handshake.Name },
 			func(a *attempt, s string) error { a.Handshake = handshakeNamed(s); return nil }),
 		address("source_addr", "address that the attempt came from", source),
