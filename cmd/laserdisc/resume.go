@@ -42,7 +42,8 @@ func resume(cmd *cobra.Command, dir string) error {
 type remaining struct {
 	again []netip.AddrPort
 	rest  *target.Iterator
-	done  map[netip.AddrPort]bool // some of the rest may have answered before it was probed
+	done  map[netip.AddrPort]bool // some of the rest, by a scan that was resumed before
+	begun *uint64                 // targets, those that are done included
 }
 
 // Next implements capture.Targets.
@@ -57,6 +58,7 @@ func (r *remaining) Next() (netip.AddrPort, bool) {
 		if !ok || !r.done[t] {
 			return t, ok
 		}
+		*r.begun++
 	}
 }
 
@@ -109,7 +111,9 @@ func (o *scanOptions) takeUp(s *capture.Scan, set *target.Set, h history) error 
 			again = append(again, t)
 		}
 	}
-	s.Targets = &remaining{again: again, rest: after(set, h.recent), done: done}
+	rest, begun := after(set, h.recent)
+	m.Counters.Launched = begun - uint64(len(again)) // which are begun once more
+	s.Targets = &remaining{again: again, rest: rest, done: done, begun: &m.Counters.Launched}
 	return nil
 }
 
@@ -154,24 +158,25 @@ func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end i
 	return targets, f.Time, nil
 }
 
-// after returns the targets past the furthest of those probed.
-func after(set *target.Set, probed []netip.AddrPort) *target.Iterator {
+// after returns the targets past the furthest of those probed, and how many come before.
+func after(set *target.Set, probed []netip.AddrPort) (rest *target.Iterator, before uint64) {
 	left := make(map[netip.AddrPort]bool, len(probed))
 	for _, t := range probed {
 		left[t] = true
 	}
 	it := set.Iterate()
-	var furthest uint64
+	var furthest, passed uint64
 	for len(left) > 0 {
 		t, ok := it.Next()
 		if !ok {
 			break
 		}
+		passed++
 		if left[t] {
 			delete(left, t)
-			furthest = it.Position()
+			furthest, before = it.Position(), passed
 		}
 	}
 	it.Seek(furthest)
-	return it
+	return it, before
 }

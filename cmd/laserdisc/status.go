@@ -157,8 +157,8 @@ func summary(w io.Writer, m *record.Manifest, dir string) {
 	fmt.Fprintf(&b, "%d services answered (hit rate %.3f %%); seed %d\n", c.Services, percent(c.Services, c.Launched), m.Seed)
 	switch m.EndedBy {
 	case record.EndedTargets:
-		if blocked := m.TargetCount - c.Launched; blocked > 0 && !m.Adopt {
-			fmt.Fprintf(&b, "%d are on the block list\n", blocked)
+		if len(m.Excluded) > 0 && c.Launched < m.TargetCount {
+			fmt.Fprintf(&b, "%d are on the block list\n", m.TargetCount-c.Launched)
 		}
 	case record.EndedSignal:
 		b.WriteString("interrupted: not every target was probed\n")
