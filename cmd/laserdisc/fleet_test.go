@@ -449,6 +449,11 @@ func TestFleet(t *testing.T) {
 			s.services = slices.DeleteFunc(s.services, func(v fleetService) bool { return slices.Contains(not, v.at) })
 		}
 	}
+	fleet = slices.DeleteFunc(fleet, func(s fleetServer) bool { return len(s.services) == 0 })
+	if len(fleet) == 0 {
+		absent(t, "TestFleet is skipped: no server of the fleet came up")
+		t.SkipNow()
+	}
 	results := readFleetResults(t, scanFleet(t, w, fleet), fleet)
 
 	var text strings.Builder
