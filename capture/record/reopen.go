@@ -40,9 +40,11 @@ func Reopen(dir string, m *Manifest, services []any) (*Writer, Continuation, err
 	for _, s := range services {
 		err = errors.Join(err, w.Service(s))
 	}
-	err = errors.Join(err, w.Flush(), os.Rename(lines.Name(), filepath.Join(dir, servicesFile)))
-	if err != nil {
-		return nil, Continuation{}, errors.Join(fmt.Errorf("record: %w", err), w.stop())
+	if err = errors.Join(err, w.Flush()); err == nil {
+		err = os.Rename(lines.Name(), filepath.Join(dir, servicesFile))
+	}
+	if err != nil { // the lines that there were stay
+		return nil, Continuation{}, errors.Join(err, w.stop(), os.Remove(lines.Name()))
 	}
 	return w, Continuation{Part: state.part + 1, Last: state.last}, nil
 }

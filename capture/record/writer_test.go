@@ -170,6 +170,28 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// What cannot be gone on with keeps the services that it has.
+func TestReopenFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	record(t, dir, testManifest(), testFrames())
+	want, err := os.ReadFile(filepath.Join(dir, servicesFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Reopen(dir, testManifest(), []any{"service", make(chan int)}); err == nil {
+		t.Fatal("a service that JSON has no words for")
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, servicesFile)); string(got) != string(want) {
+		t.Errorf("%q, %v; there was %q", got, err, want)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 3 {
+		t.Error(entries, err)
+	}
+	if got, _ := mustRead(t, dir); len(got) != len(testFrames()) {
+		t.Errorf("%d frames", len(got))
+	}
+}
+
 // TestFileSizeLimit fills a file up to a limit, in a process of its own, and
 // reads what is left: a prefix, and a manifest without an end.
 func TestFileSizeLimit(t *testing.T) {
