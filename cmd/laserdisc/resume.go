@@ -80,8 +80,16 @@ func (o *scanOptions) playHistory(set *target.Set) (h history, err error) {
 	if h.Difference != nil {
 		return h, verdictError{h.Difference}
 	}
+	if h.Truncated == nil && finished(o.resumed) {
+		return h, fmt.Errorf("%s: its scan has ended: nothing is left to go on with", o.out)
+	}
 	h.recent, h.last, err = recentSYNs(o.out, o.cooldown)
 	return h, err
+}
+
+// finished reports whether a scan ended by itself. Whoever goes on after --max-runtime wants as long again.
+func finished(m *record.Manifest) bool {
+	return m.EndedBy != "" && m.EndedBy != record.EndedMaxRuntime && !m.Interrupted
 }
 
 // takeUp makes the scan go on after its history.
