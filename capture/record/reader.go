@@ -78,13 +78,21 @@ func locate(path string) (string, *Manifest, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", nil, err
 	}
-	for _, name := range packetsFiles() {
-		file := filepath.Join(path, name)
-		if _, err := os.Stat(file); err == nil {
-			return file, manifest, nil
-		}
+	if file := Packets(path); file != "" {
+		return file, manifest, nil
 	}
 	return "", nil, fmt.Errorf("record: %s is not a run directory: it has no %s", path, packetsFile)
+}
+
+// Packets returns the file of packets in dir, or "" if dir holds no record.
+func Packets(dir string) string {
+	for _, name := range packetsFiles() {
+		file := filepath.Join(dir, name)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
 }
 
 // packetsFiles returns the names that the packets may have in a run directory.

@@ -34,6 +34,9 @@ func printAllPorts(w io.Writer, dir string) error {
 	if m.EphemeralProbes == 0 {
 		return fmt.Errorf("%s: the scan was made without --ephemeral-probes", dir)
 	}
+	if err := hasTables(dir); err != nil {
+		return err
+	}
 	acked := make(map[netip.Addr]int) // by host: how many of its probes were acknowledged before one was not
 	err = eachAttempt(dir, func(a *session.Attempt) error {
 		if a.Visit != session.Ephemeral {

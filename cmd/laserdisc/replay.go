@@ -47,6 +47,9 @@ func playBack(w io.Writer, dir, out string, workers int) error {
 	if err != nil {
 		return err
 	}
+	if other, err := os.Stat(out); err == nil && record.Packets(out) != "" && !os.SameFile(capture, other) {
+		return fmt.Errorf("%s holds another record, whose manifest.json the tables' would replace: name another directory", out)
+	}
 	var result *replay.Result
 	if capture.IsDir() {
 		result, err = replay.Run(dir, workers)

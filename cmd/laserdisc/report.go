@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laserdisc/capture/record"
 	"laserdisc/reports"
 )
 
@@ -20,8 +21,8 @@ func reportCommand() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, dir := range args {
-				if onlyRecord(dir) {
-					return fmt.Errorf("%s is a record without tables: laserdisc replay %s --out DIR makes them", dir, dir)
+				if err := hasTables(dir); err != nil {
+					return err
 				}
 			}
 			if err := reports.Write(out, args); err != nil {
@@ -36,9 +37,11 @@ func reportCommand() *cobra.Command {
 	return cmd
 }
 
-// onlyRecord tells whether dir is what scan wrote, and not what replay did.
-func onlyRecord(dir string) bool {
-	_, record := os.Stat(filepath.Join(dir, "packets.pcapng"))
-	_, tables := os.Stat(filepath.Join(dir, "services.parquet"))
-	return record == nil && errors.Is(tables, fs.ErrNotExist)
+// hasTables refuses what scan wrote, and replay did not.
+func hasTables(dir string) error {
+	_, err := os.Stat(filepath.Join(dir, "services.parquet"))
+	if errors.Is(err, fs.ErrNotExist) && record.Packets(dir) != "" {
+		return fmt.Errorf("%s is a record without tables: laserdisc replay %s --out DIR makes them", dir, dir)
+	}
+	return nil
 }
