@@ -46,7 +46,7 @@ type zmapLine struct {
 	OwnPort uint16     `json:"dport"`
 	Seq     *number    `json:"seqnum"`
 	Ack     *number    `json:"acknum"`
-	Window  uint16     `json:"window"`
+	Window  *uint16    `json:"window"`
 	TTL     uint8      `json:"ttl"`
 	Class   string     `json:"classification"`
 }
@@ -54,14 +54,14 @@ type zmapLine struct {
 // synack is the segment that ZMap saw. ok is false if it was no SYN-ACK.
 func (l *zmapLine) synack() (s packet.Segment, ok bool, err error) {
 	switch {
-	case !l.Source.IsValid() || !l.Dest.IsValid() || l.Port == 0 || l.OwnPort == 0 || l.Seq == nil || l.Ack == nil:
+	case !l.Source.IsValid() || !l.Dest.IsValid() || l.Port == 0 || l.OwnPort == 0 || l.Seq == nil || l.Ack == nil || l.Window == nil:
 		return s, false, errors.New("not all of saddr, daddr, sport, dport, seqnum, acknum, window are there: run zmap with -f saddr,daddr,sport,dport,seqnum,acknum,window")
 	case l.Source.Is4() != l.Dest.Is4() || l.Source.Zone() != "" || l.Source.Is4In6():
 		return s, false, fmt.Errorf("%v cannot answer %v", l.Source, l.Dest)
 	}
 	return packet.Segment{
 		Src: netip.AddrPortFrom(l.Source, l.Port), Dst: netip.AddrPortFrom(l.Dest, l.OwnPort),
-		Seq: uint32(*l.Seq), Ack: uint32(*l.Ack), Window: l.Window, TTL: l.TTL, Flags: packet.SYN | packet.ACK,
+		Seq: uint32(*l.Seq), Ack: uint32(*l.Ack), Window: *l.Window, TTL: l.TTL, Flags: packet.SYN | packet.ACK,
 	}, l.Class == "" || l.Class == "synack", nil
 }
 

@@ -151,6 +151,7 @@ func TestReadZMap(t *testing.T) {
 		{`"198.18.0.1"`, `"2001:db8::1"`, "cannot answer"},
 		{`"sport":80,`, ``, "-f saddr"},
 		{`"acknum":0,`, ``, "-f saddr"},
+		{`"window":0,`, ``, "-f saddr"},
 		{`4294967295`, `4294967296`, "32 bits"},
 		{`4294967295`, `-2147483649`, "32 bits"},
 		{`4294967295`, `"x"`, "32 bits"},
