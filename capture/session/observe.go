@@ -96,7 +96,7 @@ func (o *Observer) ask(s *packet.Segment) {
 func (o *Observer) answer(s *packet.Segment) {
 	p := pair{s.Src, s.Dst}
 	q, asked := o.asked[p]
-	accepts := s.ICMP == 0 && s.Flags.Has(packet.SYN)
+	accepts := s.ICMP == 0 && s.Flags.Has(packet.SYN) && (!asked || s.Ack == q.seq+1)
 	refuses := asked && (s.ICMP != 0 && s.Seq == q.seq || s.ICMP == 0 && s.Flags.Has(packet.RST) && s.Ack == q.seq+1)
 	if !accepts && !refuses {
 		return

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := play{T: t, iss: map[netip.AddrPort]uint32{}}
+			p := play{T: t, iss: map[netip.AddrPort]uint32{}, observer: NewObserver(64)}
 			for i, line := range strings.Split(string(text), "\n") {
 				line, _, _ = strings.Cut(line, "#!")
 				if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "# ") {
@@ -58,6 +59,7 @@ func TestScripts(t *testing.T) {
 			if err := p.quiet(); err != nil {
 				t.Errorf("%s: at the end: %v", file, err)
 			}
+			p.compare()
 		})
 	}
 }
@@ -80,12 +82,16 @@ type play struct {
 	conns   []connection
 	iss     map[netip.AddrPort]uint32 // by source
 	hello   int
+
+	observer *Observer // of the same packets
+	services []string
 }
 
 func (p *play) Send(s *packet.Segment) error {
 	c := *s
 	c.Options, c.Payload = append([]byte(nil), s.Options...), append([]byte(nil), s.Payload...)
 	p.sent = append(p.sent, c)
+	p.observer.Observe(&c)
 	return nil
 }
 
@@ -96,8 +102,24 @@ func (p *play) Attempt(a *Attempt) error {
 }
 
 func (p *play) Service(s *Service) error {
-	p.found = append(p.found, fmt.Sprintf("service %s %s", s.State, s.Label))
+	service := fmt.Sprintf("service %s %s", s.State, s.Label)
+	p.found, p.services = append(p.found, service), append(p.services, service)
 	return nil
+}
+
+// compare has the observer tell what the machine has found.
+func (p *play) compare() {
+	if p.machine.cfg.EphemeralProbes > 0 || p.machine.cfg.Adopt {
+		return // what only the scan knows
+	}
+	_, services := p.observer.Results()
+	var observed []string
+	for _, s := range services {
+		observed = append(observed, fmt.Sprintf("service %s %s", s.State, s.Label))
+	}
+	if !slices.Equal(observed, p.services) {
+		p.Errorf("observed %q, found %q", observed, p.services)
+	}
 }
 
 func (p *play) line(line string) error {
@@ -309,6 +331,7 @@ func (p *play) arrive(number int, text string) error {
 			return fmt.Errorf("the data has %d bytes", len(data))
 		}
 	}
+	p.observer.Observe(&s)
 	return p.machine.Step(&Event{Time: p.now, Segment: &s})
 }
 
