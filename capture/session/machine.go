@@ -343,8 +343,11 @@ func (m *Machine) step(v *flight, s *packet.Segment) {
 		m.connected(v)
 	case s.Flags.Has(packet.SYN), len(s.Payload) > 0:
 		m.sendACK(v) // it has not seen our acknowledgement
-	case t.SentBytes > 0 && t.AckedBytes == t.SentBytes && v.nextSend != Never:
-		m.schedule(v, Never, v.expires)
+		fallthrough
+	default:
+		if t.SentBytes > 0 && t.AckedBytes == t.SentBytes && v.nextSend != Never {
+			m.schedule(v, Never, v.expires)
+		}
 	}
 }
 
