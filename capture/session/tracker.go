@@ -4,7 +4,7 @@ import (
 	"laserdisc/capture/packet"
 )
 
-// A SYN-ACK that comes again sooner than this is the network's duplicate: a server waits longer
+// A SYN-ACK that comes sooner after another than this is the network's duplicate: a server waits longer
 // before it repeats one (RFC 6298, section 2: a second; the fastest stacks 0.5 s).
 const duplicateSYNACK = 300e6
 
@@ -80,9 +80,9 @@ func (t *tracker) received(s *packet.Segment) {
 		if s.Seq != t.irs {
 			return
 		}
-		if s.Time-t.SYNACKTime >= duplicateSYNACK {
+		if since := s.Time - t.SYNACKTime; since-int64(t.repeated)*1e6 >= duplicateSYNACK {
 			t.SYNACKs++
-			t.repeated = uint32((s.Time - t.SYNACKTime) / 1e6)
+			t.repeated = uint32(since / 1e6)
 		}
 	default:
 		if !t.inWindow(s.Seq) {
