@@ -64,6 +64,8 @@ func (t *tracker) received(s *packet.Segment) {
 			return
 		}
 		t.ICMP, t.Reporter = s.ICMP, s.Reporter
+	case s.Flags&(packet.ACK|packet.RST) == 0:
+		return
 	case !t.connected:
 		if !s.Flags.Has(packet.ACK) || s.Ack != t.iss+1 {
 			return
@@ -113,6 +115,7 @@ func (t *tracker) connect(s *packet.Segment) {
 	t.Window, t.SYNACKTTL = s.Window, s.TTL
 	t.Options, t.Layout = packet.ParseOptions(s.Options), packet.Layout(s.Options)
 	t.timestamp = t.Options.TSVal
+	t.text(s, s.Seq+1)
 }
 
 func (t *tracker) established(s *packet.Segment) {
@@ -127,13 +130,20 @@ func (t *tracker) established(s *packet.Segment) {
 	if o := packet.ParseOptions(s.Options); o.Timestamps {
 		t.timestamp = o.TSVal
 	}
-	if len(s.Payload) > 0 && t.DataTime == 0 {
+	t.text(s, s.Seq)
+}
+
+// text takes the segment's data, the first byte of which has the number seq, and its FIN. What ends before the next
+// expected byte is no data: a keep-alive may carry one (RFC 9293, section 3.8.4).
+func (t *tracker) text(s *packet.Segment, seq uint32) {
+	end := seq + uint32(len(s.Payload))
+	if len(s.Payload) > 0 && packet.Before(t.receiveNext, end) && t.DataTime == 0 {
 		t.DataTime, t.DataTTL = s.Time, s.TTL
 	}
 	if s.Flags.Has(packet.FIN) {
-		t.hasFIN, t.finAt = true, s.Seq+uint32(len(s.Payload))
+		t.hasFIN, t.finAt = true, end
 	}
-	t.reassemble(s.Seq, s.Payload)
+	t.reassemble(seq, s.Payload)
 	if t.hasFIN && t.receiveNext == t.finAt {
 		t.FIN = true
 		t.receiveNext++
