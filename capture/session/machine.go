@@ -226,9 +226,11 @@ func (m *Machine) answer(s *packet.Segment) {
 	if len(m.id.sources[family(s.Src.Addr())]) == 0 {
 		return
 	}
-	end := m.id.of(s.Src, 0, false)
+	end, echoed := m.id.of(s.Src, 0, false), packet.ParseOptions(s.Options)
+	elapsed := int64(m.clock(end)-echoed.TSEcr) * 1e6
 	if m.cfg.Adopt && s.Flags&(packet.SYN|packet.ACK) == packet.SYN|packet.ACK {
 		end.source, end.seq = s.Dst, s.Ack-1
+		end.clock += echoed.TSEcr - m.clock(end) // goes on: what is older would be dropped (RFC 7323, section 5.3)
 	}
 	mine := s.ICMP != 0 && s.Seq == end.seq ||
 		s.ICMP == 0 && s.Flags.Has(packet.ACK) && s.Flags&(packet.SYN|packet.RST) != 0 && s.Ack == end.seq+1
@@ -238,8 +240,8 @@ func (m *Machine) answer(s *packet.Segment) {
 	v := m.newFlight(s.Src)
 	m.begin(v, First, 0, m.cfg.Handshakes[0], end)
 	v.conn.iss, v.conn.sendNext = end.seq, end.seq+1
-	if o := packet.ParseOptions(s.Options); o.Timestamps {
-		v.conn.SYNTime = m.now - int64(m.clock(end)-o.TSEcr)*1e6
+	if echoed.Timestamps && elapsed < unanswered { // some echo what was never sent
+		v.conn.SYNTime = m.now - elapsed
 	}
 	v.conn.received(s)
 	if !v.conn.connected {
