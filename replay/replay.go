@@ -104,7 +104,7 @@ func gather(players []*player, result *Result) error {
 		result.Services = append(result.Services, p.services...)
 	}
 	slices.SortFunc(result.Attempts, func(a, b *session.Attempt) int {
-		return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number), cmp.Compare(a.FirstFrame, b.FirstFrame))
+		return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Visit, b.Visit), cmp.Compare(a.FirstFrame, b.FirstFrame))
 	})
 	slices.SortFunc(result.Unfinished, netip.AddrPort.Compare)
 	slices.SortFunc(result.Services, func(a, b *session.Service) int {
@@ -113,7 +113,7 @@ func gather(players []*player, result *Result) error {
 	// Nothing is remembered of a target that refused: each of its resets or ICMP errors stands
 	// alone. One is kept.
 	result.Attempts = slices.CompactFunc(result.Attempts, func(a, b *session.Attempt) bool {
-		return a.Service == b.Service && a.Number == b.Number && !b.State.Connected()
+		return a.Service == b.Service && a.Number == b.Number && a.Visit == b.Visit && !b.State.Connected()
 	})
 	return nil
 }

@@ -296,3 +296,37 @@ func BenchmarkPlayback(b *testing.B) {
 	}
 	b.ReportMetric(float64(packets)/b.Elapsed().Seconds(), "packets/s")
 }
+
+// A port that the scan probes, and that is among those that tell of an all-ports firewall, has an attempt of both visits.
+func TestEphemeralPortIsTarget(t *testing.T) {
+	p, err := lab.Parse("honest", []byte(`{
+		"name": "honest", "synthetic": "one host", "prefixes": ["198.18.0.0/32"], "density": 1,
+		"hosts": [{"name": "host", "weight": 1, "closed": {"reset": 1}}], "stacks": {"linux": 1},
+		"ports": [{"port": 80, "open": 1, "acks": 1, "protocols": {"unknown": 1}}], "pace": {"prompt": 1},
+		"network": {"delay": "1ms", "spread": "1ms", "jitter": "1ms", "hold_back": "1ms"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := netip.AddrFrom4([4]byte{198, 18, 0, 0})
+	targets := list{netip.AddrPortFrom(host, 80)}
+	for port := 49152; port <= 65535; port++ {
+		targets = append(targets, netip.AddrPortFrom(host, uint16(port)))
+	}
+	all := len(targets)
+	m := manifest(1)
+	m.Handshakes, m.EphemeralProbes, m.Rate = []string{"http"}, 3, 1_000_000
+	s := capture.Scan{
+		Dir: filepath.Join(t.TempDir(), "run"), Manifest: m, Targets: &targets, Cooldown: 8 * time.Second,
+		Link: link.NewMemory(lab.New(p, 1), epoch),
+	}
+	if err := s.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	visits := map[session.Visit]int{}
+	for _, a := range play(t, s.Dir, 1).Attempts {
+		visits[a.Visit]++
+	}
+	if visits[session.First] != all || visits[session.Ephemeral] != m.EphemeralProbes {
+		t.Errorf("%d targets and %d ephemeral probes gave attempts %v", all, m.EphemeralProbes, visits)
+	}
+}
