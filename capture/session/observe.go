@@ -150,7 +150,7 @@ func (c *conversation) answered(s *packet.Segment) {
 		kept.Flags &^= packet.RST
 	}
 	c.received(&kept)
-	c.End, c.over = s.Time, c.RST || c.ICMP != 0 && !c.connected
+	c.End, c.over = s.Time, c.RST
 }
 
 // Results are all attempts, and the services that they make, sorted as a playback's.

@@ -27,6 +27,7 @@ import (
 //	+1    > P. 1:H(hello) ack 1  the handshake's first bytes; H is the number after them
 //	+0    < . 1:1(0) ack H
 //	+0    < P. 1:5(4) ack H "+OK\n"
+//	+.1   < icmp 3/1 about 1     type and code, and the number of what it quotes
 //	+0    = attempt 0 wait silent
 //	+0    = service sends_data pop3
 //	+9    nothing                sent or found, in that time
@@ -253,6 +254,8 @@ func (p *play) expectFound(want string) error {
 
 var segmentLine = regexp.MustCompile(`^([SFRP.]+) (\d+|H):(\d+|H)\((\d+|hello)\)(?: ack (\d+|H))?(?: win (\d+))?(?: <(\w*)>)?(?: (".*"))?$`)
 
+var errorLine = regexp.MustCompile(`^icmp (\d+)/(\d+) about (\d+|H)$`)
+
 var flagLetters = map[rune]packet.Flags{'S': packet.SYN, 'F': packet.FIN, 'R': packet.RST, 'P': packet.PSH, '.': packet.ACK}
 
 func (p *play) number(text string) uint32 {
@@ -300,14 +303,20 @@ func (p *play) expectSent(want string) error {
 }
 
 func (p *play) arrive(number int, text string) error {
+	if number < 0 {
+		number = len(p.conns) - 1
+	}
+	s := packet.Segment{Time: p.now, Src: p.conns[number].target, Dst: p.conns[number].source, TTL: 55}
+	if m := errorLine.FindStringSubmatch(text); m != nil {
+		s.ICMP, s.Seq = packet.ICMP(p.number(m[1])<<8|p.number(m[2])), p.iss[s.Dst]+p.number(m[3])
+		p.observer.Observe(&s)
+		return p.machine.Step(&Event{Time: p.now, Segment: &s})
+	}
 	m := segmentLine.FindStringSubmatch(text)
 	if m == nil {
 		return fmt.Errorf("not a segment")
 	}
-	if number < 0 {
-		number = len(p.conns) - 1
-	}
-	s := packet.Segment{Time: p.now, Src: p.conns[number].target, Dst: p.conns[number].source, TTL: 55, Window: 65160}
+	s.Window = 65160
 	for _, letter := range m[1] {
 		s.Flags |= flagLetters[letter]
 	}
