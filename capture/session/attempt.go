@@ -226,11 +226,11 @@ const promptly = 1e9
 // second look from the same source came to, which did not either, and then one from a fresh
 // source. The label is what the fresh one found.
 func (s *Service) revisited(again State, fresh *Attempt) {
+	s.Attempts, s.End = fresh.Number+1, fresh.End
 	served := fresh.State >= AcksData && !s.hangsUpOn(fresh)
 	if served {
 		s.take(fresh)
 	}
-	s.Attempts, s.End = fresh.Number+1, fresh.End
 	switch {
 	case !again.Connected() && fresh.State.Connected():
 		s.State = Shunned
@@ -243,7 +243,7 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 }
 
 func (s *Service) take(a *Attempt) {
-	s.State, s.Handshake, s.Attempts, s.End = a.State, a.Handshake.Name, a.Number+1, a.End
+	s.State, s.Handshake = a.State, a.Handshake.Name
 	s.Label, s.Evidence = a.Verdict.Label, a.Verdict.Evidence
 	s.Source, s.Last, s.Acked = a.Source, a.Last, a.AckedBytes > 0
 	s.Response = append(s.Response[:0], a.Response...)
