@@ -55,3 +55,23 @@ func FuzzObserver(f *testing.F) {
 		}
 	})
 }
+
+// A client that closes before its data is acknowledged sends the data again with its FIN, which is no byte of it.
+func TestObservedBytes(t *testing.T) {
+	client, service := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("198.51.100.1:80")
+	o := NewObserver(64)
+	for i, s := range []packet.Segment{
+		{Src: client, Dst: service, Seq: 10, Flags: packet.SYN},
+		{Src: service, Dst: client, Seq: 20, Ack: 11, Flags: packet.SYN | packet.ACK, Window: 1000},
+		{Src: client, Dst: service, Seq: 11, Ack: 21, Flags: packet.ACK, Payload: []byte("hello")},
+		{Src: client, Dst: service, Seq: 11, Ack: 21, Flags: packet.ACK | packet.FIN, Payload: []byte("hello")},
+		{Src: service, Dst: client, Seq: 21, Ack: 17, Flags: packet.ACK, Window: 1000},
+	} {
+		s.Time, s.Number = int64(i+1)*1e8, uint64(i+1)
+		o.Observe(&s)
+	}
+	attempts, _ := o.Results()
+	if a := attempts[0]; a.SentBytes != 5 || a.AckedBytes != 5 {
+		t.Errorf("%d bytes sent, %d acknowledged, want 5", a.SentBytes, a.AckedBytes)
+	}
+}

@@ -8,6 +8,9 @@ import (
 // before it repeats one (RFC 6298, section 2: a second; the fastest stacks 0.5 s).
 const duplicateSYNACK = 300e6
 
+// widest is a receive window that few clients' grow beyond: Linux's does to 6 MB.
+const widest = 8 << 20
+
 // heldSegments bounds what is kept of a response whose first bytes have not arrived.
 const heldSegments = 16
 
@@ -48,7 +51,8 @@ func (t *tracker) sent(s *packet.Segment) {
 	case s.Flags.Has(packet.SYN):
 		t.Retransmits++
 	case packet.Before(t.sendNext, end):
-		t.SentBytes += min(len(s.Payload), int(end-t.sendNext)) // some of it may have been sent before
+		data := s.Seq + uint32(len(s.Payload))
+		t.SentBytes += min(len(s.Payload), int(data-t.sendNext)) // some of it may have been sent before
 		t.sendNext = end
 	case len(s.Payload) > 0:
 		t.Retransmits++
@@ -101,10 +105,10 @@ func (t *tracker) received(s *packet.Segment) {
 	}
 }
 
-// inWindow reports whether seq lies in the window that we offer, or before it by no more than
-// what has already come (RFC 9293, section 3.10.7.4).
+// inWindow reports whether seq lies in as wide a window as clients offer, or before it by no more than what has already
+// come (RFC 9293, section 3.10.7.4). Ours is 64 KB; an observed one, whose width is not known, may have grown.
 func (t *tracker) inWindow(seq uint32) bool {
-	return seq-t.irs < t.receiveNext-t.irs+window<<windowScale
+	return seq-t.irs < t.receiveNext-t.irs+widest
 }
 
 func (t *tracker) connect(s *packet.Segment) {
