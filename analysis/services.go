@@ -14,7 +14,7 @@ var services = table[session.Service]{
 	columns: []column[session.Service]{
 		address("addr", "address of the service", func(s *session.Service) *netip.AddrPort { return &s.Service }),
 		port("port", "TCP port of the service", func(s *session.Service) *netip.AddrPort { return &s.Service }),
-		name("state", "how far the best attempt got, as in attempts.parquet; or what only several attempts show: `shunned`, `dynamic_blocking`, `churned`, `all_ports`",
+		name("state", "as in attempts.parquet: how far the best attempt got that data was acknowledged in, or else the last from the same source; or what only several attempts show: `shunned`, `dynamic_blocking`, `churned`, `all_ports`",
 			func(s *session.Service) string { return s.State.String() },
 			func(s *session.Service, v string) error { return s.State.UnmarshalText([]byte(v)) }),
 		name("label", "protocol that it was identified as; `unknown` if it sent data that identifies none, empty if it sent none",
