@@ -28,6 +28,9 @@ for the same seed. Route the population's prefixes to an address of this interfa
 network namespace whose only way out is this wire. Ends with Ctrl-C.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if device == "" && truth == "" {
+				return errors.New("nothing to do: name an interface to answer on (--interface), or a file for the truth (--truth)")
+			}
 			network, err := newLab(population, seed, loss)
 			if err != nil {
 				return err
@@ -88,14 +91,14 @@ func labLink(network *lab.Network, m *record.Manifest, start int64) link.Link {
 	return link.NewMemory(network, start)
 }
 
-// newLab makes a network of a population: a file, or the name of a built-in one. A loss of 0 or
-// more takes the place of the population's own.
+// newLab makes a network of a population: a file, or the name of a built-in one. A loss takes the
+// place of the population's own, but -1.
 func newLab(name string, seed uint64, loss float64) (*lab.Network, error) {
 	p, err := loadPopulation(name)
 	if err != nil {
 		return nil, err
 	}
-	if loss >= 0 {
+	if loss != -1 {
 		p.Network.Loss = loss
 		if err := p.Network.Check(); err != nil {
 			return nil, fmt.Errorf("--loss: %w", err)

@@ -11,6 +11,7 @@ import (
 	"laserdisc/capture"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
+	"laserdisc/capture/session"
 	"laserdisc/capture/target"
 )
 
@@ -84,7 +85,7 @@ func (o *scanOptions) limit(set *target.Set) (uint64, error) {
 }
 
 func parseSourcePorts(text string) (r record.PortRange, err error) {
-	if _, err := fmt.Sscanf(text, "%d-%d", &r.First, &r.Last); err != nil || r.First == 0 || r.Last < r.First {
+	if _, err := fmt.Sscanf(text, "%d-%d", &r.First, &r.Last); err != nil || r.First == 0 || r.Last < r.First || session.PortRange(r).String() != text {
 		return r, fmt.Errorf("--source-port %q: want FIRST-LAST, as in 61000-65535", text)
 	}
 	return r, nil

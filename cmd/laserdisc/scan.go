@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"laserdisc/capture"
@@ -82,7 +84,7 @@ Scan only what you may: see the README on ethics.`,
 				return resume(cmd, resumed)
 			}
 			o.targets.Targets = args
-			if err := o.check(); err != nil {
+			if err := o.check(cmd.Flags()); err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("seed") {
@@ -145,15 +147,22 @@ func (o *scanOptions) liveness() {
 	o.session.Timeout = 511 * o.session.RetransmitAfter
 }
 
-// check reports flags that do not go together.
-func (o *scanOptions) check() error {
+// longest is what a time can be: several in a row stay far from the year 2262, where nanoseconds end.
+const longest = 365 * 24 * time.Hour
+
+// check reports flags that make no sense, or do not go together.
+func (o *scanOptions) check(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if d, other := flags.GetDuration(f.Name); other == nil && (d < 0 || d > longest) {
+			err = fmt.Errorf("--%s %v: a time is 0s to %v", f.Name, d, longest)
+		}
+	})
+	given := func(names ...string) bool { return slices.ContainsFunc(names, flags.Changed) }
 	narrowed := o.targets
 	narrowed.Targets, narrowed.SampleBy = nil, ""
 	switch {
-	case o.cooldown < 0:
-		return fmt.Errorf("--cooldown %v: a time to wait is not below zero", o.cooldown)
-	case o.maxRuntime < 0:
-		return fmt.Errorf("--max-runtime %v: a time is not below zero", o.maxRuntime)
+	case err != nil:
+		return err
 	case o.probes < 1 || o.probes > 100:
 		return fmt.Errorf("--probes %d: 1 to 100 are possible", o.probes)
 	case o.from != "" && o.from != "zmap":
@@ -162,6 +171,14 @@ func (o *scanOptions) check() error {
 		return fmt.Errorf("--from zmap takes the services from standard input: give targets, ports, samples and lists to zmap")
 	case o.from != "" && (o.lab != "" || o.dryRun || o.probes > 1):
 		return fmt.Errorf("--from zmap probes nothing itself, so that --lab, --dry-run and --probes have no effect")
+	case o.lab != "" && given("interface", "source-ip", "gateway-mac", "synthetic"):
+		return fmt.Errorf("--lab is a network of its own, so that --interface, --source-ip, --gateway-mac and --synthetic have no effect")
+	case o.lab == "" && given("loss"):
+		return fmt.Errorf("--loss is of a simulated network: it goes with --lab")
+	case o.session.Liveness && given("handshakes", "timeout", "retransmits", "retransmit-after"):
+		return fmt.Errorf("--liveness says what is sent and how long is waited, so that --handshakes, --timeout, --retransmits and --retransmit-after have no effect")
+	case o.session.SkipAllPorts && o.session.EphemeralProbes == 0:
+		return fmt.Errorf("--skip-all-ports: no host is found to be such a one without --ephemeral-probes")
 	case o.from == "" && len(o.targets.Targets) == 0:
 		return fmt.Errorf("no targets: name a prefix, an address, an ADDRESS:PORT, or a file of these")
 	case o.out == "" && !o.dryRun:
