@@ -54,7 +54,10 @@ func Observe(path string) (*Result, error) {
 			last = max(last, f.Time)
 		}
 		var s packet.Segment
-		if s.Decode(f.LinkType, f.Data) != nil { // not TCP, nor an error about it
+		if bad := s.Decode(f.LinkType, f.Data); bad != nil {
+			if !errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
+				result.unread(&f, bad)
+			}
 			continue
 		}
 		s.Time, s.Number = f.Time, f.Number
@@ -73,6 +76,12 @@ func Observe(path string) (*Result, error) {
 	m.Counters = result.Counters
 	describeHandshakes(m, result.Attempts)
 	return result, nil
+}
+
+func (r *Result) unread(f *record.Frame, err error) {
+	if r.Unread++; r.Unread == 1 {
+		r.FirstUnread = fmt.Errorf("frame %d: %w", f.Number, err)
+	}
 }
 
 // describeHandshakes notes what was said, in the table's order, and whether every service that
@@ -102,7 +111,11 @@ func describeHandshakes(m *record.Manifest, attempts []*session.Attempt) {
 	}
 }
 
+// fileDigest reads a file that is to be read again.
 func fileDigest(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return "", fmt.Errorf("replay: %s is not a regular file, and a capture is read twice", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("replay: %w", err)

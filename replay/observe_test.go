@@ -1,6 +1,8 @@
 package replay_test
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -11,6 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"laserdisc/capture/packet"
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/replay"
 )
@@ -52,6 +58,54 @@ func TestObservedAgrees(t *testing.T) {
 	t.Logf("%d services: %v", services, states)
 	if services < 1000 || len(states) < 9 {
 		t.Error("too few to prove anything")
+	}
+}
+
+// Frames that a capture has cut short, or of a link that is not known, are told of: services are missing.
+func TestObserveUnread(t *testing.T) {
+	dir := scan(t, lossy(t), 1, 0, 40)
+	for _, c := range []struct {
+		link   uint32
+		length int
+		says   string
+	}{
+		{packet.LinkEthernet, 60, "frame is shorter than its headers say"}, // tcpdump -s 60
+		{105, 1500, "frame 1: packet: link type 105 is not supported"},
+	} {
+		r, err := record.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f record.Frame
+		var unread uint64
+		b := binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4)
+		b = append(b, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0)
+		b = binary.LittleEndian.AppendUint32(b, c.link)
+		for r.Next(&f) == nil {
+			data := f.Data[:min(len(f.Data), c.length)]
+			for _, n := range []int64{f.Time / 1e9, f.Time % 1e9 / 1e3, int64(len(data)), int64(len(f.Data))} {
+				b = binary.LittleEndian.AppendUint32(b, uint32(n))
+			}
+			b = append(b, data...)
+			if c.link != packet.LinkEthernet || len(data) < len(f.Data) {
+				unread++
+			}
+		}
+		path := filepath.Join(t.TempDir(), "short.pcap")
+		if err := errors.Join(r.Close(), os.WriteFile(path, b, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		observed, err := replay.Observe(path)
+		if err != nil || unread == 0 || observed.Unread != unread || !strings.Contains(fmt.Sprint(observed.FirstUnread), c.says) {
+			t.Errorf("%v, %d frames not read of %d that cannot be: %v", err, observed.Unread, unread, observed.FirstUnread)
+		}
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replay.Observe(pipe); err == nil || !strings.Contains(err.Error(), "read twice") {
+		t.Error(err)
 	}
 }
 

@@ -34,6 +34,10 @@ type Result struct {
 
 	// Truncated is set if the record ends before the scan did; what stands before is played back.
 	Truncated *record.TruncatedError
+	// Unread counts the frames of a foreign capture that say nothing: cut short, malformed, of a link
+	// that is not known. FirstUnread tells of the first.
+	Unread      uint64
+	FirstUnread error
 	// Difference is the first packet that is not what the session sends; nil: identical.
 	Difference *Difference
 }

@@ -67,6 +67,9 @@ func playBack(w io.Writer, dir, out string, workers int) error {
 	fmt.Fprintf(w, "digest %s\n", digest)
 	if result.Manifest.Observed != nil {
 		fmt.Fprintln(w, "observed: there is no scan to play back")
+		if result.Unread > 0 {
+			fmt.Fprintf(w, "%d frames could not be read; the first: %v\n", result.Unread, result.FirstUnread)
+		}
 		if result.Truncated != nil {
 			fmt.Fprintf(w, "as far as the capture goes: %v\n", result.Truncated)
 		}
