@@ -33,8 +33,8 @@ const (
 	handsInFlight = 4 // of each player
 )
 
-// deal reads the record and gives each host's frames to that host's player.
-func deal(r *record.Reader, players []*player, result *Result) error {
+// deal reads dir's record and gives each host's frames to that host's player.
+func deal(dir string, r *record.Reader, players []*player, result *Result) error {
 	hands := make([]*hand, len(players))
 	for i, p := range players {
 		hands[i] = <-p.out
@@ -96,7 +96,7 @@ func deal(r *record.Reader, players []*player, result *Result) error {
 		if t, closed := r.End(); closed {
 			*end = ending{time: max(t, last), clean: true}
 		} else {
-			result.Truncated = &record.TruncatedError{Frame: f.Number, Offset: f.Offset}
+			result.Truncated = &record.TruncatedError{Path: dir, Frame: f.Number, Offset: f.Offset}
 		}
 	}
 	for i, p := range players {

@@ -82,7 +82,7 @@ func Run(dir string, workers int) (*Result, error) {
 	for _, p := range players {
 		group.Go(p.run)
 	}
-	err = deal(r, players, result)
+	err = deal(dir, r, players, result)
 	group.Wait()
 	if err != nil {
 		return nil, err

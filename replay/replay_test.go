@@ -175,9 +175,12 @@ func TestCutRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	live := lines(t, dir)
+	cuts := []int{ends(t, dir)} // as a killed scan leaves it: between two packets
 	random := rand.New(rand.NewPCG(1, 1))
 	for range 200 {
-		n := random.IntN(len(whole))
+		cuts = append(cuts, random.IntN(len(whole)))
+	}
+	for _, n := range cuts {
 		cut := filepath.Join(t.TempDir(), "run")
 		if err := os.MkdirAll(cut, 0o755); err != nil {
 			t.Fatal(err)
@@ -193,7 +196,7 @@ func TestCutRecord(t *testing.T) {
 		if err != nil {
 			t.Fatalf("cut at %d of %d: %v", n, len(whole), err)
 		}
-		if r.Difference != nil || r.Truncated == nil {
+		if r.Difference != nil || r.Truncated == nil || !strings.HasPrefix(r.Truncated.Path, cut) {
 			t.Fatalf("cut at %d of %d: difference %v, truncated %v", n, len(whole), r.Difference, r.Truncated)
 		}
 		prefix := live[:0:0]
@@ -210,6 +213,19 @@ func TestCutRecord(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ends returns where the last packet of a record begins.
+func ends(t *testing.T, dir string) int {
+	r, err := record.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var f record.Frame
+	for r.Next(&f) == nil {
+	}
+	return int(f.Offset)
 }
 
 func contains(lines []string, line string) bool {
