@@ -115,7 +115,7 @@ func (c *compiler) domain(spec Spec, sets map[string][]uint16) (domain, error) {
 	}
 	switch {
 	case len(addresses) == 0 && len(services) == 0:
-		return domain{}, errors.New("targets: none given")
+		return domain{}, fmt.Errorf("targets: none given in %q", spec.Targets)
 	case len(addresses) == 0 && spec.Ports != "":
 		return domain{}, errors.New("ports: every target has a port of its own, so these would have no effect")
 	case len(addresses) == 0:

@@ -91,12 +91,14 @@ func TestErrors(t *testing.T) {
 	bad := writeList(t, "bad.txt", "1.1.1.1\n# 2\n1.1.1.256\n")
 	ports := writeList(t, "ports.txt", "1.1.1.1:80\n")
 	long := writeList(t, "long.txt", "1.1.1.1\n"+strings.Repeat("1", maxLine+1))
+	empty := writeList(t, "empty.txt", "# none\n")
 	one := []string{"1.1.1.1"}
 	for _, c := range []struct {
 		spec Spec
 		want string
 	}{
 		{Spec{}, "targets: none given"},
+		{Spec{Targets: []string{empty}, Ports: "80"}, `targets: none given in ["` + empty},
 		{Spec{Targets: one}, "ports: none given"},
 		{Spec{Targets: []string{"1.1.1.1:80"}, Ports: "80"}, "ports: every target has a port of its own"},
 		{Spec{Targets: []string{"1.1.1"}, Ports: "80"}, `targets: "1.1.1" is not an address, a prefix, ip:port or [ip]:port, nor a file`},
