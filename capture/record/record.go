@@ -25,6 +25,9 @@ const (
 	servicesFile = "services.jsonl"
 )
 
+// Files returns the names that a file of a run directory may have.
+func Files() []string { return append(packetsFiles(), manifestFile, servicesFile) }
+
 // MaxCapture is the longest frame that is written or read, in bytes. It is the
 // snapshot length of tcpdump and Wireshark.
 const MaxCapture = 256 << 10

@@ -107,7 +107,7 @@ func header(m *Manifest) ([]byte, error) {
 
 // holds returns the name of a file in dir that is part of a record, or "".
 func holds(dir string) string {
-	for _, name := range append(packetsFiles(), manifestFile, servicesFile) {
+	for _, name := range Files() {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return name
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -372,6 +373,42 @@ func TestPrivileges(t *testing.T) {
 				t.Errorf("the guard is still up: %v, %v", tables, err)
 			}
 		})
+	}
+}
+
+// What else is in a directory is not given away with the record.
+func TestGive(t *testing.T) {
+	dir := t.TempDir()
+	uid := os.Getuid()
+	if err := errors.Join(givable(filepath.Join(dir, "new"), uid+1), givable(dir, uid+1)); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"manifest.json", "notes"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := givable(dir, uid); err != nil {
+		t.Error(err)
+	}
+	if err := givable(dir, uid+1); err == nil || !strings.Contains(err.Error(), "holds notes") {
+		t.Error(err)
+	}
+	to := nobody
+	if !mapped("/proc/self/uid_map", to) {
+		to = uid // a user namespace with root alone
+	}
+	if err := give(dir, to, to); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{".": to, "manifest.json": to, "notes": uid} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := int(info.Sys().(*syscall.Stat_t).Uid); got != want {
+			t.Errorf("%s is user %d's, not %d's", name, got, want)
+		}
 	}
 }
 

@@ -6,11 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"laserdisc/capture/record"
 )
 
 // nobody is who a scan becomes that root started.
@@ -71,16 +74,35 @@ func dropPrivileges(dir string, uid, gid int) (*keeper, error) {
 	return k, nil
 }
 
-// give makes the user the owner of a directory and of the files in it.
+// givable refuses a directory that holds more than a record: it would be given away. One that is
+// not there yet is the scan's own, and one of the user's is his already.
+func givable(dir string, uid int) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && int(info.Sys().(*syscall.Stat_t).Uid) == uid {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if !slices.Contains(record.Files(), e.Name()) {
+			return fmt.Errorf("%s holds %s, and a scan that root starts gives its run directory to user %d: name a new one", dir, e.Name(), uid)
+		}
+	}
+	return err
+}
+
+// give makes the user the owner of a run directory and of its files.
 func give(dir string, uid, gid int) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, root.Lchown(path, uid, gid))
-	})
+	for _, name := range append(record.Files(), ".") {
+		if bad := root.Lchown(name, uid, gid); !errors.Is(bad, fs.ErrNotExist) {
+			err = errors.Join(err, bad)
+		}
+	}
+	return err
 }
 
 // run is the keeper's thread, which ends with it: its capability is no other goroutine's.

@@ -258,6 +258,9 @@ func (o *scanOptions) scan(ctx context.Context, s *capture.Scan, set *target.Set
 		err = errors.Join(err, closing())
 	}()
 	if uid, gid := user(); o.lab == "" && mayDrop(uid) {
+		if err := givable(s.Dir, uid); err != nil {
+			return err
+		}
 		s.Opened = func() (err error) {
 			privileged, err = dropPrivileges(s.Dir, uid, gid)
 			return err
