@@ -3,6 +3,9 @@ package session
 import (
 	"net/netip"
 	"slices"
+
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/packet"
 )
 
 // A firewall that acknowledges data on every port of a host makes services of nothing: 75 % of
@@ -64,6 +67,15 @@ func (m *Machine) probeEphemeral(c *check, a netip.Addr, i int) {
 	v := m.newFlight(netip.AddrPortFrom(a, port))
 	m.probes[v.sum.Service] = v
 	m.connect(v, Ephemeral, i, m.cfg.speaking())
+}
+
+// wasEphemeral reports whether a segment belongs to an ephemeral probe that is over: nothing else remembers those.
+func (m *Machine) wasEphemeral(s *packet.Segment) bool {
+	if m.cfg.EphemeralProbes == 0 || !s.Flags.Has(packet.ACK) {
+		return false
+	}
+	end := m.id.of(s.Src, ephemeralAttempt, false)
+	return s.Dst == end.source && s.Ack-end.seq-1 <= handshake.MaxHello
 }
 
 // checked takes the end of an ephemeral probe into account. The last one is the verdict.

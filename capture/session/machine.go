@@ -226,6 +226,10 @@ func (m *Machine) answer(s *packet.Segment) {
 	if len(m.id.sources[family(s.Src.Addr())]) == 0 {
 		return
 	}
+	if m.wasEphemeral(s) {
+		m.stray(s)
+		return
+	}
 	end, echoed := m.id.of(s.Src, 0, false), packet.ParseOptions(s.Options)
 	elapsed := int64(m.clock(end)-echoed.TSEcr) * 1e6
 	if m.cfg.Adopt && s.Flags&(packet.SYN|packet.ACK) == packet.SYN|packet.ACK {
