@@ -1,7 +1,10 @@
 package session
 
 import (
+	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"laserdisc/capture/packet"
@@ -73,5 +76,81 @@ func TestObservedBytes(t *testing.T) {
 	attempts, _ := o.Results()
 	if a := attempts[0]; a.SentBytes != 5 || a.AckedBytes != 5 {
 		t.Errorf("%d bytes sent, %d acknowledged, want 5", a.SentBytes, a.AckedBytes)
+	}
+}
+
+// Whatever a server sends, and on whichever connection, every attempt ends, and an observer of the same packets finds the
+// same services. Left out is what a client of RFC 9293 would not hear, and the scan does: a SYN-ACK after a reset; and
+// what comes when the scan has given the SYN up, without a packet that says so.
+func TestObservedHostility(t *testing.T) {
+	flags := []packet.Flags{packet.SYN | packet.ACK, packet.SYN | packet.ACK, packet.ACK, packet.ACK, packet.ACK, packet.ACK | packet.PSH,
+		packet.ACK | packet.FIN, packet.RST, packet.RST | packet.ACK, packet.FIN, packet.SYN}
+	states := map[string]int{}
+	for seed := range uint64(20_000) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		pick := func(from ...int64) int64 { return from[random.IntN(len(from))] }
+		p := play{T: t, observer: NewObserver(64), with: []string{"", "sources revisit=10s"}[random.IntN(2)]}
+		if err := p.start([]string{"http", "wait,http", "http,redis"}[random.IntN(3)], random.IntN(3) == 0); err != nil {
+			t.Fatal(err)
+		}
+		var syns, latest []packet.Segment // and the latest packet of the same connection
+		step := func(e Event) {
+			e.Time = p.now
+			if err := p.machine.Step(&e); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range p.sent {
+				i := slices.IndexFunc(syns, func(syn packet.Segment) bool { return syn.Src == s.Src })
+				if i < 0 {
+					syns, latest = append(syns, s), append(latest, s)
+				} else {
+					latest[i] = s
+				}
+			}
+			p.sent = nil
+		}
+		step(Event{Target: scriptTarget})
+		for n := range uint64(25) {
+			p.now += pick(1e6, 1e8, 5e8, 1e9, 3e9)
+			step(Event{})
+			i := len(syns) - 1
+			if random.IntN(12) == 0 {
+				i = random.IntN(len(syns))
+			}
+			s := packet.Segment{
+				Time: p.now, Number: n + 1, Src: scriptTarget, Dst: syns[i].Src, Flags: flags[random.IntN(len(flags))], TTL: 55,
+				Window: uint16(pick(0, 100, 100)), Seq: uint32(serverISS + pick(0, 1, 1, 1, 5, 9)), Payload: []byte("12345678")[:pick(0, 0, 4, 8)],
+			}
+			if s.Flags.Has(packet.SYN) {
+				s.Seq = uint32(serverISS + pick(0, 0, 0, 7))
+			}
+			if s.Flags.Has(packet.ACK) {
+				s.Ack = syns[i].Seq + uint32(pick(1, 1, 3, 9999))
+				if random.IntN(3) == 0 {
+					s.Ack = latest[i].End()
+				}
+			}
+			if latest[i].Flags == packet.SYN && (s.Flags.Has(packet.RST) || p.now-syns[i].Time >= int64(p.machine.cfg.Timeout)) {
+				continue
+			}
+			p.observer.Observe(&s)
+			step(Event{Segment: &s})
+		}
+		p.now += 400e9
+		step(Event{})
+		if p.machine.InFlight() > 0 || len(p.machine.services) > 0 {
+			t.Fatalf("seed %d: %v unfinished, %d remembered", seed, p.machine.Unfinished(), len(p.machine.services))
+		}
+		p.compare()
+		if t.Failed() {
+			t.Fatalf("seed %d: found %q", seed, p.found)
+		}
+		for _, s := range p.services {
+			states[strings.Fields(s)[1]]++
+		}
+	}
+	t.Log(states)
+	if len(states) < 10 {
+		t.Error("too few states to prove anything")
 	}
 }
