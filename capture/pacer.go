@@ -3,9 +3,10 @@ package capture
 // pacer holds a rate over every second: what was not sent in time may be caught up with by
 // burst packets, and no more.
 type pacer struct {
+	start    int64
 	interval float64 // nanoseconds a packet; 0 is no limit
 	burst    float64 // nanoseconds
-	next     float64 // when the next packet is due
+	next     float64 // when the next packet is due, in nanoseconds since the start: since 1970 they would be rounded to 256
 }
 
 // catchUp is the time that a late wake-up may make good: a hundredth of a second, so that no
@@ -13,7 +14,7 @@ type pacer struct {
 const catchUp = 10e6
 
 func newPacer(rate uint64, now int64) pacer {
-	p := pacer{next: float64(now)}
+	p := pacer{start: now}
 	if rate > 0 {
 		p.interval = 1e9 / float64(rate)
 		p.burst = catchUp
@@ -26,11 +27,12 @@ func (p *pacer) allows(now int64, limit int) int {
 	if p.interval == 0 {
 		return limit
 	}
-	p.next = max(p.next, float64(now)-p.burst)
-	if float64(now) < p.next {
+	elapsed := float64(now - p.start)
+	p.next = max(p.next, elapsed-p.burst)
+	if elapsed < p.next {
 		return 0
 	}
-	return min(limit, 1+int((float64(now)-p.next)/p.interval))
+	return min(limit, 1+int((elapsed-p.next)/p.interval))
 }
 
 // sent takes one packet into account: those of sessions too, which are never held back, so
@@ -38,4 +40,4 @@ func (p *pacer) allows(now int64, limit int) int {
 func (p *pacer) sent() { p.next += p.interval }
 
 // due is when the next packet may be sent.
-func (p *pacer) due() int64 { return int64(p.next) + 1 }
+func (p *pacer) due() int64 { return p.start + int64(p.next) + 1 }
