@@ -64,8 +64,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("no handshake")
 	case c.SourcePorts.First == 0 || c.SourcePorts.Last < c.SourcePorts.First:
 		return fmt.Errorf("source ports %s: not a range", c.SourcePorts)
-	case int(c.SourcePorts.len()) < len(c.Handshakes):
-		return fmt.Errorf("source ports %s: %d handshakes need as many ports", c.SourcePorts, len(c.Handshakes))
+	case int(c.SourcePorts.len()) < c.attempts():
+		return fmt.Errorf("source ports %s: %d attempts at a service need as many ports", c.SourcePorts, c.attempts())
 	case c.Part < 0 || c.Part > maxParts:
 		return fmt.Errorf("part %d: a scan can be resumed %d times", c.Part, maxParts)
 	case c.Timeout <= 0 || c.Wait <= 0 || c.RetransmitAfter <= 0 || c.Gather <= 0:
@@ -84,6 +84,14 @@ func (c *Config) Check() error {
 		return fmt.Errorf("response limit: %d is below one byte", c.ResponseLimit)
 	}
 	return nil
+}
+
+// attempts is how many connections a service may get from one source.
+func (c *Config) attempts() int {
+	if c.Revisit > 0 {
+		return len(c.Handshakes) + 1
+	}
+	return len(c.Handshakes)
 }
 
 // speaking is the first handshake with something to say, nil if there is none.
