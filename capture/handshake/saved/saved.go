@@ -39,6 +39,9 @@ func Classify(w io.Writer, r io.Reader, unreadable func(line int, err error)) er
 		if err == nil && len(bytes.TrimSpace(line)) > 0 {
 			err = c.classify(out, line)
 		}
+		if _, full := out.Write(nil); full != nil { // which is not the line's fault
+			return full
+		}
 		if err != nil {
 			unreadable(n, err)
 		}

@@ -65,7 +65,7 @@ func TestErrors(t *testing.T) {
 	}
 	r.Close()
 	in = strings.NewReader(strings.Repeat(`{"received_hex":"00"}`+"\n", 10000))
-	if err := Classify(w, in, func(int, error) {}); err == nil {
+	if err := Classify(w, in, func(line int, err error) { t.Errorf("line %d, which is good: %v", line, err) }); err == nil {
 		t.Error("a closed pipe is written to")
 	}
 }
