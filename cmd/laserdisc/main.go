@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,12 @@ func run(args []string) int {
 		cmd.Args = withUsage(cmd.Args)
 	}
 	root.SetArgs(args)
+	stdout := &output{Writer: os.Stdout}
+	root.SetOut(stdout)
 	err := root.Execute()
+	if err == nil {
+		err = stdout.err
+	}
 	if err == nil {
 		return 0
 	}
@@ -42,6 +48,21 @@ func run(args []string) int {
 		return 1
 	}
 	return 2
+}
+
+// output remembers what went wrong with it first: a result that nobody can read is none.
+type output struct {
+	io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // verdictError is the error of a command that did its work and found something wrong.
