@@ -11,19 +11,25 @@ import (
 
 // Reopen goes on with the record in dir, which was closed before its scan was done, or cut off:
 // what follows its last whole packet is dropped, statistics end the part, and the packets that
-// are written from now on are the next part. m is the record's manifest; services are the lines
-// that services.jsonl begins with.
+// are written from now on are the next part. m is the record's manifest, with the counters of what
+// has been read; services are the lines that services.jsonl begins with.
 func Reopen(dir string, m *Manifest, services []any) (*Writer, Continuation, error) {
-	state, err := survey(dir)
-	if err != nil {
-		return nil, Continuation{}, err
-	}
 	packets, err := os.OpenFile(filepath.Join(dir, packetsFile), os.O_WRONLY, 0)
 	if err != nil {
 		return nil, Continuation{}, fmt.Errorf("record: %w", err)
 	}
-	if err := errors.Join(packets.Truncate(state.size), seek(packets, state.size)); err != nil {
-		return nil, Continuation{}, errors.Join(fmt.Errorf("record: %w", err), packets.Close())
+	var state surveyed
+	if err = lock(packets); err == nil {
+		state, err = survey(dir)
+	}
+	if counted := [2]uint64{m.Counters.Sent, m.Counters.Received}; err == nil && state.frames != counted {
+		err = fmt.Errorf("%s has %d packets sent and received, and no longer %d", packets.Name(), state.frames, counted)
+	}
+	if err == nil {
+		err = errors.Join(packets.Truncate(state.size), seek(packets, state.size))
+	}
+	if err != nil {
+		return nil, Continuation{}, errors.Join(fmt.Errorf("record: go on: %w", err), packets.Close())
 	}
 	lines, err := os.OpenFile(filepath.Join(dir, servicesFile+".new"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -120,10 +121,22 @@ func createFile(dir, name string, content []byte) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
-	if _, err := f.Write(content); err != nil {
+	if err = lock(f); err == nil {
+		_, err = f.Write(content)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("record: %w", err), f.Close(), os.Remove(f.Name()))
 	}
 	return f, nil
+}
+
+// lock keeps others from writing to a record while f is open, which it is no more when its process is killed. Not every
+// file system can.
+func lock(f *os.File) error {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		return fmt.Errorf("another scan is writing to %s", f.Name())
+	}
+	return nil
 }
 
 // Packet appends a frame at a time in nanoseconds since the Unix epoch and

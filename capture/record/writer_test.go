@@ -170,6 +170,49 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A scan that is not over is not gone on with by another, nor one that was when it was read.
+func TestReopenRunning(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := Create(dir, testManifest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reopen := func(sent uint64) (*Writer, error) {
+		m := testManifest()
+		m.Counters = Counters{Sent: sent}
+		w, _, err := Reopen(dir, m, nil)
+		return w, err
+	}
+	refused := func(sent uint64, says string) {
+		t.Helper()
+		if _, err := reopen(sent); err == nil || !strings.Contains(err.Error(), says) {
+			t.Fatal(err)
+		}
+	}
+	for n := range uint64(2) {
+		if _, err := w.Packet(Sent, testStart.UnixNano(), []byte("frame")); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		refused(n+1, "another scan is writing to "+filepath.Join(dir, packetsFile))
+		if err := w.Close(testManifest(), testEnd.UnixNano()); err != nil {
+			t.Fatal(err)
+		}
+		refused(n, "no longer")
+		if w, err = reopen(n + 1); err != nil { // which then is the one
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(testManifest(), testEnd.UnixNano()); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := mustRead(t, dir); len(got) != 2 {
+		t.Errorf("%d frames", len(got))
+	}
+}
+
 // What cannot be gone on with keeps the services that it has.
 func TestReopenFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
