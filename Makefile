@@ -16,6 +16,7 @@ setup: ## what the tests and benchmarks judge by: Debian packages, Go modules
 	$(GO) mod download
 
 demo: build ## the main job, end to end, into out/demo
+	rm -rf out/demo
 	bin/laserdisc demo --out out/demo
 
 test: setup build ## every test, on real wires between network namespaces

@@ -50,7 +50,7 @@ func demoCommand() *cobra.Command {
 			return demo(cmd, out, true)
 		},
 	}
-	cmd.Flags().StringVarP(&out, "out", "o", "out/demo", "directory for everything that the demo makes; replaced if there")
+	cmd.Flags().StringVarP(&out, "out", "o", "out/demo", "directory for everything that the demo makes")
 	return cmd
 }
 
@@ -73,19 +73,10 @@ func demo(cmd *cobra.Command, out string, memory bool) error {
 	if err != nil {
 		return err
 	}
-	if err := os.RemoveAll(out); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	common := []string{"--seed", "1", "--synthetic", datasets.DefaultPopulation}
-	for _, p := range network.Prefixes() {
-		common = append(common, p.String(), "--open", p.String())
-	}
-	if memory {
-		common = append(common, "--lab", datasets.DefaultPopulation)
-	} else {
+	if !memory {
 		stop, err := serve(cmd.Context(), network)
 		if err != nil {
 			return err
@@ -97,7 +88,7 @@ func demo(cmd *cobra.Command, out string, memory bool) error {
 		run := filepath.Join(out, s.name)
 		table := filepath.Join(out, s.name+"-tables")
 		tables = append(tables, table)
-		if err := step(w, append(append([]string{"scan", "--out", run}, s.args...), common...)...); err != nil {
+		if err := step(w, demoScan(network, memory, append(s.args, "--out", run)...)...); err != nil {
 			return err
 		}
 		if err := step(w, "replay", run, "--out", table); err != nil {
@@ -111,6 +102,19 @@ func demo(cmd *cobra.Command, out string, memory bool) error {
 	}
 	report := filepath.Join(out, "report")
 	return step(w, append([]string{"report", "--out", report}, tables...)...)
+}
+
+// demoScan is the command line of one of the demo's scans.
+func demoScan(network *lab.Network, memory bool, args ...string) []string {
+	population := "--synthetic" // on a wire
+	if memory {
+		population = "--lab"
+	}
+	line := append([]string{"scan", population, datasets.DefaultPopulation, "--seed", "1"}, args...)
+	for _, p := range network.Prefixes() {
+		line = append(line, p.String(), "--open", p.String())
+	}
+	return line
 }
 
 // serve answers for the lab's hosts at the far end of a wire until stop is called.
