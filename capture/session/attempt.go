@@ -97,6 +97,9 @@ type Attempt struct {
 	Number    int // from 0; of an ephemeral visit, which of the host's it is
 	Visit     Visit
 	State     State
+	FIN, RST  bool // came
+	Truncated bool // it sent more than Response holds
+	ICMP      packet.ICMP
 	Handshake *handshake.Protocol // what was said, or was to be said
 	Source    netip.AddrPort
 
@@ -112,13 +115,10 @@ type Attempt struct {
 	SYNACKTTL   uint8
 	DataTTL     uint8 // of the first segment with data
 	ResetTTL    uint8
-	SYNACKs     int // SYN-ACKs, the first included, network duplicates not
-	Retransmits int // segments that we sent again
-	SentBytes   int // length of the hello
-	AckedBytes  int // of the hello
-	FIN, RST    bool
-	Truncated   bool // it sent more than Response holds
-	ICMP        packet.ICMP
+	SYNACKs     int        // SYN-ACKs, the first included, network duplicates not
+	Retransmits int        // segments that we sent again
+	SentBytes   int        // length of the hello
+	AckedBytes  int        // of the hello
 	ResetText   []byte     // payload of the reset: some middleboxes say why
 	Reporter    netip.Addr // of the ICMP error
 

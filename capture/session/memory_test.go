@@ -80,7 +80,7 @@ func (m *memoryTest) connect() netip.AddrPort {
 	return to
 }
 
-// A target costs nothing until it answers, a service in flight less than 1 KiB, and one that is
+// A target costs nothing until it answers, a service in flight less than 900 bytes, and one that is
 // over a tenth of that, for a while.
 func TestMemory(t *testing.T) {
 	m := newMemoryTest(t, nil)
@@ -99,7 +99,7 @@ func TestMemory(t *testing.T) {
 	}
 	each := (heap() - probed) / services
 	t.Logf("%d services in flight, %d bytes each", m.InFlight(), each)
-	if m.InFlight() != services || each >= 1024 {
+	if m.InFlight() != services || each >= 900 { // a flight beyond 760 bytes gets 896, with which it would be 984
 		t.Errorf("%d services in flight, %d bytes each", m.InFlight(), each)
 	}
 	m.now += linger / 2
