@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -156,8 +157,7 @@ func (c *conversation) answered(s *packet.Segment) {
 // Results are all attempts, and the services that they make, sorted as a playback's.
 func (o *Observer) Results() (attempts []*Attempt, services []*Service) {
 	for _, at := range slices.SortedFunc(maps.Keys(o.services), netip.AddrPort.Compare) {
-		var sum Service
-		var again State // what the last attempt from the first source came to
+		mine := make([]*Attempt, 0, len(o.services[at]))
 		for i, c := range o.services[at] {
 			a := &c.Attempt
 			a.Number, a.State, a.Handshake = i, c.state(), handshake.Other
@@ -170,18 +170,32 @@ func (o *Observer) Results() (attempts []*Attempt, services []*Service) {
 			if a.Source.Addr() != o.services[at][0].Source.Addr() {
 				a.Visit = Fresh
 			}
-			switch {
-			case a.Visit == First || !sum.State.Connected():
-				sum.add(a)
-				again = a.State
-			case sum.State < AllPorts:
-				sum.revisited(again, a)
-			}
-			attempts = append(attempts, a)
+			mine = append(mine, a)
 		}
-		if sum.State.Connected() {
-			services = append(services, &sum)
+		attempts = append(attempts, mine...)
+		if s := sum(mine); s.State.Connected() {
+			services = append(services, s)
 		}
 	}
 	return attempts, services
+}
+
+// sum is the service that attempts make: those from the first source, and then what a fresh one tells of it, whenever
+// that came.
+func sum(attempts []*Attempt) *Service {
+	var s Service
+	var again State // what the last attempt from the first source came to
+	last := attempts[len(attempts)-1]
+	slices.SortStableFunc(attempts, func(a, b *Attempt) int { return cmp.Compare(a.Visit, b.Visit) })
+	for _, a := range attempts {
+		switch {
+		case a.Visit == First || !s.State.Connected():
+			s.add(a)
+			again = a.State
+		case s.State < AllPorts:
+			s.revisited(again, a)
+		}
+	}
+	s.Attempts, s.End = last.Number+1, last.End
+	return &s
 }

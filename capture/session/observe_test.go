@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -152,5 +153,32 @@ func TestObservedHostility(t *testing.T) {
 	t.Log(states)
 	if len(states) < 10 {
 		t.Error("too few states to prove anything")
+	}
+}
+
+// That a fresh source is served tells of a dynamic block, whether the first one comes back afterwards or not.
+func TestObservedSourcesInTurn(t *testing.T) {
+	service := netip.MustParseAddrPort("198.51.100.1:80")
+	for _, sources := range []string{"1 1 2", "1 2 1", "1 2 1 2"} {
+		o := NewObserver(64)
+		for i, source := range strings.Fields(sources) {
+			client := netip.MustParseAddrPort("192.0.2." + source + ":4000" + strconv.Itoa(i))
+			connection := []packet.Segment{
+				{Src: client, Dst: service, Seq: 10, Flags: packet.SYN},
+				{Src: service, Dst: client, Seq: 20, Ack: 11, Flags: packet.SYN | packet.ACK, Window: 1000},
+				{Src: client, Dst: service, Seq: 11, Ack: 21, Flags: packet.ACK, Payload: []byte("hello")},
+				{Src: service, Dst: client, Seq: 21, Ack: 16, Flags: packet.ACK, Window: 1000},
+			}
+			if source == "1" {
+				connection = connection[:3]
+			}
+			for n, s := range connection {
+				s.Time = int64(i+1)*10e9 + int64(n)*1e8
+				o.Observe(&s)
+			}
+		}
+		if _, services := o.Results(); services[0].State != DynamicBlocking || services[0].Attempts != len(strings.Fields(sources)) {
+			t.Errorf("sources %s: %v after %d attempts", sources, services[0].State, services[0].Attempts)
+		}
 	}
 }
