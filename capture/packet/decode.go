@@ -170,8 +170,14 @@ func skipExtensions(next uint8, b []byte) (uint8, []byte, error) {
 				return 0, nil, errShort
 			}
 			next, b = b[0], b[8+int(b[1])*8:]
-		case 44:
-			return 0, nil, errFragment
+		case 44: // fragment, which may be the whole (section 4.5)
+			if len(b) < 8 {
+				return 0, nil, errShort
+			}
+			if binary.BigEndian.Uint16(b[2:])&0xfff9 != 0 { // an offset, or more fragments
+				return 0, nil, errFragment
+			}
+			next, b = b[0], b[8:]
 		default:
 			return next, b, nil
 		}

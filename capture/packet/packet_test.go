@@ -193,3 +193,41 @@ func BenchmarkAppendFrame(b *testing.B) {
 		buf = s.AppendFrame(buf[:0], macA, macB)
 	}
 }
+
+// What stands between Ethernet and TCP is stepped over; a part of a packet is none.
+func TestWhatIsBeforeTCP(t *testing.T) {
+	six := samples()[2]
+	v4, v6 := samples()[0].AppendFrame(nil, macA, macB), six.AppendFrame(nil, macA, macB)
+	tagged := func(frame []byte, tags ...byte) []byte {
+		return append(append(append([]byte(nil), frame[:12]...), tags...), frame[12:]...)
+	}
+	extended := func(next byte, header ...byte) []byte {
+		header[0] = protoTCP
+		frame := append(append(append([]byte(nil), v6[:54]...), header...), v6[54:]...)
+		frame[19] += byte(len(header))
+		frame[20] = next
+		return frame
+	}
+	for _, c := range []struct {
+		name  string
+		frame []byte
+		want  error
+	}{
+		{"VLAN", tagged(v4, 0x81, 0, 0, 7), nil},
+		{"QinQ", tagged(v6, 0x88, 0xa8, 0, 7, 0x81, 0, 0, 8), nil},
+		{"hop-by-hop options", extended(0, make([]byte, 8)...), nil},
+		{"destination options", extended(60, append([]byte{0, 1}, make([]byte, 14)...)...), nil},
+		{"options longer than the packet", extended(60, append([]byte{0, 200}, make([]byte, 14)...)...), errShort},
+		{"a fragment that is whole", extended(44, make([]byte, 8)...), nil},
+		{"first fragment", extended(44, 0, 0, 0, 1, 0, 0, 0, 9), errFragment},
+		{"last fragment", extended(44, 0, 0, 1, 0, 0, 0, 0, 9), errFragment},
+		{"no next header", extended(59, make([]byte, 8)...), ErrOther},
+	} {
+		var got Segment
+		if err := got.Decode(LinkEthernet, c.frame); err != c.want {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		} else if want := samples()[0]; err == nil && !equal(got, want) && !equal(got, six) {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
