@@ -341,10 +341,12 @@ func (m *Machine) step(v *flight, s *packet.Segment) {
 		}
 	case !connected:
 		m.connected(v)
-	case t.RST, t.FIN:
+	case t.RST && !t.overtaken(), t.FIN:
 		m.close(v)
 	case t.receiveNext != next:
 		m.moreData(v)
+	case s.Flags.Has(packet.RST) && t.overtaken():
+		m.schedule(v, Never, min(v.expires, m.now+int64(m.cfg.Gather)))
 	case !opened && t.opened:
 		m.connected(v)
 	case s.Flags.Has(packet.SYN), len(s.Payload) > 0:
@@ -419,7 +421,7 @@ func (m *Machine) schedule(v *flight, retransmit, expires int64) {
 
 // close ends the attempt's connection and goes on to whatever is next.
 func (m *Machine) close(v *flight) {
-	if v.conn.connected && !v.conn.RST {
+	if v.conn.connected && (!v.conn.RST || v.conn.overtaken()) {
 		m.out = packet.Segment{Src: v.end.source, Dst: v.sum.Service, Seq: v.conn.sendNext, Flags: packet.RST}
 		m.send()
 	}

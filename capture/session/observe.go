@@ -151,7 +151,7 @@ func (c *conversation) answered(s *packet.Segment) {
 		kept.Flags &^= packet.RST
 	}
 	c.received(&kept)
-	c.End, c.over = s.Time, c.RST
+	c.End, c.over = s.Time, c.RST && !c.overtaken()
 }
 
 // Results are all attempts, and the services that they make, sorted as a playback's.

@@ -27,7 +27,7 @@ type tracker struct {
 	opened           bool   // a window above zero came
 	hasFIN           bool
 	timestamp        uint32 // their latest TCP timestamp
-	finAt            uint32 // sequence number of the FIN
+	endAt            uint32 // sequence number of the FIN, or of the reset
 	repeated         uint32 // milliseconds from the SYN-ACK to the latest that came again
 
 	held []piece // segments past receiveNext
@@ -145,10 +145,10 @@ func (t *tracker) text(s *packet.Segment, seq uint32) {
 		t.DataTime, t.DataTTL = s.Time, s.TTL
 	}
 	if s.Flags.Has(packet.FIN) {
-		t.hasFIN, t.finAt = true, end
+		t.hasFIN, t.endAt = true, end
 	}
 	t.reassemble(seq, s.Payload)
-	if t.hasFIN && t.receiveNext == t.finAt {
+	if t.hasFIN && t.receiveNext == t.endAt {
 		t.FIN = true
 		t.receiveNext++
 	}
@@ -172,7 +172,15 @@ func (t *tracker) acknowledge(s *packet.Segment) {
 
 func (t *tracker) reset(s *packet.Segment) {
 	t.RST, t.ResetTTL = true, s.TTL
+	if !t.hasFIN {
+		t.endAt = s.Seq
+	}
 	t.ResetText = append(t.ResetText[:0], s.Payload...)
+}
+
+// overtaken reports whether a reset has overtaken data, which may still come.
+func (t *tracker) overtaken() bool {
+	return t.RST && t.connected && packet.Before(t.receiveNext, t.endAt)
 }
 
 // reassemble appends what is next in sequence and keeps what is early.
