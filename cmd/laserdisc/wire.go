@@ -86,7 +86,10 @@ func parseSources(texts []string) (sources []netip.Addr, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("--source-ip: %w", err)
 		}
-		for a := first; a.IsValid() && !last.Less(a); a = a.Next() {
+		for a := first; !last.Less(a); a = a.Next() {
+			if !a.IsGlobalUnicast() && !a.IsLinkLocalUnicast() {
+				return nil, fmt.Errorf("--source-ip: nothing can answer to %v", a)
+			}
 			if slices.Contains(sources, a) {
 				return nil, fmt.Errorf("--source-ip: %v is given twice", a)
 			}
