@@ -83,7 +83,8 @@ func (o *scanOptions) playHistory(set *target.Set) (h history, err error) {
 	if h.Truncated == nil && finished(o.resumed) {
 		return h, fmt.Errorf("%s: its scan has ended: nothing is left to go on with", o.out)
 	}
-	h.recent, h.last, err = recentSYNs(o.out, o.cooldown)
+	// A target that is to be probed once more has been within a second, or two where probes wait for the rate.
+	h.recent, h.last, err = recentSYNs(o.out, max(o.cooldown, 2*time.Second))
 	return h, err
 }
 

@@ -75,6 +75,34 @@ func TestResumeAnywhere(t *testing.T) {
 	}
 }
 
+// Whom the killed scan was still to probe, as --probes says, the resumed one does, without any cool-down too.
+func TestResumeProbes(t *testing.T) {
+	t.Parallel()
+	dir, _ := scanInMemory(t, "198.18.0.0/19", "--ports", "80", "--loss", "1", "--probes", "3", "--cooldown", "0s")
+	packets := filepath.Join(dir, "packets.pcapng")
+	info, err := os.Stat(packets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(packets, info.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+	laserdisc(t, "scan", "--resume", dir)
+	probes := map[netip.AddrPort]int{}
+	for _, s := range synsOf(t, dir) {
+		probes[s.to]++
+	}
+	few := 0
+	for _, n := range probes {
+		if n < 3 {
+			few++
+		}
+	}
+	if len(probes) != 8192 || few > 0 {
+		t.Errorf("%d targets, %d of them probed less than three times", len(probes), few)
+	}
+}
+
 // kill makes of a finished run what one looks like that was killed: a record that ends anywhere,
 // services written as far as they were, and the manifest as it was at the start.
 func kill(t *testing.T, dir string, random *rand.Rand) {
