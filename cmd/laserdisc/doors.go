@@ -120,7 +120,9 @@ func (z *zmapReader) read(ctx context.Context, r io.Reader) error {
 			return ctx.Err()
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("--from zmap: line %d is longer than %d bytes", number, maxZMapLine)
+	} else if err != nil {
 		return fmt.Errorf("--from zmap: line %d: %w", number, err)
 	}
 	return io.EOF
