@@ -108,7 +108,11 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 	if errors.Is(err, errCut) {
 		err = nil
 	}
-	return errors.Join(err, e.badInput, e.finish())
+	finished := e.finish()
+	if errors.Is(finished, err) { // what the record could not write, it says again
+		err = nil
+	}
+	return errors.Join(err, e.badInput, finished)
 }
 
 // describeLink notes the link in the manifest. A scan that is resumed has to find the one it had:

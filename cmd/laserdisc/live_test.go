@@ -389,7 +389,7 @@ func TestDiskFull(t *testing.T) {
 		"scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--ports", "paper", "--sample", "1%", "--seed", "1", "--out", dir)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "file too large") {
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || strings.Count(string(out), "file too large") != 1 {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	laserdisc(t, "replay", dir, "--out", dir+"-tables")
