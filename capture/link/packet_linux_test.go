@@ -51,10 +51,10 @@ func TestDelivery(t *testing.T) {
 			flags:       "S", sequence: uint32(i), payload: bytes.Repeat([]byte{byte(i)}, i%1400),
 		}.frame(from, to))
 	}
+	before := lab.Now()
 	done := make(chan error, 1)
 	go func() { done <- sendPaced(scanner, sent, burst) }()
 
-	before := lab.Now()
 	received := 0
 	for last := int64(0); received < count; received++ {
 		f, ok, err := lab.Receive(lab.Now() + int64(2*time.Second))
