@@ -125,11 +125,18 @@ func TestInfo(t *testing.T) {
 func TestReceiveTimes(t *testing.T) {
 	w := newWire(t)
 	lab, scanner := w.serve(), w.open()
-	start := time.Now()
-	if _, ok, err := scanner.Receive(0); ok || err != nil || time.Since(start) > 10*time.Millisecond {
-		t.Errorf("poll: %v, %v after %v", ok, err, time.Since(start))
+	least := time.Hour // of ten, for others may have the processor
+	for range 10 {
+		start := time.Now()
+		if _, ok, err := scanner.Receive(0); ok || err != nil {
+			t.Fatalf("poll: %v, %v", ok, err)
+		}
+		least = min(least, time.Since(start))
 	}
-	start = time.Now()
+	if least > 10*time.Millisecond {
+		t.Errorf("a poll takes %v", least)
+	}
+	start := time.Now()
 	if _, ok, err := scanner.Receive(scanner.Now() + int64(30*time.Millisecond)); ok || err != nil || time.Since(start) < 30*time.Millisecond {
 		t.Errorf("wait: %v, %v after %v", ok, err, time.Since(start))
 	}
