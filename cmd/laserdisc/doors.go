@@ -121,7 +121,7 @@ func (z *zmapReader) read(ctx context.Context, r io.Reader) error {
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("--from zmap: line %d is longer than %d bytes", number, maxZMapLine)
+		return fmt.Errorf("--from zmap: line %d: longer than %d bytes", number, maxZMapLine)
 	} else if err != nil {
 		return fmt.Errorf("--from zmap: line %d: %w", number, err)
 	}

@@ -160,7 +160,7 @@ func TestReadZMap(t *testing.T) {
 		{`{`, strings.Repeat("{", maxZMapLine), "longer than 65536 bytes"},
 	} {
 		list, err := read(good + strings.Replace(good, c.old, c.new, 1) + good)
-		if err == nil || !strings.Contains(err.Error(), "line 2") || !strings.Contains(err.Error(), c.says) || len(list) != 1 {
+		if err == nil || !strings.Contains(err.Error(), "line 2: ") || !strings.Contains(err.Error(), c.says) || len(list) != 1 {
 			t.Errorf("%s for %s: %d SYN-ACKs, %v", c.new, c.old, len(list), err)
 		}
 	}
