@@ -10,7 +10,7 @@
 //	details   sub-labels, such as {"status":"404"}
 //
 // Fields with these names that the line has already are replaced; nothing else of it changes, not even a space.
-package saved
+package formats
 
 import (
 	"bufio"
