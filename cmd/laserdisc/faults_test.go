@@ -26,6 +26,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"laserdisc/capture/formats"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/lab"
 	"laserdisc/capture/packet"
@@ -276,9 +277,9 @@ func firewallsFound(t *testing.T, flows []*flow, lines [][]byte, probes int) {
 	}
 }
 
-func readLZR(t *testing.T, lines [][]byte) (list []lzrLine) {
+func readLZR(t *testing.T, lines [][]byte) (list []formats.LZR) {
 	for _, text := range lines {
-		var l lzrLine
+		var l formats.LZR
 		if err := json.Unmarshal(text, &l); err != nil {
 			t.Fatal(err)
 		}

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"laserdisc/capture/formats"
 	"laserdisc/capture/lab"
-	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
@@ -118,54 +118,6 @@ type serviceLine struct {
 	Response                   []byte
 }
 
-// A line of ZMap's is a SYN-ACK, or is none, or says what is wrong with it and where.
-func TestReadZMap(t *testing.T) {
-	m := &record.Manifest{Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, SourcePorts: record.PortRange{First: 61000, Last: 65535}}
-	const good = `{"saddr":"198.18.0.1","daddr":"192.0.2.1","sport":80,"dport":61001,"seqnum":4294967295,"acknum":0,"window":0,"ttl":55}` + "\n"
-	read := func(text string) (list []packet.Segment, err error) {
-		z := readZMap(t.Context(), strings.NewReader(text), m)
-		for {
-			s, ok, err := z.Next()
-			if err != nil {
-				return list, err
-			}
-			if ok {
-				list = append(list, s)
-			}
-		}
-	}
-	list, err := read(good + strings.Replace(good, `"ttl":55`, `"classification":"rst"`, 1) + strings.Replace(good, "4294967295", "-1", 1))
-	if !errors.Is(err, io.EOF) || len(list) != 2 {
-		t.Fatalf("%d SYN-ACKs, %v", len(list), err)
-	}
-	want := packet.Segment{Src: netip.MustParseAddrPort("198.18.0.1:80"), Dst: netip.MustParseAddrPort("192.0.2.1:61001"),
-		Seq: 4294967295, TTL: 55, Flags: packet.SYN | packet.ACK}
-	for _, s := range list { // the second as ZMap 2 writes it
-		if fmt.Sprint(s) != fmt.Sprint(want) {
-			t.Errorf("read %+v", s)
-		}
-	}
-	for _, c := range []struct{ old, new, says string }{
-		{`{`, `x`, "zmap -O json"},
-		{`"198.18.0.1"`, `"198.18.0"`, "zmap -O json"},
-		{`"198.18.0.1"`, `"2001:db8::1"`, "cannot answer"},
-		{`"sport":80,`, ``, "-f saddr"},
-		{`"acknum":0,`, ``, "-f saddr"},
-		{`"window":0,`, ``, "-f saddr"},
-		{`4294967295`, `4294967296`, "32 bits"},
-		{`4294967295`, `-2147483649`, "32 bits"},
-		{`4294967295`, `"x"`, "32 bits"},
-		{`61001`, `40000`, "--source-port"},
-		{`"192.0.2.1"`, `"192.0.2.2"`, "--source-ip"},
-		{`{`, strings.Repeat("{", maxZMapLine), "longer than 65536 bytes"},
-	} {
-		list, err := read(good + strings.Replace(good, c.old, c.new, 1) + good)
-		if err == nil || !strings.Contains(err.Error(), "line 2: ") || !strings.Contains(err.Error(), c.says) || len(list) != 1 {
-			t.Errorf("%s for %s: %d SYN-ACKs, %v", c.new, c.old, len(list), err)
-		}
-	}
-}
-
 // printed scans a part of the lab in memory and returns what goes to standard output.
 func printed(t *testing.T, args ...string) (dir string, lines [][]byte) {
 	t.Helper()
@@ -198,7 +150,7 @@ func TestFormatLZR(t *testing.T) {
 				t.Fatalf("no %s in %s", name, text)
 			}
 		}
-		var l lzrLine
+		var l formats.LZR
 		if err := json.Unmarshal(text, &l); err != nil {
 			t.Fatal(err)
 		}
@@ -314,8 +266,8 @@ func TestReaderLeaves(t *testing.T) {
 	laserdisc(t, "replay", dir, "--out", dir+"-tables")
 }
 
-// Flags of the doors that do not go together are refused before anything is opened.
-func TestDoorsClosed(t *testing.T) {
+// Flags of the formats that do not go together are refused before anything is opened.
+func TestFormatFlags(t *testing.T) {
 	for _, args := range []string{
 		"--from lzr --out x",
 		"--from zmap 198.18.0.1 --out x",
