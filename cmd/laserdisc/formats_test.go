@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,78 +16,10 @@ import (
 	"time"
 
 	"laserdisc/capture/formats"
-	"laserdisc/capture/lab"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 )
-
-// inLab runs a shell command in dir, against a lab of its own: what was scanned before may hold a grudge.
-func inLab(t *testing.T, dir, command string) {
-	far, err := farLink()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer serveOn(context.Background(), far, newTestLab(t, 0))()
-	cmd := exec.Command("bash", "-o", "pipefail", "-c", command)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(laserdiscBinary(t))+":"+os.Getenv("PATH"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, out)
-	}
-}
-
-// zmapTo is a command for inLab: zmap writes the SYN-ACKs of a prefix and a port as LZR reads them.
-func zmapTo(t testing.TB, dir, prefix, port string) string {
-	if err := os.WriteFile(filepath.Join(dir, "none"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("zmap --interface=%s --gateway-mac=%s --source-ip=192.0.2.1 --source-port=61000-65535 --target-port=%s --rate=10000"+
-		" --blacklist-file=none --cooldown-time=1 --quiet --output-module=json --output-fields=saddr,daddr,sport,dport,seqnum,acknum,window"+
-		" --output-filter='success = 1 && repeat = 0' %s 2>>zmap.log", lab.Near, farEnd(t), port, prefix)
-}
-
-// fromZMap is a command that reads what zmapTo writes.
-func fromZMap(t testing.TB) string {
-	return fmt.Sprintf("laserdisc scan --from zmap --interface %s --gateway-mac %s --source-ip 192.0.2.1", lab.Near, farEnd(t))
-}
-
-// zmap | laserdisc finds the services that laserdisc finds alone, in the same states, with the
-// same labels.
-func TestFromZMap(t *testing.T) {
-	const prefix, common = "198.18.16.0/20", "--timeout 2s --wait 2s --seed 5"
-	dir := t.TempDir()
-	inLab(t, dir, fmt.Sprintf("laserdisc scan %s --open %s --ports 80 --rate 3000 %s --out alone", prefix, labPrefix, common))
-	inLab(t, dir, fmt.Sprintf("%s | %s %s --out piped", zmapTo(t, dir, prefix, "80"), fromZMap(t), common))
-	alone, piped := foundIn(t, filepath.Join(dir, "alone")), foundIn(t, filepath.Join(dir, "piped"))
-	if code := run([]string{"scan", "--resume", filepath.Join(dir, "piped")}); code != 2 {
-		t.Errorf("--resume of what came through a pipe: exit code %d", code)
-	}
-	if len(alone) < 100 {
-		t.Errorf("%d services: too few to prove anything", len(alone))
-	}
-	for key, what := range alone {
-		if piped[key] != what {
-			t.Errorf("%v: alone %q, piped %q", key, what, piped[key])
-		}
-	}
-	for key, what := range piped {
-		if _, ok := alone[key]; !ok {
-			t.Errorf("%v: only piped: %q", key, what)
-		}
-	}
-	laserdisc(t, "replay", filepath.Join(dir, "piped"), "--out", filepath.Join(dir, "tables"))
-	t.Logf("%d services, the same", len(alone))
-}
-
-// foundIn returns a run's states and labels.
-func foundIn(t *testing.T, dir string) map[netip.AddrPort]string {
-	found := map[netip.AddrPort]string{}
-	for at, s := range readServices(t, dir) {
-		found[at] = strings.TrimSpace(s.State.String() + " " + s.Label)
-	}
-	return found
-}
 
 // readServices reads a run's services.jsonl.
 func readServices(t *testing.T, dir string) map[netip.AddrPort]serviceLine {
