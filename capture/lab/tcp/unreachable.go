@@ -1,4 +1,4 @@
-package lab
+package tcp
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package lab
+package servers
 
 // Message brokers: MQTT (OASIS 3.1.1) and AMQP (0-9-1).
 

@@ -1,4 +1,4 @@
-package lab
+package servers
 
 // Remote screens: RDP (MS-RDPBCGR), VNC (RFC 6143), X11.
 

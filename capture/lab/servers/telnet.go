@@ -1,4 +1,4 @@
-package lab
+package servers
 
 // Telnet servers (RFC 854): most negotiate options before they prompt, some only prompt.
 

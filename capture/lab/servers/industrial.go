@@ -1,4 +1,4 @@
-package lab
+package servers
 
 // Control systems: Modbus, S7 over ISO-TSAP, DNP3, Fox, EtherNet/IP. They answer their own alone.
 

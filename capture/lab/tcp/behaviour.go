@@ -1,4 +1,4 @@
-package lab
+package tcp
 
 // Behaviour is what a service does with a TCP connection (paper, section 2).
 type Behaviour uint8

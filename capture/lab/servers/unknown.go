@@ -1,4 +1,4 @@
-package lab
+package servers
 
 // Services that no scanner identifies.
 

@@ -1,4 +1,4 @@
-package lab
+package draw
 
 import (
 	"encoding/binary"
