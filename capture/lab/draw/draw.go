@@ -1,3 +1,6 @@
+// Package draw decides what is left to chance in a simulated Internet. Everything about a host or a service is a draw: a keyed
+// function of what it is about, so that nothing has to be stored and nothing depends on the order of asking. The function is
+// wyhash's multiply and fold; it makes no claim against an adversary.
 package draw
 
 import (
@@ -6,15 +9,12 @@ import (
 	"net/netip"
 )
 
-// Everything about a host or a service is a draw: a keyed function of what it is about, so that
-// nothing has to be stored and nothing depends on the order of asking. The function is wyhash's
-// multiply and fold; it makes no claim against an adversary.
+// Key is the key of all draws of one network.
+type Key struct{ a, b, c uint64 }
 
-// key is the key of all draws of one network.
-type key struct{ a, b, c uint64 }
-
-func newKey(seed uint64) key {
-	var k key
+// NewKey spreads a seed over a key.
+func NewKey(seed uint64) Key {
+	var k Key
 	for _, p := range []*uint64{&k.a, &k.b, &k.c} {
 		seed += 0x9e3779b97f4a7c15 // splitmix64
 		z := (seed ^ seed>>30) * 0xbf58476d1ce4e5b9
@@ -24,8 +24,8 @@ func newKey(seed uint64) key {
 	return k
 }
 
-// draw is 64 random bits for (x, y).
-func (k key) draw(x, y uint64) uint64 {
+// Draw is 64 random bits for (x, y).
+func (k Key) Draw(x, y uint64) uint64 {
 	return fold(fold(x^k.a, y^k.b)^k.c, 0x9e3779b97f4a7c15)
 }
 
@@ -34,62 +34,66 @@ func fold(x, y uint64) uint64 {
 	return hi ^ lo
 }
 
-// halves are the two halves of an address, an IPv4 one as its IPv6-mapped form.
-func halves(a netip.Addr) (hi, lo uint64) {
+// Halves are the two halves of an address, an IPv4 one as its IPv6-mapped form.
+func Halves(a netip.Addr) (hi, lo uint64) {
 	b := a.As16()
 	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }
 
-// dice are the draws about one host or service: each purpose has a number of its own.
-type dice struct {
-	key  key
-	this uint64
+// Source is where the draws about one host or service come from. Each purpose has a number of its own.
+type Source struct {
+	Key  Key
+	This uint64 // what it is about
 }
 
 // The purposes of draws.
 const (
-	forHost = iota + 1
-	forClass
-	forStack
-	forHops
-	forDelay
-	forRefusal
-	forService
-	forKind
-	forBehaviour
-	forProtocol
-	forStrictness
-	forVariant
-	forDetail
-	forReaction
-	forPace
-	forThinking
-	forBox
-	forText
-	forISN
-	forClock
-	forPort
-	forRank
-	forArrival
-	forDeparture
+	ForHost = iota + 1
+	ForClass
+	ForStack
+	ForHops
+	ForDelay
+	ForRefusal
+	ForService
+	ForKind
+	ForBehaviour
+	ForProtocol
+	ForStrictness
+	ForVariant
+	ForDetail
+	ForReaction
+	ForPace
+	ForThinking
+	ForBox
+	ForText
+	ForISN
+	ForClock
+	ForPort
+	ForRank
+	ForArrival
+	ForDeparture
 )
 
-func (d dice) bits(purpose uint64) uint64 { return d.key.draw(d.this, purpose) }
+// Bits are 64 random bits.
+func (s Source) Bits(purpose uint64) uint64 { return s.Key.Draw(s.This, purpose) }
 
-// unit is in [0, 1).
-func (d dice) unit(purpose uint64) float64 { return unit(d.bits(purpose)) }
+// Unit is in [0, 1).
+func (s Source) Unit(purpose uint64) float64 { return Unit(s.Bits(purpose)) }
 
-// below is in [0, n).
-func (d dice) below(purpose uint64, n int) int {
-	hi, _ := bits.Mul64(d.bits(purpose), uint64(n))
+// Below is in [0, n).
+func (s Source) Below(purpose uint64, n int) int {
+	hi, _ := bits.Mul64(s.Bits(purpose), uint64(n))
 	return int(hi)
 }
 
-func unit(x uint64) float64 { return float64(x>>11) / (1 << 53) }
+// Unit maps 64 random bits to [0, 1).
+func Unit(x uint64) float64 { return float64(x>>11) / (1 << 53) }
 
-// chance is a probability as a threshold for 32 random bits.
-type chance uint32
+// Chance is a probability as a threshold for 32 random bits.
+type Chance uint32
 
-func newChance(p float64) chance { return chance(min(max(p, 0)*(1<<32), 1<<32-1)) }
+// NewChance makes one of a probability; what is below 0 or above 1 counts as that.
+func NewChance(p float64) Chance { return Chance(min(max(p, 0)*(1<<32), 1<<32-1)) }
 
-func (c chance) hit(bits uint64) bool { return uint32(bits) < uint32(c) }
+// Hit reports whether these bits, of which it takes the lower half, are such that it happens.
+func (c Chance) Hit(bits uint64) bool { return uint32(bits) < uint32(c) }

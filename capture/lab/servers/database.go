@@ -4,28 +4,30 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"laserdisc/capture/lab/draw"
 )
 
 // Databases and caches: MySQL, PostgreSQL, SQL Server (MS-TDS), Oracle (TNS), MongoDB, Redis, Memcached.
 
-var databaseSpeakers = []*speaker{
+var databaseProtocols = []*Protocol{
 	{
-		name: "mysql", label: "mysql", first: true,
+		Name: "mysql", Label: "mysql", First: true,
 		answers: Answers{TLS: 0.99, Newlines: 0.99, HTTP: 0.99, Wait: 1},
 		greet:   greetMySQL, reply: replyMySQL,
 	},
-	{name: "postgres", label: "postgres", own: []kind{kindPostgres}, answers: Answers{TLS: 0.01, Newlines: 0.01, HTTP: 0.01}, reply: replyPostgres},
-	{name: "mssql", label: "mssql", own: []kind{kindMSSQL}, reply: replyMSSQL},
-	{name: "oracle", label: "oracle", own: []kind{kindOracle}, reply: replyOracle},
-	{name: "mongodb", label: "mongodb", own: []kind{kindMongoDB}, answers: Answers{TLS: 0.01, HTTP: 0.90}, reply: replyMongoDB},
-	{name: "redis", label: "redis", own: []kind{kindRedis}, answers: Answers{TLS: 0.09, HTTP: 0.76}, reply: replyRedis},
-	{name: "memcached", label: "memcached", own: []kind{kindMemcached}, answers: Answers{TLS: 0.53, Newlines: 0.53, HTTP: 0.30}, reply: replyMemcached},
+	{Name: "postgres", Label: "postgres", own: []Kind{Postgres}, answers: Answers{TLS: 0.01, Newlines: 0.01, HTTP: 0.01}, reply: replyPostgres},
+	{Name: "mssql", Label: "mssql", own: []Kind{MSSQL}, reply: replyMSSQL},
+	{Name: "oracle", Label: "oracle", own: []Kind{Oracle}, reply: replyOracle},
+	{Name: "mongodb", Label: "mongodb", own: []Kind{MongoDB}, answers: Answers{TLS: 0.01, HTTP: 0.90}, reply: replyMongoDB},
+	{Name: "redis", Label: "redis", own: []Kind{Redis}, answers: Answers{TLS: 0.09, HTTP: 0.76}, reply: replyRedis},
+	{Name: "memcached", Label: "memcached", own: []Kind{Memcached}, answers: Answers{TLS: 0.53, Newlines: 0.53, HTTP: 0.30}, reply: replyMemcached},
 }
 
 // greetMySQL appends the initial handshake packet, version 10, or the error that refuses a host
 // (MySQL internals, "Protocol::HandshakeV10", "ERR_Packet").
-func greetMySQL(b []byte, s *service) []byte {
-	if s.unit(forText) < 0.35 {
+func greetMySQL(b []byte, s *Service) []byte {
+	if s.Unit(draw.ForText) < 0.35 {
 		return appendMySQL(b, 0, "\xff\x6a\x04Host 'scanner.example.org' is not allowed to connect to this MySQL server")
 	}
 	version := pick(s, "5.7.44-log", "8.0.36", "5.5.5-10.11.6-MariaDB-0+deb12u1", "5.6.51", "5.1.73-community")
@@ -34,8 +36,8 @@ func greetMySQL(b []byte, s *service) []byte {
 	return appendMySQL(b, 0, body)
 }
 
-func replyMySQL(b []byte, s *service, _ kind, _ []byte) ([]byte, string) {
-	if s.unit(forText) < 0.35 {
+func replyMySQL(b []byte, s *Service, _ Kind, _ []byte) ([]byte, string) {
+	if s.Unit(draw.ForText) < 0.35 {
 		return b, "" // refused already
 	}
 	return appendMySQL(b, 1, "\xff\x84\x04#08S01Got packets out of order"), ""
@@ -47,9 +49,9 @@ func appendMySQL(b []byte, sequence byte, body string) []byte {
 
 // replyPostgres answers an SSLRequest with one byte, and anything else with an error (PostgreSQL
 // documentation, "Message Flow").
-func replyPostgres(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-	if k == kindPostgres && len(said) <= 8 {
-		return append(b, [...]byte{'N', 'S'}[s.below(forVariant, 2)]), ""
+func replyPostgres(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+	if k == Postgres && len(said) <= 8 {
+		return append(b, [...]byte{'N', 'S'}[s.Below(draw.ForVariant, 2)]), ""
 	}
 	text := "SFATAL\x00VFATAL\x00C0A000\x00Munsupported frontend protocol 65363.19778: server supports 3.0 to 3.0\x00Fpostmaster.c\x00L2143\x00RProcessStartupPacket\x00\x00"
 	b = binary.BigEndian.AppendUint32(append(b, 'E'), uint32(4+len(text)))
@@ -57,8 +59,8 @@ func replyPostgres(b []byte, s *service, k kind, said []byte) ([]byte, string) {
 }
 
 // replyMSSQL answers PRELOGIN with version and encryption ([MS-TDS] 2.2.6.5).
-func replyMSSQL(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
-	if k != kindMSSQL {
+func replyMSSQL(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
+	if k != MSSQL {
 		return b, ""
 	}
 	version := pick(s, "\x0f\x00\x07\xd0\x00\x00", "\x0e\x00\x0d\x7e\x00\x00", "\x0a\x50\x17\x70\x00\x00", "\x10\x00\x03\xe8\x00\x00")
@@ -70,11 +72,11 @@ func replyMSSQL(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
 }
 
 // replyOracle answers a TNS CONNECT: refused, by a listener that knows no such service; or resend.
-func replyOracle(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
-	if k != kindOracle {
+func replyOracle(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
+	if k != Oracle {
 		return b, ""
 	}
-	if s.unit(forVariant) < 0.2 {
+	if s.Unit(draw.ForVariant) < 0.2 {
 		return append(b, 0, 8, 0, 0, 11, 0, 0, 0), ""
 	}
 	text := "(DESCRIPTION=(TMP=)(VSNNUM=" + pick(s, "186647552", "202375680", "318767104") + ")(ERR=12504)(ERROR_STACK=(ERROR=(CODE=12504)(EMFI=4))))"
@@ -86,12 +88,12 @@ func replyOracle(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
 
 // replyMongoDB answers hello with a document (BSON 1.1, MongoDB wire protocol), by the opcode it
 // was asked with, and HTTP in words.
-func replyMongoDB(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-	if k != kindMongoDB {
+func replyMongoDB(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+	if k != MongoDB {
 		return append(b, "HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 85\r\n\r\nIt looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n"...), ""
 	}
 	document := append([]byte{0, 0, 0, 0}, "\x08ismaster\x00\x01\x10maxBsonObjectSize\x00\x00\x00\x00\x01\x10maxMessageSizeBytes\x00\x00\x6c\xdc\x02\x10maxWireVersion\x00"...)
-	document = append(document, byte(s.below(forVariant, 18)+4), 0, 0, 0)
+	document = append(document, byte(s.Below(draw.ForVariant, 18)+4), 0, 0, 0)
 	document = append(document, "\x01ok\x00\x00\x00\x00\x00\x00\x00\xf0\x3f\x00"...)
 	binary.LittleEndian.PutUint32(document, uint32(len(document)))
 	request, opcode := uint32(0), uint32(2004)
@@ -105,26 +107,26 @@ func replyMongoDB(b []byte, s *service, k kind, said []byte) ([]byte, string) {
 		head, answer = make([]byte, 5), 2013
 	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(16+len(head)+len(document)))
-	b = binary.LittleEndian.AppendUint32(b, 1+uint32(s.below(forDetail, 1<<20)))
+	b = binary.LittleEndian.AppendUint32(b, 1+uint32(s.Below(draw.ForDetail, 1<<20)))
 	b = binary.LittleEndian.AppendUint32(b, request)
 	b = binary.LittleEndian.AppendUint32(b, answer)
 	return append(append(b, head...), document...), ""
 }
 
 // replyRedis answers in RESP: protected mode, a password wanted, or open.
-func replyRedis(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-	switch x := s.unit(forVariant); {
+func replyRedis(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+	switch x := s.Unit(draw.ForVariant); {
 	case x < 0.3:
 		return append(b, "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface.\r\n"...), ""
-	case x < 0.6 && k == kindRedis:
+	case x < 0.6 && k == Redis:
 		return append(b, "-NOAUTH Authentication required.\r\n"...), ""
-	case k == kindRedis:
+	case k == Redis:
 		return append(b, "+PONG\r\n"...), ""
-	case k == kindHTTP && x < 0.8:
+	case k == HTTP && x < 0.8:
 		return append(b, "-ERR wrong number of arguments for 'get' command\r\n"...), ""
 	}
 	word, _, _ := strings.Cut(strings.TrimSpace(string(said[:min(len(said), 20)])), " ")
-	if s.unit(forDetail) < 0.5 {
+	if s.Unit(draw.ForDetail) < 0.5 {
 		return fmt.Appendf(b, "-ERR unknown command '%s'\r\n", word), ""
 	}
 	return fmt.Appendf(b, "-ERR unknown command `%s`, with args beginning with: \r\n", word), ""
@@ -132,12 +134,12 @@ func replyRedis(b []byte, s *service, k kind, said []byte) ([]byte, string) {
 
 // replyMemcached answers "version" (protocol.txt of memcached); everything else is an ERROR, which
 // identifies nobody.
-func replyMemcached(b []byte, s *service, k kind, said []byte) ([]byte, string) {
+func replyMemcached(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
 	switch {
-	case k == kindMemcached && len(said) > 0 && said[0] == 0x80:
+	case k == Memcached && len(said) > 0 && said[0] == 0x80:
 		b = append(b, 0x81, said[1], 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 		return append(b, "1.6.18"...), ""
-	case k == kindMemcached:
+	case k == Memcached:
 		return append(b, "VERSION "+pick(s, "1.6.18", "1.5.22", "1.4.15")+"\r\n"...), ""
 	}
 	return append(b, strings.Repeat("ERROR\r\n", max(1, min(strings.Count(string(said), "\n"), 3)))...), "unknown"

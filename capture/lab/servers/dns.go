@@ -1,13 +1,17 @@
 package servers
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"laserdisc/capture/lab/draw"
+)
 
 // DNS servers over TCP (RFC 1035, RFC 7766): a two-byte length before each message.
 
-var dnsSpeakers = []*speaker{{
-	name: "dns", label: "dns", own: []kind{kindDNS},
-	reply: func(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-		if k != kindDNS {
+var dnsProtocols = []*Protocol{{
+	Name: "dns", Label: "dns", own: []Kind{DNS},
+	reply: func(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+		if k != DNS {
 			return b, ""
 		}
 		const header = 2 + 12
@@ -18,7 +22,7 @@ var dnsSpeakers = []*speaker{{
 		question := query[header:]
 		// Response, recursion desired as asked; no error with an answer, refused, or failed.
 		flags := uint16(0x8000) | binary.BigEndian.Uint16(query[4:])&0x7900
-		refused := s.unit(forVariant)
+		refused := s.Unit(draw.ForVariant)
 		var answer []byte
 		switch {
 		case refused < 0.4:
@@ -34,7 +38,7 @@ var dnsSpeakers = []*speaker{{
 			}
 			data := []byte("\x089.18.24\x00")[:8]
 			if kind == 1 {
-				data = []byte{192, 0, 2, byte(s.below(forDetail, 255))}
+				data = []byte{192, 0, 2, byte(s.Below(draw.ForDetail, 255))}
 			}
 			answer = append(answer, 0xc0, 12)
 			answer = binary.BigEndian.AppendUint16(answer, kind)

@@ -1,14 +1,16 @@
 package servers
 
+import "laserdisc/capture/lab/draw"
+
 // Control systems: Modbus, S7 over ISO-TSAP, DNP3, Fox, EtherNet/IP. They answer their own alone.
 
-var industrialSpeakers = []*speaker{
-	{name: "modbus", label: "modbus", own: []kind{kindModbus}, reply: func(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-		if k != kindModbus || len(said) < 8 {
+var industrialProtocols = []*Protocol{
+	{Name: "modbus", Label: "modbus", own: []Kind{Modbus}, reply: func(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+		if k != Modbus || len(said) < 8 {
 			return b, ""
 		}
 		// MBAP header with the transaction and the unit asked for (Modbus over TCP, section 3.1.3).
-		if s.unit(forVariant) < 0.4 { // exception: illegal function
+		if s.Unit(draw.ForVariant) < 0.4 { // exception: illegal function
 			return append(b, said[0], said[1], 0, 0, 0, 3, said[6], said[7]|0x80, 1), ""
 		}
 		name := pick(s, "Schneider Electric", "SE-ModiconM340", "WAGO 750-881")
@@ -16,8 +18,8 @@ var industrialSpeakers = []*speaker{
 		b = append(b, said[0], said[1], 0, 0, 0, byte(10+len(name)), said[6], said[7], 0x0e, 1, 1, 0, 0, 1, 0, byte(len(name)))
 		return append(b, name...), ""
 	}},
-	{name: "siemens", label: "siemens", own: []kind{kindSiemens}, reply: func(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-		if k == kindSiemens { // COTP connection confirm (RFC 1006, RFC 905), the parameters as asked
+	{Name: "siemens", Label: "siemens", own: []Kind{Siemens}, reply: func(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+		if k == Siemens { // COTP connection confirm (RFC 1006, RFC 905), the parameters as asked
 			return append(b, 3, 0, 0, 22, 17, 0xd0, 0, 1, 0, 1, 0, 0xc0, 1, 10, 0xc1, 2, 1, 0, 0xc2, 2, 1, 2), ""
 		}
 		if len(said) > 7 && said[0] == 3 && said[5] == 0xf0 && said[7] == 0x32 { // S7 set-up communication
@@ -25,8 +27,8 @@ var industrialSpeakers = []*speaker{
 		}
 		return b, ""
 	}},
-	{name: "dnp3", label: "dnp3", own: []kind{kindDNP3}, reply: func(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-		if k != kindDNP3 || len(said) < 8 {
+	{Name: "dnp3", Label: "dnp3", own: []Kind{DNP3}, reply: func(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+		if k != DNP3 || len(said) < 8 {
 			return b, ""
 		}
 		// Link status from the outstation asked (IEEE 1815, section 9.2).
@@ -34,20 +36,20 @@ var industrialSpeakers = []*speaker{
 		crc := crcDNP3(head)
 		return append(append(b, head...), byte(crc), byte(crc>>8)), ""
 	}},
-	{name: "fox", label: "fox", own: []kind{kindFox}, reply: func(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
-		if k != kindFox {
+	{Name: "fox", Label: "fox", own: []Kind{Fox}, reply: func(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
+		if k != Fox {
 			return b, ""
 		}
 		return append(b, "fox a 0 -1 fox hello\n{\nfox.version=s:1.0.1\nid=i:1\nhostName=s:"+s.hostName()+"\napp.name=s:Station\napp.version=s:3.8.38\n};;\n"...), ""
 	}},
-	{name: "enip", label: "enip", own: []kind{kindENIP}, reply: func(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-		if k != kindENIP || len(said) < 24 {
+	{Name: "enip", Label: "enip", own: []Kind{ENIP}, reply: func(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+		if k != ENIP || len(said) < 24 {
 			return b, ""
 		}
 		head := append([]byte(nil), said[:24]...) // encapsulation header, as asked, status 0 (CIP vol. 2, 2-3)
 		copy(head[8:12], "\x00\x00\x00\x00")
 		if said[0] == 0x65 { // RegisterSession: a handle
-			head[4], head[2] = byte(1+s.below(forDetail, 255)), 4
+			head[4], head[2] = byte(1+s.Below(draw.ForDetail, 255)), 4
 			return append(append(b, head...), 1, 0, 0, 0), ""
 		}
 		item := "\x01\x00\x00\x02\xaf\x12\xc6\x12\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x0e\x00\x36\x00\x14\x0b\x60\x31\x1a\x06\x6c\x00\x0b1769-L32E/A\x03"

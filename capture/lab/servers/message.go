@@ -1,21 +1,23 @@
 package servers
 
+import "laserdisc/capture/lab/draw"
+
 // Message brokers: MQTT (OASIS 3.1.1) and AMQP (0-9-1).
 
-var messageSpeakers = []*speaker{
+var messageProtocols = []*Protocol{
 	{
-		name: "mqtt", label: "mqtt", own: []kind{kindMQTT}, answers: Answers{TLS: 0.03},
-		reply: func(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
-			if k != kindMQTT {
+		Name: "mqtt", Label: "mqtt", own: []Kind{MQTT}, answers: Answers{TLS: 0.03},
+		reply: func(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
+			if k != MQTT {
 				return append(b, 0x20, 2, 0, 1), "" // CONNACK: unacceptable protocol version
 			}
-			return append(b, 0x20, 2, 0, [...]byte{0, 0, 5, 4}[s.below(forVariant, 4)]), ""
+			return append(b, 0x20, 2, 0, [...]byte{0, 0, 5, 4}[s.Below(draw.ForVariant, 4)]), ""
 		},
 	},
 	{
-		name: "amqp", label: "amqp", own: []kind{kindAMQP}, answers: Answers{TLS: 0.95, Newlines: 0.95, HTTP: 0.94},
-		reply: func(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
-			if k != kindAMQP {
+		Name: "amqp", Label: "amqp", own: []Kind{AMQP}, answers: Answers{TLS: 0.95, Newlines: 0.95, HTTP: 0.94},
+		reply: func(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
+			if k != AMQP {
 				return append(b, "AMQP\x00\x00\x09\x01"...), "" // section 4.2.2: the header that it wants
 			}
 			// Connection.Start: version 0-9, no properties but the product, PLAIN, en_US.

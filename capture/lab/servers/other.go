@@ -3,23 +3,25 @@ package servers
 import (
 	"encoding/binary"
 	"strings"
+
+	"laserdisc/capture/lab/draw"
 )
 
 // The rest: PPTP, SMB, IPMI, RTSP, SIP, BGP, SOCKS 5.
 
-var otherSpeakers = []*speaker{
-	{name: "pptp", label: "pptp", own: []kind{kindPPTP}, reply: replyPPTP},
-	{name: "smb", label: "smb", own: []kind{kindSMB}, reply: replySMB},
+var otherProtocols = []*Protocol{
+	{Name: "pptp", Label: "pptp", own: []Kind{PPTP}, reply: replyPPTP},
+	{Name: "smb", Label: "smb", own: []Kind{SMB}, reply: replySMB},
 	// What answers RMCP (IPMI 2.0, section 13.1) over TCP gives every probe back (paper, Figure 10).
-	{name: "ipmi", label: "echo", own: []kind{kindIPMI}, answers: Answers{TLS: 0.86, Newlines: 0.86, HTTP: 0.86}, reply: replyEcho},
-	{name: "rtsp", label: "rtsp", own: []kind{kindRTSP}, answers: Answers{HTTP: 0.5}, reply: func(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
-		if k != kindRTSP {
+	{Name: "ipmi", Label: "echo", own: []Kind{IPMI}, answers: Answers{TLS: 0.86, Newlines: 0.86, HTTP: 0.86}, reply: replyEcho},
+	{Name: "rtsp", Label: "rtsp", own: []Kind{RTSP}, answers: Answers{HTTP: 0.5}, reply: func(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
+		if k != RTSP {
 			return append(b, "RTSP/1.0 400 Bad Request\r\n\r\n"...), ""
 		}
 		return append(b, "RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: "+pick(s, "Hipcam RealServer/V1.0", "Rtsp Server/2.0", "GStreamer RTSP server")+"\r\nPublic: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n"...), ""
 	}},
-	{name: "sip", label: "sip", own: []kind{kindSIP}, reply: func(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-		if k != kindSIP {
+	{Name: "sip", Label: "sip", own: []Kind{SIP}, reply: func(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+		if k != SIP {
 			return b, ""
 		}
 		b = append(b, pick(s, "SIP/2.0 200 OK\r\n", "SIP/2.0 404 Not Found\r\n", "SIP/2.0 401 Unauthorized\r\n")...)
@@ -32,20 +34,20 @@ var otherSpeakers = []*speaker{
 		}
 		return append(b, "Server: "+pick(s, "Asterisk PBX 18.10.0", "FPBX-16.0.40(18.9)", "kamailio (5.6.3)")+"\r\nContent-Length: 0\r\n\r\n"...), ""
 	}},
-	{name: "bgp", label: "bgp", first: true, own: []kind{kindBGP}, answers: Answers{TLS: 1, Newlines: 1, HTTP: 1, Wait: 1}, greet: greetBGP},
-	{name: "socks5", label: "socks5", own: []kind{kindSOCKS5}, reply: func(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
-		if k != kindSOCKS5 {
+	{Name: "bgp", Label: "bgp", First: true, own: []Kind{BGP}, answers: Answers{TLS: 1, Newlines: 1, HTTP: 1, Wait: 1}, greet: greetBGP},
+	{Name: "socks5", Label: "socks5", own: []Kind{SOCKS5}, reply: func(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
+		if k != SOCKS5 {
 			return b, ""
 		}
-		return append(b, 5, [...]byte{0, 2, 0xff}[s.below(forVariant, 3)]), ""
+		return append(b, 5, [...]byte{0, 2, 0xff}[s.Below(draw.ForVariant, 3)]), ""
 	}},
 }
 
 // replyPPTP appends a Start-Control-Connection-Reply (RFC 2637, section 2.2).
-func replyPPTP(b []byte, s *service, k kind, said []byte) ([]byte, string) {
+func replyPPTP(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
 	// One without the cookie is ignored by two in three, and answered with an error by the others (paper, Table 3).
 	badCookie := len(said) >= 8 && binary.BigEndian.Uint32(said[4:]) != 0x1a2b3c4d
-	if k != kindPPTP || badCookie && s.unit(forDetail) < 0.67 {
+	if k != PPTP || badCookie && s.Unit(draw.ForDetail) < 0.67 {
 		return b, ""
 	}
 	m := make([]byte, 156)
@@ -63,8 +65,8 @@ func replyPPTP(b []byte, s *service, k kind, said []byte) ([]byte, string) {
 }
 
 // replySMB appends a response to the negotiation ([MS-SMB2] 2.2.4).
-func replySMB(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-	if k != kindSMB {
+func replySMB(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+	if k != SMB {
 		return b, ""
 	}
 	m := make([]byte, 64+64)
@@ -82,11 +84,11 @@ func replySMB(b []byte, s *service, k kind, said []byte) ([]byte, string) {
 
 // greetBGP appends what a router says to a stranger: OPEN, or NOTIFICATION (cease, connection
 // rejected) at once (RFC 4271, sections 4.2 and 4.5; RFC 4486).
-func greetBGP(b []byte, s *service) []byte {
+func greetBGP(b []byte, s *Service) []byte {
 	b = append(b, strings.Repeat("\xff", 16)...)
-	if s.unit(forVariant) < 0.7 {
-		b = append(b, 0, 29, 1, 4, 0xfd, byte(s.below(forDetail, 250)), 0, 180)
-		address := s.at.Addr().As16()
+	if s.Unit(draw.ForVariant) < 0.7 {
+		b = append(b, 0, 29, 1, 4, 0xfd, byte(s.Below(draw.ForDetail, 250)), 0, 180)
+		address := s.At.Addr().As16()
 		b = append(append(b, address[12:]...), 0)
 		b = append(b, strings.Repeat("\xff", 16)...)
 	}

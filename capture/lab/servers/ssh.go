@@ -3,12 +3,14 @@ package servers
 import (
 	"encoding/binary"
 	"strings"
+
+	"laserdisc/capture/lab/draw"
 )
 
 // SSH servers (RFC 4253): an identification line, by some at once followed by the binary KEXINIT.
 
-var sshSpeakers = []*speaker{{
-	name: "ssh", label: "ssh", first: true, own: []kind{kindSSH},
+var sshProtocols = []*Protocol{{
+	Name: "ssh", Label: "ssh", First: true, own: []Kind{SSH},
 	answers: Answers{TLS: 0.93, Newlines: 0.96, HTTP: 0.96, Wait: 0.98},
 	greet:   greetSSH, reply: replySSH,
 }}
@@ -19,9 +21,9 @@ var sshBanners = []string{
 	"SSH-2.0-Cisco-1.25", "SSH-2.0-HUAWEI-1.5", "SSH-2.0-ROSSSH", "SSH-1.99-OpenSSH_3.9p1", "SSH-2.0-mod_sftp",
 }
 
-func greetSSH(b []byte, s *service) []byte {
-	banner := sshBanners[s.below(forVariant, len(sshBanners))]
-	if s.unit(forText) < 0.02 { // other lines may come first (section 4.2)
+func greetSSH(b []byte, s *Service) []byte {
+	banner := sshBanners[s.Below(draw.ForVariant, len(sshBanners))]
+	if s.Unit(draw.ForText) < 0.02 { // other lines may come first (section 4.2)
 		b = append(b, "This system is for authorised use only.\r\nAll activity is logged.\r\n"...)
 	}
 	b = append(append(b, banner...), "\r\n"...)
@@ -31,20 +33,20 @@ func greetSSH(b []byte, s *service) []byte {
 	return b
 }
 
-func replySSH(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
-	switch banner := sshBanners[s.below(forVariant, len(sshBanners))]; {
-	case k == kindSSH && !strings.Contains(banner, "dropbear") && !strings.Contains(banner, "Cisco"):
+func replySSH(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
+	switch banner := sshBanners[s.Below(draw.ForVariant, len(sshBanners))]; {
+	case k == SSH && !strings.Contains(banner, "dropbear") && !strings.Contains(banner, "Cisco"):
 		return appendKEXINIT(b, s), ""
-	case k != kindSSH && strings.Contains(banner, "OpenSSH_9"):
+	case k != SSH && strings.Contains(banner, "OpenSSH_9"):
 		return append(b, "Invalid SSH identification string.\r\n"...), ""
-	case k != kindSSH && strings.Contains(banner, "OpenSSH"):
+	case k != SSH && strings.Contains(banner, "OpenSSH"):
 		return append(b, "Protocol mismatch.\r\n"...), ""
 	}
 	return b, ""
 }
 
 // appendKEXINIT appends a key exchange packet (RFC 4253, sections 6 and 7.1).
-func appendKEXINIT(b []byte, s *service) []byte {
+func appendKEXINIT(b []byte, s *Service) []byte {
 	lists := [10]string{
 		"curve25519-sha256,ecdh-sha2-nistp256,diffie-hellman-group14-sha256", "ssh-ed25519,rsa-sha2-256",
 		"chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr", "chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr",
@@ -65,9 +67,9 @@ func appendKEXINIT(b []byte, s *service) []byte {
 }
 
 // appendRandom appends n bytes that are the service's own, others at another place in b.
-func appendRandom(b []byte, s *service, n int) []byte {
+func appendRandom(b []byte, s *Service, n int) []byte {
 	for i := 0; i < n; i += 8 {
-		b = binary.LittleEndian.AppendUint64(b, s.bits(uint64(forDetail)<<32|uint64(len(b))))
+		b = binary.LittleEndian.AppendUint64(b, s.Bits(uint64(draw.ForDetail)<<32|uint64(len(b))))
 	}
 	return b[:len(b)-(8-n%8)%8]
 }

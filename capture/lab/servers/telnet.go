@@ -2,10 +2,10 @@ package servers
 
 // Telnet servers (RFC 854): most negotiate options before they prompt, some only prompt.
 
-var telnetSpeakers = []*speaker{{
-	name: "telnet", label: "telnet", first: true, own: []kind{kindTelnet},
+var telnetProtocols = []*Protocol{{
+	Name: "telnet", Label: "telnet", First: true, own: []Kind{Telnet},
 	answers: Answers{TLS: 0.98, Newlines: 0.97, HTTP: 0.97, Wait: 0.97},
-	greet: func(b []byte, s *service) []byte {
+	greet: func(b []byte, s *Service) []byte {
 		const (
 			linux    = "\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23\xff\xfd\x27" // DO terminal type, speed, X display, environment
 			embedded = "\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x01\xff\xfb\x03" // DO echo, window size; WILL echo, suppress go-ahead
@@ -19,11 +19,11 @@ var telnetSpeakers = []*speaker{{
 			embedded+"\r\nPlease login: ",
 			embedded+"\r\n\r\nWarning: Telnet is not a secure protocol.\r\n\r\nUsername:")...)
 	},
-	reply: func(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
+	reply: func(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
 		switch k {
-		case kindTelnet:
+		case Telnet:
 			return append(b, "\xff\xfb\x03\r\nlogin: "...), ""
-		case kindNewlines:
+		case Newlines:
 			return append(b, "\r\nlogin: "...), ""
 		}
 		return append(b, "\r\nPassword: \r\nLogin incorrect\r\n"...), ""

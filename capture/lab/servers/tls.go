@@ -8,14 +8,16 @@ import (
 	"encoding/binary"
 	"math/big"
 	"time"
+
+	"laserdisc/capture/lab/draw"
 )
 
 // TLS servers (RFC 8446, RFC 5246). They answer a ClientHello as far as a scan reads: their keys
 // are made up, so that no handshake can be completed. Certificates are real ones, self-signed.
 
-var tlsSpeakers = []*speaker{
-	{name: "tls", label: "tls", own: []kind{kindTLS}, answers: Answers{TLS: 1, Newlines: 0.04, HTTP: 0.41}, reply: replyTLS},
-	{name: "kubernetes", label: "kubernetes", own: []kind{kindTLS}, answers: Answers{TLS: 0.98, Newlines: 0.83, HTTP: 0.98}, reply: replyTLS},
+var tlsProtocols = []*Protocol{
+	{Name: "tls", Label: "tls", own: []Kind{TLS}, answers: Answers{TLS: 1, Newlines: 0.04, HTTP: 0.41}, reply: replyTLS},
+	{Name: "kubernetes", Label: "kubernetes", own: []Kind{TLS}, answers: Answers{TLS: 0.98, Newlines: 0.83, HTTP: 0.98}, reply: replyTLS},
 }
 
 // What web servers say on their TLS port to a client that forgot TLS.
@@ -25,17 +27,17 @@ var wantsTLS = []string{
 	"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
 }
 
-func replyTLS(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-	kubernetes := s.speaker.name == "kubernetes"
-	switch x := s.unit(forVariant); {
-	case k == kindHTTP && kubernetes:
+func replyTLS(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+	kubernetes := s.Protocol.Name == "kubernetes"
+	switch x := s.Unit(draw.ForVariant); {
+	case k == HTTP && kubernetes:
 		return append(b, wantsTLS[2]...), "tls"
-	case k == kindHTTP && x < 0.7:
-		return append(b, wantsTLS[s.below(forDetail, len(wantsTLS))]...), "tls"
-	case k != kindTLS: // a fatal alert: unexpected_message or protocol_version
-		return append(b, 0x15, 3, 3, 0, 2, 2, [...]byte{10, 70}[s.below(forDetail, 2)]), "tls"
+	case k == HTTP && x < 0.7:
+		return append(b, wantsTLS[s.Below(draw.ForDetail, len(wantsTLS))]...), "tls"
+	case k != TLS: // a fatal alert: unexpected_message or protocol_version
+		return append(b, 0x15, 3, 3, 0, 2, 2, [...]byte{10, 70}[s.Below(draw.ForDetail, 2)]), "tls"
 	case x < 0.02: // no virtual host without a name, or no cipher in common
-		return append(b, 0x15, 3, 3, 0, 2, 2, [...]byte{112, 40}[s.below(forDetail, 2)]), "tls"
+		return append(b, 0x15, 3, 3, 0, 2, 2, [...]byte{112, 40}[s.Below(draw.ForDetail, 2)]), "tls"
 	case x < 0.4 && !kubernetes && bytes.Contains(said, []byte{3, 4}) && len(said) > 43:
 		return appendServerHello13(b, s, said), ""
 	}
@@ -44,7 +46,7 @@ func replyTLS(b []byte, s *service, k kind, said []byte) ([]byte, string) {
 
 // appendServerHello13 appends the server's first flight of TLS 1.3: hello, change of cipher, and
 // records that nobody can read.
-func appendServerHello13(b []byte, s *service, said []byte) []byte {
+func appendServerHello13(b []byte, s *Service, said []byte) []byte {
 	hello := appendRandom([]byte{3, 3}, s, 32)
 	session := said[44:min(len(said), 44+min(int(said[43]), 32))]
 	hello = append(append(hello, byte(len(session))), session...)
@@ -53,12 +55,12 @@ func appendServerHello13(b []byte, s *service, said []byte) []byte {
 	b = appendRecord(b, 0x16, appendMessage(nil, 2, hello))
 	b = appendRecord(b, 0x14, []byte{1})
 	b = appendRecord(b, 0x17, appendRandom(nil, s, 23))
-	b = appendRecord(b, 0x17, appendRandom(nil, s, 700+s.below(forDetail, 1500)))
+	b = appendRecord(b, 0x17, appendRandom(nil, s, 700+s.Below(draw.ForDetail, 1500)))
 	return appendRecord(b, 0x17, appendRandom(nil, s, 69))
 }
 
 // appendFlight12 appends that of TLS 1.2: hello, certificate, key exchange, done.
-func appendFlight12(b []byte, s *service) []byte {
+func appendFlight12(b []byte, s *Service) []byte {
 	hello := appendRandom([]byte{3, 3}, s, 32)
 	hello = append(hello, 0, 0xc0, 0x2b, 0, 0, 9, 0xff, 1, 0, 1, 0, 0, 0x17, 0, 0)
 	certificate := s.certificate()
@@ -91,13 +93,16 @@ const certificatePool = 1024
 // Makers of devices whose certificates name them.
 var makers = []string{"HUAWEI TECHNOLOGIES CO., LTD", "Mikrotik SIA", "Ubiquiti Networks Inc.", "TP-Link Technologies", "Hikvision", "D-Link Corporation", "Fortinet", "ZTE Corporation"}
 
+// Certificates are those of one network that were made so far. The map must be made before a service answers.
+type Certificates map[int][]byte
+
 // certificate is the service's, of a server or of a device.
-func (s *service) certificate() []byte {
-	device, number := s.host.unit(forDetail) < 0.35, s.host.below(forText, certificatePool)
+func (s *Service) certificate() []byte {
+	device, number := s.Host.Unit(draw.ForDetail) < 0.35, s.Host.Below(draw.ForText, certificatePool)
 	if device {
 		number %= 8 * len(makers) // one per model and firmware
 	}
-	kubernetes := s.speaker.name == "kubernetes"
+	kubernetes := s.Protocol.Name == "kubernetes"
 	id := number << 2
 	if device {
 		id |= 1
@@ -105,18 +110,18 @@ func (s *service) certificate() []byte {
 	if kubernetes {
 		id |= 2
 	}
-	if der, ok := s.net.certificates[id]; ok {
+	if der, ok := s.Certificates[id]; ok {
 		return der
 	}
-	d := dice{s.key, uint64(id)}
+	d := draw.Source{Key: s.Key, This: uint64(id)}
 	var seed [ed25519.SeedSize]byte
 	for i := range 4 {
-		binary.LittleEndian.PutUint64(seed[8*i:], d.bits(uint64(i)))
+		binary.LittleEndian.PutUint64(seed[8*i:], d.Bits(uint64(i)))
 	}
 	private := ed25519.NewKeyFromSeed(seed[:])
-	start := time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, d.below(forPort, 60), 0)
+	start := time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, d.Below(draw.ForPort, 60), 0)
 	t := &x509.Certificate{
-		SerialNumber: new(big.Int).SetUint64(d.bits(forISN) >> 1),
+		SerialNumber: new(big.Int).SetUint64(d.Bits(draw.ForISN) >> 1),
 		Subject:      pkix.Name{CommonName: "h" + big.NewInt(int64(id)).String() + ".example.net"},
 		NotBefore:    start,
 		NotAfter:     start.AddDate(1, 0, 0),
@@ -134,6 +139,6 @@ func (s *service) certificate() []byte {
 	if err != nil {
 		panic(err) // the template is ours
 	}
-	s.net.certificates[id] = der
+	s.Certificates[id] = der
 	return der
 }

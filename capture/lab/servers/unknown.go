@@ -1,15 +1,17 @@
 package servers
 
+import "laserdisc/capture/lab/draw"
+
 // Services that no scanner identifies.
 
-var unknownSpeakers = []*speaker{
+var unknownProtocols = []*Protocol{
 	// It acknowledges everything and says nothing.
-	{name: "unknown", label: "unknown", stays: true},
+	{Name: "unknown", Label: "unknown", stays: true},
 	// It says something nobody lists, unasked.
 	{
-		name: "unlisted_first", label: "unknown", first: true,
+		Name: "unlisted_first", Label: "unknown", First: true,
 		answers: Answers{TLS: 1, Newlines: 1, HTTP: 1, Wait: 1},
-		greet: func(b []byte, s *service) []byte {
+		greet: func(b []byte, s *Service) []byte {
 			return append(b, pick(s,
 				":irc."+s.hostName()+" NOTICE * :*** Looking up your hostname...\r\n",
 				"NBDMAGICIHAVEOPT\x00\x03",
@@ -21,24 +23,24 @@ var unknownSpeakers = []*speaker{
 	},
 	// It answers lines of text with something nobody lists.
 	{
-		name: "unlisted", label: "unknown",
+		Name: "unlisted", Label: "unknown",
 		answers: Answers{TLS: 0.3, Newlines: 0.8, HTTP: 0.8},
-		reply: func(b []byte, s *service, _ kind, _ []byte) ([]byte, string) {
+		reply: func(b []byte, s *Service, _ Kind, _ []byte) ([]byte, string) {
 			return append(b, pick(s, "Unknown command. Try help\n", "?Syntax error\r\n", "{\"error\":\"invalid request\"}\n", "\x00\x00\x00\x06\x10\x01nope")...), ""
 		},
 	},
 	// It answers everything with bytes that mean nothing.
 	{
-		name: "noise", label: "unknown", answers: Answers{TLS: 1, Newlines: 1, HTTP: 1},
-		reply: func(b []byte, s *service, _ kind, _ []byte) ([]byte, string) {
-			return appendRandom(append(b, 0xee), s, 15+s.below(forDetail, 100)), ""
+		Name: "noise", Label: "unknown", answers: Answers{TLS: 1, Newlines: 1, HTTP: 1},
+		reply: func(b []byte, s *Service, _ Kind, _ []byte) ([]byte, string) {
+			return appendRandom(append(b, 0xee), s, 15+s.Below(draw.ForDetail, 100)), ""
 		},
 	},
 	// It gives back what it gets (RFC 862).
-	{name: "echo", label: "echo", stays: true, answers: Answers{TLS: 1, Newlines: 1, HTTP: 1}, reply: replyEcho},
+	{Name: "echo", Label: "echo", stays: true, answers: Answers{TLS: 1, Newlines: 1, HTTP: 1}, reply: replyEcho},
 }
 
-func replyEcho(b []byte, _ *service, _ kind, said []byte) ([]byte, string) {
+func replyEcho(b []byte, _ *Service, _ Kind, said []byte) ([]byte, string) {
 	if len(said) == 0 {
 		said = []byte{0} // asked for the label alone
 	}

@@ -3,13 +3,15 @@ package servers
 import (
 	"fmt"
 	"strings"
+
+	"laserdisc/capture/lab/draw"
 )
 
 // HTTP/1.1 servers (RFC 9112), and those that speak HTTP for something else: CWMP, IPP (RFC 8010).
 
-var webSpeakers = []*speaker{
-	{name: "http", label: "http", closes: true, own: []kind{kindHTTP}, answers: Answers{TLS: 0.67, Newlines: 0.21, HTTP: 1}, reply: replyHTTP},
-	{name: "ipp", label: "ipp", closes: true, own: []kind{kindIPP, kindHTTP}, answers: Answers{TLS: 0.29, Newlines: 0.02, HTTP: 0.96}, reply: replyIPP},
+var webProtocols = []*Protocol{
+	{Name: "http", Label: "http", closes: true, own: []Kind{HTTP}, answers: Answers{TLS: 0.67, Newlines: 0.21, HTTP: 1}, reply: replyHTTP},
+	{Name: "ipp", Label: "ipp", closes: true, own: []Kind{IPP, HTTP}, answers: Answers{TLS: 0.29, Newlines: 0.02, HTTP: 0.96}, reply: replyIPP},
 }
 
 // webServer is one product.
@@ -38,21 +40,21 @@ var webServers = []webServer{
 // CWMP connection requests go to a port of their own (TR-069, section 3.2.2).
 var cwmpServer = webServer{"RomPager/4.07 UPnP/1.0", "401 Unauthorized", "WWW-Authenticate: Digest realm=\"HuaweiHomeGateway\", qop=\"auth\"\r\n", "Protected Object", "<h1>Protected Object</h1>", "HTTP/1.1 400 Bad Request"}
 
-func (s *service) webServer() *webServer {
-	if p := s.at.Port(); (p == 7547 || p == 30005) && s.unit(forText) < 0.9 {
+func (s *Service) webServer() *webServer {
+	if p := s.At.Port(); (p == 7547 || p == 30005) && s.Unit(draw.ForText) < 0.9 {
 		return &cwmpServer
 	}
-	return &webServers[s.below(forVariant, len(webServers))]
+	return &webServers[s.Below(draw.ForVariant, len(webServers))]
 }
 
-func replyHTTP(b []byte, s *service, k kind, _ []byte) ([]byte, string) {
+func replyHTTP(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
 	w := s.webServer()
-	if k != kindHTTP {
+	if k != HTTP {
 		return appendHTTP(b, w.bad, w.server, "text/html", "", "<html><head><title>400 Bad Request</title></head><body><h1>400 Bad Request</h1></body></html>\r\n"), ""
 	}
 	body := "<html><head><title>" + w.title + "</title></head><body>" + w.body + "</body></html>\n"
-	if s.unit(forDetail) < 0.1 { // longer than one segment
-		body += "<!--" + strings.Repeat("lorem ipsum dolor sit amet ", 40+s.below(forPort, 200)) + "-->\n"
+	if s.Unit(draw.ForDetail) < 0.1 { // longer than one segment
+		body += "<!--" + strings.Repeat("lorem ipsum dolor sit amet ", 40+s.Below(draw.ForPort, 200)) + "-->\n"
 	}
 	return appendHTTP(b, "HTTP/1.1 "+w.status, w.server, "text/html", w.header, body), ""
 }
@@ -67,16 +69,16 @@ func appendHTTP(b []byte, status, server, kind, header, body string) []byte {
 
 // A printer answers a request in kind, and everything else in HTTP; those that run CUPS name IPP
 // in every answer.
-func replyIPP(b []byte, s *service, k kind, said []byte) ([]byte, string) {
-	x := s.below(forVariant, 3)
+func replyIPP(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
+	x := s.Below(draw.ForVariant, 3)
 	server, label := [...]string{"CUPS/2.4 IPP/2.1", "CUPS/2.3 IPP/2.1", "HP HTTP Server; HP LaserJet MFP M428 - W1A29A"}[x], ""
 	if x == 2 {
 		label = "http"
 	}
-	if k == kindHTTP {
+	if k == HTTP {
 		return appendHTTP(b, "HTTP/1.1 200 OK", server, "text/html", "", "<html><head><title>Home</title></head></html>\n"), label
 	}
-	if k != kindIPP {
+	if k != IPP {
 		return appendHTTP(b, "HTTP/1.1 400 Bad Request", server, "text/html", "", ""), label
 	}
 	// Version 1.1, status server-error-internal-error or client-error-not-found, request id, the

@@ -15,32 +15,11 @@ const (
 	Shunning                              // connects a source once, hears nothing more from it on that connection or any other
 )
 
-var behaviourNames = []string{
+// BehaviourNames are what population and truth files call the behaviours.
+var BehaviourNames = []string{
 	"serves", "zero_window", "dropped_handshake", "reset_after_handshake",
 	"closed_after_handshake", "never_acks", "dynamic_blocking", "shunning",
 }
 
 // String is the name that population and truth files use.
-func (b Behaviour) String() string { return behaviourNames[b] }
-
-// refusal is what a host does with a SYN to a port that serves nothing.
-type refusal uint8
-
-const (
-	resets refusal = iota
-	ignores
-	unreachable // by an ICMP error
-)
-
-var refusalNames = []string{"reset", "ignore", "unreachable"}
-
-// pace is how fast a server speaks.
-type pace uint8
-
-const (
-	prompt     pace = iota // within 40 ms
-	late                   // starts after 0.5 to 3 s
-	byteByByte             // dribbles over up to 2.4 s
-)
-
-var paceNames = []string{"prompt", "late", "byte_by_byte"}
+func (b Behaviour) String() string { return BehaviourNames[b] }

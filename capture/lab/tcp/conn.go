@@ -5,12 +5,9 @@ import (
 	"math"
 	"time"
 
+	"laserdisc/capture/lab/draw"
 	"laserdisc/capture/packet"
 )
-
-// The server's TCP is that of RFC 9293 with the retransmission timer of RFC 6298, as far as a
-// client can see it. It opens no congestion window beyond the initial ten segments (RFC 6928)
-// until they are acknowledged.
 
 const (
 	firstTimeout   = time.Second // of a SYN-ACK or of data; doubles each time
@@ -37,10 +34,10 @@ const never = math.MaxInt64
 // conn is one connection, from its SYN on.
 type conn struct {
 	event
-	net     *Network
+	stacks  *Stacks
 	id      tuple
-	service service
-	stack   *stack
+	service Service
+	host    Host
 	ttl     uint8
 	boxTTL  uint8 // of what a box on the way says in the service's name
 	toMAC   packet.MAC
@@ -81,16 +78,15 @@ type piece struct {
 	data []byte
 }
 
-func (n *Network) newConn(now int64, id tuple, s *packet.Segment, v service, frame []byte) *conn {
-	k, hops := n.stack(&v.host)
+func (t *Stacks) newConn(now int64, id tuple, s *packet.Segment, v Service, h Host, frame []byte) *conn {
 	c := &conn{
 		event:   event{index: -1},
-		net:     n,
+		stacks:  t,
 		id:      id,
 		service: v,
-		stack:   k,
-		ttl:     k.ttl - hops,
-		boxTTL:  k.ttl - hops,
+		host:    h,
+		ttl:     h.ttl(),
+		boxTTL:  h.ttl(),
 		toMAC:   packet.MAC(frame[6:12]),
 		fromMAC: packet.MAC(frame[0:6]),
 		offered: packet.ParseOptions(s.Options),
@@ -102,16 +98,16 @@ func (n *Network) newConn(now int64, id tuple, s *packet.Segment, v service, fra
 		actAt:    never,
 		expireAt: now + int64(idle),
 	}
-	if v.behaviour != Serves && v.unit(forBox) < 0.5 {
-		c.boxTTL = 255 - hops/2 // a middlebox on the way, with a stack of its own
+	if v.Behaviour != Serves && v.Unit(draw.ForBox) < 0.5 {
+		c.boxTTL = 255 - h.Hops/2 // a middlebox on the way, with a stack of its own
 	}
 	c.event.conn = c
-	c.timestamps = k.timestamps && c.offered.Timestamps
+	c.timestamps = h.Stack.timestamps && c.offered.Timestamps
 	c.recent = c.offered.TSVal
 	// RFC 6528: a keyed function of the connection plus a clock of 4 µs.
-	hi, lo := halves(id.client.Addr())
-	c.iss = uint32(n.key.draw(v.bits(forISN)^hi, lo<<16|uint64(id.client.Port()))) + uint32(now/4000)
-	if k.wraps {
+	hi, lo := draw.Halves(id.client.Addr())
+	c.iss = uint32(v.Key.Draw(v.Bits(draw.ForISN)^hi, lo<<16|uint64(id.client.Port()))) + uint32(now/4000)
+	if h.Stack.wraps {
 		c.iss |= 0xffffff00
 	}
 	c.una, c.nxt, c.top = c.iss, c.iss+1, c.iss+1
@@ -121,16 +117,16 @@ func (n *Network) newConn(now int64, id tuple, s *packet.Segment, v service, fra
 // drop forgets the connection.
 func (c *conn) drop() {
 	c.gone = true
-	delete(c.net.conns, c.id)
+	delete(c.stacks.conns, c.id)
 	if c.index >= 0 {
-		heap.Remove(&c.net.events, c.index)
+		heap.Remove(&c.stacks.events, c.index)
 	}
 }
 
 // schedule puts the connection's next deadline into the network's queue.
 func (c *conn) schedule() {
 	if !c.gone {
-		c.net.at(&c.event, min(c.resendAt, c.actAt, c.expireAt))
+		c.stacks.at(&c.event, min(c.resendAt, c.actAt, c.expireAt))
 	}
 }
 
@@ -151,7 +147,7 @@ func (c *conn) wake(now int64) {
 func (c *conn) resend(now int64) {
 	repeats := dataRepeats
 	switch {
-	case c.state == synReceived && c.service.behaviour == DroppedHandshake:
+	case c.state == synReceived && c.service.Behaviour == DroppedHandshake:
 		repeats = droppedRepeats
 	case c.state == synReceived:
 		repeats = synackRepeats
@@ -177,7 +173,7 @@ func (c *conn) arm(now int64) {
 
 func (c *conn) segment(now int64, s *packet.Segment) {
 	c.expireAt = now + int64(idle)
-	if c.service.behaviour == DroppedHandshake { // nothing but SYNs gets through
+	if c.service.Behaviour == DroppedHandshake { // nothing but SYNs gets through
 		return
 	}
 	switch {
@@ -195,7 +191,7 @@ func (c *conn) segment(now int64, s *packet.Segment) {
 			c.recent = o.TSVal
 		}
 		c.window = uint32(s.Window)
-		if c.stack.scaling && c.offered.HasScale {
+		if c.host.Stack.scaling && c.offered.HasScale {
 			c.window <<= min(c.offered.Scale, 14)
 		}
 		if c.state == synReceived {
@@ -208,20 +204,20 @@ func (c *conn) segment(now int64, s *packet.Segment) {
 
 // offer is the window that we offer.
 func (c *conn) offer() uint32 {
-	if c.service.behaviour == ZeroWindow {
+	if c.service.Behaviour == ZeroWindow {
 		return 0
 	}
-	return uint32(c.stack.window)
+	return uint32(c.host.Stack.window)
 }
 
 // open takes the acknowledgement of the SYN-ACK.
 func (c *conn) open(now int64, s *packet.Segment) {
 	c.state, c.una, c.tries, c.resendAt = established, c.iss+1, 0, never
 	v := &c.service
-	switch v.behaviour {
+	switch v.Behaviour {
 	case ResetAfterHandshake:
 		var reason []byte
-		if v.unit(forText) < bigIPShare {
+		if v.Unit(draw.ForText) < bigIPShare {
 			reason = bigIP
 		}
 		c.send(now, packet.RST, c.nxt, reason, c.boxTTL)
@@ -236,12 +232,12 @@ func (c *conn) open(now int64, s *packet.Segment) {
 	case Shunning, NeverAcks:
 		c.deaf = true
 	case DynamicBlocking:
-		c.deaf = c.net.blocks(now, c.id)
+		c.deaf = c.stacks.memory.blocks(now, c.id)
 	}
-	if v.behaviour == Shunning {
-		c.net.remember(now, grudge{c.id.client.Addr(), c.id.server})
+	if v.Behaviour == Shunning {
+		c.stacks.memory.add(now, pair{c.id.client.Addr(), c.id.server})
 	}
-	if len(s.Payload) == 0 && !c.deaf && v.behaviour != ZeroWindow {
+	if len(s.Payload) == 0 && !c.deaf && v.Behaviour != ZeroWindow {
 		c.greet(now)
 	}
 	c.progress(now, s)
@@ -258,14 +254,14 @@ func (c *conn) progress(now int64, s *packet.Segment) {
 	switch {
 	case c.deaf:
 		return
-	case v.behaviour == ZeroWindow:
+	case v.Behaviour == ZeroWindow:
 		// 90 % ignore what is sent against their will, 10 % reset (paper, section 2).
-		if len(s.Payload) > 0 && v.unit(forReaction) < 0.1 {
+		if len(s.Payload) > 0 && v.Unit(draw.ForReaction) < 0.1 {
 			c.send(now, packet.RST, c.nxt, nil, c.boxTTL)
 			c.drop()
 		}
 		return
-	case v.behaviour == ClosedAfterHandshake:
+	case v.Behaviour == ClosedAfterHandshake:
 		if len(s.Payload) > 0 {
 			c.send(now, packet.RST, s.Ack, nil, c.boxTTL)
 		}
@@ -358,8 +354,8 @@ func (c *conn) push(now int64, segments int) {
 	if size == 0 {
 		size = 536 // RFC 9293, section 3.7.1
 	}
-	if c.stack.mss != 0 {
-		size = min(size, int(c.stack.mss))
+	if c.host.Stack.mss != 0 {
+		size = min(size, int(c.host.Stack.mss))
 	}
 	if c.timestamps {
 		size -= 12
@@ -408,15 +404,15 @@ func (c *conn) push(now int64, segments int) {
 func (c *conn) acknowledge(now int64) { c.send(now, packet.ACK, c.nxt, nil, c.ttl) }
 
 func (c *conn) sendSYNACK(now int64) {
-	n := c.net
-	n.options = c.stack.appendSYNACK(n.options[:0], c.offered, c.clock(now), c.id.server.Addr().Is6())
-	window := c.stack.window
-	if c.service.behaviour == ZeroWindow {
+	t := c.stacks
+	t.options = c.host.Stack.appendSYNACK(t.options[:0], c.offered, c.clock(now), c.id.server.Addr().Is6())
+	window := c.host.Stack.window
+	if c.service.Behaviour == ZeroWindow {
 		window = 0
 	}
-	c.transmit(now, &packet.Segment{
+	c.transmit(now, packet.Segment{
 		Src: c.id.server, Dst: c.id.client, Seq: c.iss, Ack: c.irs + 1,
-		Flags: packet.SYN | packet.ACK, Window: window, TTL: c.ttl, Options: n.options,
+		Flags: packet.SYN | packet.ACK, Window: window, TTL: c.ttl, Options: t.options,
 	})
 	c.arm(now)
 }
@@ -431,25 +427,26 @@ func (c *conn) send(now int64, flags packet.Flags, seq uint32, payload []byte, t
 	}
 	if !flags.Has(packet.RST) {
 		s.Window = uint16(c.offer())
-		if c.stack.scaling && c.offered.HasScale {
-			s.Window >>= c.stack.scale
+		if c.host.Stack.scaling && c.offered.HasScale {
+			s.Window >>= c.host.Stack.scale
 		}
 		if c.timestamps {
-			c.net.options = packet.AppendTimestamp(c.net.options[:0], c.clock(now), c.recent)
-			s.Options = c.net.options
+			c.stacks.options = packet.AppendTimestamp(c.stacks.options[:0], c.clock(now), c.recent)
+			s.Options = c.stacks.options
 		}
 	}
-	c.transmit(now, &s)
+	c.transmit(now, s)
 }
 
-func (c *conn) transmit(now int64, s *packet.Segment) {
-	n := c.net
-	n.frame = s.AppendFrame(n.frame[:0], c.fromMAC, c.toMAC)
-	at := max(now+int64(n.roundTrip(&c.service.host)), c.lastSent)
-	c.lastSent = n.depart(now, at, s)
+func (c *conn) transmit(now int64, s packet.Segment) {
+	t := c.stacks
+	t.out = s
+	t.frame = t.out.AppendFrame(t.frame[:0], c.fromMAC, c.toMAC)
+	at := max(now+int64(c.host.RoundTrip), c.lastSent)
+	c.lastSent = t.send(now, at, &t.out, t.frame)
 }
 
 // clock is the host's TCP timestamp: milliseconds since it was started.
 func (c *conn) clock(now int64) uint32 {
-	return uint32(now/1e6) + uint32(c.service.host.bits(forClock))
+	return uint32(now/1e6) + uint32(c.service.Host.Bits(draw.ForClock))
 }

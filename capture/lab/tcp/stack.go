@@ -1,13 +1,9 @@
 package tcp
 
-import (
-	"time"
+import "laserdisc/capture/packet"
 
-	"laserdisc/capture/packet"
-)
-
-// stack is how an operating system's TCP looks from outside.
-type stack struct {
+// Stack is how an operating system's TCP looks from outside.
+type Stack struct {
 	ttl        uint8
 	window     uint16
 	scale      uint8
@@ -19,9 +15,11 @@ type stack struct {
 	wraps      bool // its sequence numbers pass 2^32 in its first 256 bytes
 }
 
-var stackNames = []string{"linux", "windows", "freebsd", "embedded", "minimal", "wrapping"}
+// StackNames are what population files call the Stacks of Systems, in their order.
+var StackNames = []string{"linux", "windows", "freebsd", "embedded", "minimal", "wrapping"}
 
-var stacks = []stack{
+// Systems are the stacks that there are.
+var Systems = []Stack{
 	{ttl: 64, window: 65160, scale: 7, mss: 1460, sack: true, timestamps: true, scaling: true},
 	{ttl: 128, window: 65535, scale: 8, mss: 1460, sack: true, timestamps: true, scaling: true, scaleFirst: true},
 	{ttl: 64, window: 65535, scale: 6, mss: 1460, sack: true, timestamps: true, scaling: true, scaleFirst: true},
@@ -30,19 +28,8 @@ var stacks = []stack{
 	{ttl: 64, window: 65160, scale: 7, mss: 1460, sack: true, timestamps: true, scaling: true, wraps: true},
 }
 
-// stack is the host's; hops is how far it is away.
-func (n *Network) stack(h *host) (s *stack, hops uint8) {
-	return &stacks[n.stacks.take(h.unit(forStack))], uint8(4 + h.below(forHops, 20))
-}
-
-// roundTrip is the time to the host and back.
-func (n *Network) roundTrip(h *host) time.Duration {
-	m := &n.population.Network
-	return time.Duration(m.Delay) + time.Duration(h.unit(forDelay)*float64(m.Spread))
-}
-
 // appendSYNACK appends the options of a SYN-ACK: what the client offered and the stack has.
-func (s *stack) appendSYNACK(b []byte, offered packet.Options, tsval uint32, six bool) []byte {
+func (s *Stack) appendSYNACK(b []byte, offered packet.Options, tsval uint32, six bool) []byte {
 	if s.mss == 0 {
 		return b
 	}

@@ -1,98 +1,10 @@
 package tcp
 
 import (
-	"slices"
 	"time"
 
+	"laserdisc/capture/lab/servers"
 	"laserdisc/capture/packet"
-)
-
-// speaker is how the servers of one protocol talk. Each is written from the protocol's
-// specification, and from what its products are known to say.
-type speaker struct {
-	name    string
-	label   string // what identifies it; "unknown" for a protocol that no scanner lists
-	first   bool   // the server speaks first
-	stays   bool   // it never closes
-	closes  bool   // it closes after an answer
-	own     []kind // what a client of this protocol says
-	answers Answers
-
-	// greet appends what the server says unasked.
-	greet func(b []byte, s *service) []byte
-	// reply appends its answer to what was said; nil is none. label differs from the speaker's
-	// where the answer is another protocol's: a TLS server that answers HTTP in HTTP.
-	reply func(b []byte, s *service, k kind, said []byte) (answer []byte, label string)
-}
-
-var speakers []*speaker
-
-func init() {
-	speakers = slices.Concat(
-		webSpeakers, tlsSpeakers, sshSpeakers, mailSpeakers, ftpSpeakers, telnetSpeakers, dnsSpeakers,
-		databaseSpeakers, messageSpeakers, desktopSpeakers, industrialSpeakers, otherSpeakers, unknownSpeakers,
-	)
-}
-
-func speakerIndex(name string) int {
-	return slices.IndexFunc(speakers, func(s *speaker) bool { return s.name == name })
-}
-
-// Protocols are the names that populations may use, in a fixed order.
-func Protocols() []string {
-	var names []string
-	for _, s := range speakers {
-		names = append(names, s.name)
-	}
-	return names
-}
-
-// answersTo reports whether the service sends data back to this kind of first words: always to
-// its own protocol's, to others as strict as it is (paper, section 4.1).
-func (s *service) answersTo(k kind) bool {
-	switch {
-	case slices.Contains(s.speaker.own, k):
-		return true
-	case k == kindWait:
-		return s.unit(forStrictness) < s.answers.Wait
-	case k == kindNewlines:
-		return s.unit(forStrictness) < s.answers.Newlines
-	case k == kindHTTP || k.text():
-		return s.unit(forStrictness) < s.answers.HTTP
-	case k == kindTLS:
-		return s.unit(forStrictness) < s.answers.TLS
-	}
-	// The paper does not say what other binary words draw. They are noise to whom a ClientHello is
-	// not, and no better than text to whom that is noise.
-	return s.unit(forStrictness) < min(s.answers.TLS, max(s.answers.Newlines, s.answers.HTTP))
-}
-
-// answer is what the service sends to a client that connects and says this; nil is nothing.
-func (s *service) answer(k kind, said []byte) (b []byte, label string) {
-	if !s.answersTo(k) {
-		return nil, ""
-	}
-	label = s.speaker.label
-	if s.speaker.first {
-		b = s.speaker.greet(b, s)
-	}
-	if k == kindWait || s.speaker.reply == nil {
-		return b, label
-	}
-	b, other := s.speaker.reply(b, s, k, said)
-	if other != "" {
-		label = other
-	}
-	return b, label
-}
-
-// ending is what a server does when it has spoken, or has decided not to.
-type ending uint8
-
-const (
-	stays ending = iota
-	closes
-	aborts
 )
 
 // talk is what a connection's server is about to say.
@@ -100,7 +12,7 @@ type talk struct {
 	greeted bool
 	turns   int
 	words   []byte
-	ending  ending
+	ending  servers.Ending
 	chunk   int // bytes released at a time, 0 if all at once
 }
 
@@ -112,32 +24,18 @@ const (
 	mostTurns    = 32
 )
 
-// thinking is the time from a question to the answer.
-func (s *service) thinking() time.Duration {
-	x := s.unit(forThinking)
-	if s.pace() == late {
-		return 500*time.Millisecond + time.Duration(x*2.5e9)
-	}
-	if x < 0.3 {
-		return 0 // the answer carries the acknowledgement
-	}
-	return time.Duration(x * 40e6)
-}
-
-func (s *service) pace() pace { return pace(s.net.paces.take(s.unit(forPace))) }
-
 // greet begins a server's speech on a connection whose client has said nothing yet.
 func (c *conn) greet(now int64) {
 	v := &c.service
-	if !v.speaker.first {
+	if !v.Protocol.First {
 		return
 	}
 	wait := lateGreeting
-	if v.answersTo(kindWait) {
-		wait = v.thinking()
+	if v.AnswersTo(servers.Wait) {
+		wait = v.Thinking()
 		c.talk.greeted = true
 	}
-	c.say(now+int64(wait), v.speaker.greet(nil, v), stays)
+	c.say(now+int64(wait), v.Greeting(), servers.Stays)
 }
 
 // hear takes what the client says.
@@ -146,40 +44,23 @@ func (c *conn) hear(now int64, data []byte) {
 	if t.turns++; t.turns > mostTurns || len(c.speech)+len(t.words) > longestSpeech || c.closing {
 		return
 	}
-	k := recognise(data)
+	k := servers.Recognise(data)
 	var reply []byte
 	if t.greeted {
-		if v.speaker.reply != nil {
-			reply, _ = v.speaker.reply(nil, v, k, data)
-		}
-	} else if reply, _ = v.answer(k, data); len(reply) > 0 {
-		t.greeted = v.speaker.first
+		reply = v.Reply(k, data)
+	} else if reply, _ = v.Answer(k, data); len(reply) > 0 {
+		t.greeted = v.Protocol.First
 		t.words, c.actAt = nil, never
 	}
-	c.say(now+int64(v.thinking()), reply, v.ending(k))
-}
-
-// ending is what the server does after it has, or has not, answered.
-func (s *service) ending(k kind) ending {
-	x := unit(s.key.draw(s.this, forReaction<<8|uint64(k)))
-	own := slices.Contains(s.speaker.own, k)
-	switch {
-	case s.speaker.stays || own && !s.speaker.closes:
-		return stays
-	case own && x < 0.8 || x < 0.3:
-		return closes
-	case !own && x < 0.4:
-		return aborts
-	}
-	return stays
+	c.say(now+int64(v.Thinking()), reply, v.Ending(k))
 }
 
 // say plans words for a time, after what is planned already.
-func (c *conn) say(at int64, words []byte, end ending) {
+func (c *conn) say(at int64, words []byte, end servers.Ending) {
 	t := &c.talk
 	t.words = append(t.words, words...)
 	t.ending = max(t.ending, end)
-	if c.actAt == never && (len(t.words) > 0 || t.ending != stays) {
+	if c.actAt == never && (len(t.words) > 0 || t.ending != servers.Stays) {
 		c.actAt = at
 	}
 }
@@ -191,7 +72,7 @@ func (c *conn) act(now int64) {
 	if len(t.words) > 0 {
 		c.speech = append(c.speech, t.words...)
 		t.chunk = 0
-		if c.service.pace() == byteByByte {
+		if c.service.Pace == servers.ByteByByte {
 			t.chunk = 1 + len(t.words)/chunks
 		}
 		t.words = nil
@@ -204,9 +85,9 @@ func (c *conn) act(now int64) {
 		return
 	}
 	switch t.ending {
-	case closes:
+	case servers.Closes:
 		c.closing = true
-	case aborts:
+	case servers.Aborts:
 		c.push(now, initialWindow)
 		c.send(now, packet.RST|packet.ACK, c.nxt, nil, c.ttl)
 		c.drop()
@@ -221,5 +102,5 @@ func (c *conn) leave() {
 		c.closing = true
 		return
 	}
-	c.talk.ending = max(c.talk.ending, closes)
+	c.talk.ending = max(c.talk.ending, servers.Closes)
 }
