@@ -57,10 +57,8 @@ type Sink interface {
 
 // Machine runs services. It holds nothing for a target until that answers.
 type Machine struct {
-	settings   Settings
-	handshakes []*handshake.Protocol // of the settings, in the order of trying
-	speaking   *handshake.Protocol   // the first of them with something to say; nil if there is none
-
+	settings Settings
+	policy   *Policy
 	id       *identity
 	sink     Sink
 	now      int64
@@ -110,20 +108,22 @@ func New(settings Settings, part int, sink Sink) (*Machine, error) {
 	if err := settings.Check(); err != nil {
 		return nil, fmt.Errorf("session: settings: %w", err)
 	}
+	policy, err := NewPolicy(&settings)
+	if err != nil {
+		return nil, fmt.Errorf("session: settings: %w", err)
+	}
 	if part < 0 || part > maxParts {
 		return nil, fmt.Errorf("session: part %d: a scan can be resumed %d times", part, maxParts)
 	}
-	handshakes, _ := settings.protocols() // which have been checked
 	return &Machine{
-		settings:   settings,
-		handshakes: handshakes,
-		speaking:   speaking(handshakes),
-		id:         newIdentity(&settings, part),
-		sink:       sink,
-		services:   make(map[netip.AddrPort]*flight),
-		checks:     make(map[netip.Addr]*check),
-		probes:     make(map[netip.AddrPort]*flight),
-		verdicts:   make(map[[16]byte]bool),
+		settings: settings,
+		policy:   policy,
+		id:       newIdentity(&settings, part),
+		sink:     sink,
+		services: make(map[netip.AddrPort]*flight),
+		checks:   make(map[netip.Addr]*check),
+		probes:   make(map[netip.AddrPort]*flight),
+		verdicts: make(map[[16]byte]bool),
 	}, nil
 }
 
@@ -252,7 +252,7 @@ func (m *Machine) answer(s *packet.Segment) {
 		return
 	}
 	v := m.newFlight(s.Src)
-	m.begin(v, First, 0, m.handshakes[0], end)
+	m.begin(v, First, 0, m.policy.First(), end)
 	v.conn.iss, v.conn.sendNext = end.seq, end.seq+1
 	if echoed.Timestamps && elapsed < unanswered { // some echo what was never sent
 		v.conn.SYNTime = m.now - elapsed
@@ -396,7 +396,7 @@ func (m *Machine) stray(s *packet.Segment) {
 func (m *Machine) expire(v *flight) {
 	if v.visiting {
 		v.visiting = false
-		m.connect(v, Again, v.conn.Number+1, m.speaking)
+		m.connect(v, Again, v.conn.Number+1, m.policy.speaking)
 		return
 	}
 	if v.expires <= m.now {
@@ -441,29 +441,26 @@ func (m *Machine) close(v *flight) {
 	case m.err != nil:
 	case v.conn.Visit == Ephemeral:
 		m.checked(v)
-	case v.conn.Visit == Fresh, v.conn.Visit == Again && v.sum.State >= AcksData: // what we met before was the network's doing
-		m.finish(v)
-	case v.conn.Visit == Again:
-		v.again = v.conn.State
-		m.connect(v, Fresh, v.conn.Number+1, m.speaking)
-	case m.doubtful(v):
-		m.check(v)
 	default:
-		m.proceed(v)
+		if v.conn.Visit == Again {
+			v.again = v.conn.State
+		}
+		m.do(v, m.policy.Next(&v.sum, &v.conn.Attempt))
 	}
 }
 
-// proceed goes on to the next attempt, to a second look, or to the end.
-func (m *Machine) proceed(v *flight) {
+// do carries the policy's next step out.
+func (m *Machine) do(v *flight, next Step) {
 	switch {
-	case m.another(v):
-		number := v.conn.Number + 1
-		m.connect(v, First, number, m.handshakes[number])
-	case m.settings.Revisit > 0 && v.sum.State < AllPorts:
-		v.visiting = true
-		m.schedule(v, Never, m.now+int64(m.settings.Revisit))
-	default:
+	case next.Action == AskHost:
+		m.check(v)
+	case next.Action == Finish:
 		m.finish(v)
+	case next.After > 0:
+		v.visiting = true
+		m.schedule(v, Never, m.now+int64(next.After))
+	default:
+		m.connect(v, next.Visit, v.conn.Number+1, next.Handshake)
 	}
 }
 
@@ -496,24 +493,6 @@ func (m *Machine) finishAttempt(v *flight) {
 		v.sum.revisited(v.again, a)
 	}
 	m.report(m.sink.Attempt(a))
-}
-
-// another decides whether a further handshake is worth a connection. It looks at whether data
-// came, never at what the data was: another signature table would send the same packets.
-func (m *Machine) another(v *flight) bool {
-	a := &v.conn.Attempt
-	switch {
-	case a.Number+1 >= len(m.handshakes):
-		return false
-	case m.settings.AllHandshakes && v.sum.State >= AcksData:
-		return true
-	case a.State == AcksData:
-		return v.sum.State >= AcksData // and does not just hang up on everybody
-	case a.Handshake.Hello == nil: // said nothing, so nothing could be acknowledged
-		return a.State == Silent || a.State == ResetAfterHandshake || a.State == ClosedAfterHandshake ||
-			a.State == DroppedHandshake // or only what carries no data was lost
-	}
-	return false // fail fast (paper, section 5)
 }
 
 func (m *Machine) report(err error) {

@@ -63,15 +63,13 @@ func Defaults() Settings {
 
 // Check reports what cannot work.
 func (s *Settings) Check() error {
-	handshakes, err := s.protocols()
+	policy, err := NewPolicy(s)
 	if err != nil {
 		return err
 	}
 	switch {
 	case len(s.Sources) == 0:
 		return fmt.Errorf("no source address")
-	case len(handshakes) == 0:
-		return fmt.Errorf("no handshake")
 	case s.SourcePorts.First == 0 || s.SourcePorts.Last < s.SourcePorts.First:
 		return fmt.Errorf("source ports %s: not a range", s.SourcePorts)
 	case int(s.SourcePorts.len()) < s.attempts():
@@ -82,7 +80,7 @@ func (s *Settings) Check() error {
 		return fmt.Errorf("retransmits: %d is below zero", s.Retransmits)
 	case s.EphemeralProbes < 0 || s.EphemeralProbes > maxEphemeralProbes:
 		return fmt.Errorf("ephemeral probes: %d is not 0 to %d", s.EphemeralProbes, maxEphemeralProbes)
-	case (s.EphemeralProbes > 0 || s.Revisit > 0) && speaking(handshakes) == nil:
+	case (s.EphemeralProbes > 0 || s.Revisit > 0) && policy.speaking == nil:
 		return fmt.Errorf("ephemeral probes and revisits send data, and no handshake has any")
 	case s.Revisit < 0:
 		return fmt.Errorf("revisit: %v is below zero", s.Revisit)
@@ -116,16 +114,6 @@ func (s *Settings) attempts() int {
 		return len(s.Handshakes) + 1
 	}
 	return len(s.Handshakes)
-}
-
-// speaking is the first handshake with something to say, nil if there is none.
-func speaking(handshakes []*handshake.Protocol) *handshake.Protocol {
-	for _, h := range handshakes {
-		if h.Hello != nil {
-			return h
-		}
-	}
-	return nil
 }
 
 // freshSources reports whether each family that has a source has another.
