@@ -50,6 +50,24 @@ func (s *Segment) AppendFrame(b []byte, src, dst MAC) []byte {
 	return b
 }
 
+// Framer turns the segments of a scan into the frames that carry them, from one Ethernet address to another.
+type Framer struct {
+	src, dst MAC
+	buf      []byte
+}
+
+// NewFramer returns a framer from src to dst.
+func NewFramer(src, dst MAC) *Framer { return &Framer{src: src, dst: dst} }
+
+// Reversed returns the framer of what comes back.
+func (f *Framer) Reversed() *Framer { return NewFramer(f.dst, f.src) }
+
+// Frame encodes s. The frame is valid until the next call.
+func (f *Framer) Frame(s *Segment) []byte {
+	f.buf = s.AppendFrame(f.buf[:0], f.src, f.dst)
+	return f.buf
+}
+
 // add adds b to a one's complement sum, eight bytes at a time (RFC 1071, section 2).
 func add(sum uint64, b []byte) uint64 {
 	var carry uint64

@@ -20,7 +20,7 @@ func TestEchoedTimestamp(t *testing.T) {
 		{"adopted, ahead of ours", true, -1 << 30, -1},
 		{"adopted, behind", true, 1 << 30, -1},
 	} {
-		m := newMemoryTest(t, func(c *Config) { c.Adopt = test.adopt })
+		m := newMemoryTest(t, func(s *Settings) { s.Adopt = test.adopt })
 		m.now = 1e18
 		syn := m.probe()
 		clock := packet.ParseOptions(m.sink.last.Options).TSVal

@@ -27,13 +27,13 @@ type endpoint struct {
 	nonce  uint64 // for the hello
 }
 
-func newIdentity(c *Config) *identity {
-	block, err := aes.NewCipher(c.Key[:])
+func newIdentity(s *Settings, part int) *identity {
+	block, err := aes.NewCipher(s.CookieKey[:])
 	if err != nil {
 		panic(err) // the key's length is fixed
 	}
-	id := &identity{cipher: block, ports: c.SourcePorts, first: c.Part * partAttempts}
-	for _, a := range c.Sources {
+	id := &identity{cipher: block, ports: s.SourcePorts, first: part * partAttempts}
+	for _, a := range s.Sources {
 		f := family(a)
 		id.sources[f] = append(id.sources[f], a)
 	}

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"testing"
 
-	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
 )
 
@@ -35,18 +34,16 @@ type memoryTest struct {
 	next netip.Addr
 }
 
-func newMemoryTest(t *testing.T, change func(*Config)) *memoryTest {
-	cfg := Defaults()
-	cfg.Sources = []netip.Addr{netip.MustParseAddr("198.18.0.1")}
-	var err error
-	if cfg.Handshakes, err = handshake.Parse("http,tls"); err != nil {
-		t.Fatal(err)
-	}
+func newMemoryTest(t *testing.T, change func(*Settings)) *memoryTest {
+	settings := Defaults()
+	settings.Sources = []netip.Addr{netip.MustParseAddr("198.18.0.1")}
+	settings.Handshakes = []string{"http", "tls"}
 	if change != nil {
-		change(&cfg)
+		change(&settings)
 	}
 	m := &memoryTest{T: t, next: netip.MustParseAddr("1.0.0.0")}
-	if m.Machine, err = New(cfg, &m.sink); err != nil {
+	var err error
+	if m.Machine, err = New(settings, 0, &m.sink); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -116,7 +113,7 @@ func TestMemory(t *testing.T) {
 // What stays for the whole scan of a host that was checked for an all-ports firewall is the
 // verdict.
 func TestMemoryOfVerdicts(t *testing.T) {
-	m := newMemoryTest(t, func(c *Config) { c.EphemeralProbes = 5 })
+	m := newMemoryTest(t, func(s *Settings) { s.EphemeralProbes = 5 })
 	before := heap()
 	const hosts = 1 << 17
 	for range hosts {

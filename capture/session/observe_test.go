@@ -131,7 +131,7 @@ func TestObservedHostility(t *testing.T) {
 					s.Ack = latest[i].End()
 				}
 			}
-			if latest[i].Flags == packet.SYN && (s.Flags.Has(packet.RST) || p.now-syns[i].Time >= int64(p.machine.cfg.Timeout)) {
+			if latest[i].Flags == packet.SYN && (s.Flags.Has(packet.RST) || p.now-syns[i].Time >= int64(p.machine.settings.Timeout)) {
 				continue
 			}
 			p.observer.Observe(&s)

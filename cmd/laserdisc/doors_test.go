@@ -120,7 +120,8 @@ type serviceLine struct {
 
 // A line of ZMap's is a SYN-ACK, or is none, or says what is wrong with it and where.
 func TestReadZMap(t *testing.T) {
-	m := &record.Manifest{Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, SourcePorts: record.PortRange{First: 61000, Last: 65535}}
+	m := &record.Manifest{Settings: session.Defaults()}
+	m.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	const good = `{"saddr":"198.18.0.1","daddr":"192.0.2.1","sport":80,"dport":61001,"seqnum":4294967295,"acknum":0,"window":0,"ttl":55}` + "\n"
 	read := func(text string) (list []packet.Segment, err error) {
 		z := readZMap(t.Context(), strings.NewReader(text), m)
