@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -26,6 +27,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"laserdisc/capture/formats"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/lab"
 	"laserdisc/capture/packet"
@@ -276,9 +278,9 @@ func firewallsFound(t *testing.T, flows []*flow, lines [][]byte, probes int) {
 	}
 }
 
-func readLZR(t *testing.T, lines [][]byte) (list []lzrLine) {
+func readLZR(t *testing.T, lines [][]byte) (list []formats.LZR) {
 	for _, text := range lines {
-		var l lzrLine
+		var l formats.LZR
 		if err := json.Unmarshal(text, &l); err != nil {
 			t.Fatal(err)
 		}
@@ -487,10 +489,7 @@ func ackedByPackets(t *testing.T, flows []*flow, lines [][]byte) {
 
 // payloadsWhole compares the data of each line, and of services.jsonl, with what tshark finds in the stream.
 func payloadsWhole(t *testing.T, dir string, lines [][]byte) {
-	streams := map[[2]netip.AddrPort][]byte{}
-	for _, s := range readStreams(t, filepath.Join(dir, "packets.pcapng")) {
-		streams[[2]netip.AddrPort{s.client, s.server}] = s.received.bytes()
-	}
+	streams := receivedStreams(t, dir)
 	services := readServices(t, dir)
 	long, binary := 0, 0
 	for _, l := range readLZR(t, lines) {
@@ -510,6 +509,40 @@ func payloadsWhole(t *testing.T, dir string, lines [][]byte) {
 	if long < 20 || binary < 20 {
 		t.Error("too few to prove anything")
 	}
+}
+
+// receivedStreams has tshark put together what each server said to each client, up to the first gap and to the limit of a scan's
+// response.
+func receivedStreams(t *testing.T, dir string) map[[2]netip.AddrPort][]byte {
+	segments := map[[2]netip.AddrPort]map[int][]byte{} // by their relative sequence number
+	for _, f := range dissect(t, dir, "frame.interface_id==1 && tcp.len>0 && !icmp", "ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq", "tcp.payload") {
+		stream := [2]netip.AddrPort{netip.MustParseAddrPort(f[2] + ":" + f[3]), netip.MustParseAddrPort(f[0] + ":" + f[1])}
+		sequence, err := strconv.Atoi(f[4])
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := hex.DecodeString(f[5])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if segments[stream] == nil {
+			segments[stream] = map[int][]byte{}
+		}
+		if len(payload) > len(segments[stream][sequence]) {
+			segments[stream][sequence] = payload
+		}
+	}
+	streams := map[[2]netip.AddrPort][]byte{}
+	for stream, parts := range segments {
+		var b []byte
+		for _, sequence := range slices.Sorted(maps.Keys(parts)) {
+			if have := len(b) + 1; sequence <= have {
+				b = append(b, parts[sequence][min(have-sequence, len(parts[sequence])):]...)
+			}
+		}
+		streams[stream] = b[:min(len(b), session.Defaults().ResponseLimit)]
+	}
+	return streams
 }
 
 // listsRead scans the documented list from standard input, and tries what else may stand in one.

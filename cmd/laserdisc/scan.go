@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"laserdisc/capture"
+	"laserdisc/capture/formats"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
@@ -259,7 +260,7 @@ func (o *scanOptions) scan(ctx context.Context, s *capture.Scan, set *target.Set
 	}
 	switch {
 	case o.from != "":
-		s.Adopted = readZMap(ctx, os.Stdin, s.Manifest)
+		s.Adopted = formats.ReadZMap(ctx, os.Stdin, s.Manifest.Sources, s.Manifest.SourcePorts.First, s.Manifest.SourcePorts.Last)
 	case o.resumed != nil:
 		if err := o.takeUp(s, set, past); err != nil {
 			return err
