@@ -30,7 +30,8 @@ func TestEchoedTimestamp(t *testing.T) {
 			Options: packet.AppendSYNOptions(nil, 1460, 1, ecr, 7),
 		}})
 		age := int64(-1)
-		if found := m.services[syn].conn.SYNTime; found != 0 {
+		v, _ := m.services.get(syn)
+		if found := v.conn.SYNTime; found != 0 {
 			age = (m.now - found) / 1e6
 		}
 		if age != test.syn {

@@ -62,16 +62,16 @@ type Machine struct {
 	id       *identity
 	sink     Sink
 	now      int64
-	services map[netip.AddrPort]*flight // nil: finished, not yet forgotten
+	services services
 	timers   timers
-	finished []finished // oldest first
-	spare    []*flight  // for reuse
+	spare    []*flight // for reuse
 
 	checks   map[netip.Addr]*check      // of hosts for an all-ports firewall
 	probes   map[netip.AddrPort]*flight // of these checks, by target
 	verdicts map[[16]byte]bool          // by address, for the whole scan: whether the host has one
 
-	out     packet.Segment // being sent
+	syn     packet.Segment // being sent
+	out     packet.Segment // the same, any other segment
 	options []byte
 	hello   []byte
 	err     error // the first of the sink's
@@ -95,13 +95,6 @@ type flight struct {
 	index    int    // in timers
 }
 
-// finished remembers that a service is over until the time given, so that what still comes
-// from it does not start it again.
-type finished struct {
-	service netip.AddrPort
-	until   int64
-}
-
 // New returns a machine that reports to sink. A scan that was resumed consists of parts, from 0, each of which has a
 // machine, source ports and sequence numbers of its own.
 func New(settings Settings, part int, sink Sink) (*Machine, error) {
@@ -120,7 +113,8 @@ func New(settings Settings, part int, sink Sink) (*Machine, error) {
 		policy:   policy,
 		id:       newIdentity(&settings, part),
 		sink:     sink,
-		services: make(map[netip.AddrPort]*flight),
+		syn:      packet.Segment{Flags: packet.SYN, Window: window, TTL: ttl},
+		services: newServices(),
 		checks:   make(map[netip.Addr]*check),
 		probes:   make(map[netip.AddrPort]*flight),
 		verdicts: make(map[[16]byte]bool),
@@ -169,22 +163,14 @@ func (m *Machine) Deadline() int64 {
 }
 
 // Unfinished are the services in flight, in no order.
-func (m *Machine) Unfinished() []netip.AddrPort {
-	var list []netip.AddrPort
-	for service, v := range m.services {
-		if v != nil {
-			list = append(list, service)
-		}
-	}
-	return list
-}
+func (m *Machine) Unfinished() []netip.AddrPort { return m.services.unfinished() }
 
 // InFlight is the number of services that have answered and are not finished.
 func (m *Machine) InFlight() int { return len(m.timers.heap) }
 
 // Known reports whether the service has answered, and is not forgotten since.
 func (m *Machine) Known(service netip.AddrPort) bool {
-	_, known := m.services[service]
+	_, known := m.services.get(service)
 	return known
 }
 
@@ -195,15 +181,12 @@ func (m *Machine) advance(t int64) {
 		m.expire(m.timers.heap[0])
 	}
 	m.now = t
-	for len(m.finished) > 0 && m.finished[0].until <= t {
-		delete(m.services, m.finished[0].service)
-		m.finished = m.finished[1:]
-	}
+	m.services.forget(t)
 }
 
 // probe sends the first SYN to a target. No state: the answer carries all that is needed.
 func (m *Machine) probe(target netip.AddrPort) {
-	if _, known := m.services[target]; known || m.settings.SkipAllPorts && m.allPorts(target.Addr()) {
+	if _, known := m.services.get(target); known || m.settings.SkipAllPorts && m.allPorts(target.Addr()) {
 		return
 	}
 	if len(m.id.sources[family(target.Addr())]) == 0 {
@@ -219,7 +202,7 @@ func (m *Machine) arrive(s *packet.Segment) {
 		m.step(v, s)
 		return
 	}
-	v, known := m.services[s.Src]
+	v, known := m.services.get(s.Src)
 	switch {
 	case !known:
 		m.answer(s)
@@ -263,7 +246,7 @@ func (m *Machine) answer(s *packet.Segment) {
 		m.retire(v)
 		return
 	}
-	m.services[s.Src] = v
+	m.services.set(s.Src, v)
 	m.connected(v)
 }
 
@@ -305,7 +288,7 @@ func (m *Machine) connect(v *flight, visit Visit, number int, say *handshake.Pro
 	}
 	m.begin(v, visit, number, say, m.id.of(v.sum.Service, attempt, visit == Fresh))
 	m.sendSYN(v.sum.Service, v.end)
-	v.conn.sent(&m.out)
+	v.conn.sent(&m.syn)
 	m.schedule(v, m.retransmission(v), m.now+int64(m.settings.Timeout))
 }
 
@@ -407,7 +390,7 @@ func (m *Machine) expire(v *flight) {
 	switch {
 	case !v.conn.connected:
 		m.sendSYN(v.sum.Service, v.end)
-		v.conn.sent(&m.out)
+		v.conn.sent(&m.syn)
 	case !v.conn.opened:
 		m.probeWindow(v)
 	default:
@@ -467,8 +450,7 @@ func (m *Machine) do(v *flight, next Step) {
 // finish reports the service and remembers that it is over.
 func (m *Machine) finish(v *flight) {
 	m.report(m.sink.Service(&v.sum))
-	m.services[v.sum.Service] = nil
-	m.finished = append(m.finished, finished{v.sum.Service, m.now + linger})
+	m.services.finish(v.sum.Service, m.now+linger)
 	m.retire(v)
 }
 

@@ -103,9 +103,9 @@ func TestMemory(t *testing.T) {
 	m.step(Event{})
 	m.spare = nil // flights to be used again
 	each = (heap() - probed) / services
-	t.Logf("%d services remembered, %d bytes each", len(m.finished), each)
-	if m.InFlight() != 0 || len(m.finished) != services || each > 128 {
-		t.Errorf("%d services in flight, %d remembered, %d bytes each", m.InFlight(), len(m.finished), each)
+	t.Logf("%d services remembered, %d bytes each", len(m.services.finished), each)
+	if m.InFlight() != 0 || len(m.services.finished) != services || each > 128 {
+		t.Errorf("%d services in flight, %d remembered, %d bytes each", m.InFlight(), len(m.services.finished), each)
 	}
 	runtime.KeepAlive(m)
 }
@@ -126,8 +126,8 @@ func TestMemoryOfVerdicts(t *testing.T) {
 		m.now += 200e9
 		m.step(Event{})
 	}
-	if len(m.verdicts) != hosts || m.InFlight() > 0 || len(m.services) > 0 || len(m.checks) > 0 || len(m.probes) > 0 {
-		t.Fatalf("%d verdicts, %d in flight, %d services, %d checks, %d probes", len(m.verdicts), m.InFlight(), len(m.services), len(m.checks), len(m.probes))
+	if len(m.verdicts) != hosts || m.InFlight() > 0 || len(m.services.four) > 0 || len(m.checks) > 0 || len(m.probes) > 0 {
+		t.Fatalf("%d verdicts, %d in flight, %d services, %d checks, %d probes", len(m.verdicts), m.InFlight(), len(m.services.four), len(m.checks), len(m.probes))
 	}
 	each := (heap() - before) / hosts
 	t.Logf("%d verdicts, %d bytes each", len(m.verdicts), each)

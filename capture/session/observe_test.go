@@ -139,8 +139,8 @@ func TestObservedHostility(t *testing.T) {
 		}
 		p.now += 400e9
 		step(Event{})
-		if p.machine.InFlight() > 0 || len(p.machine.services) > 0 {
-			t.Fatalf("seed %d: %v unfinished, %d remembered", seed, p.machine.Unfinished(), len(p.machine.services))
+		if p.machine.InFlight() > 0 || len(p.machine.services.four) > 0 {
+			t.Fatalf("seed %d: %v unfinished, %d remembered", seed, p.machine.Unfinished(), len(p.machine.services.four))
 		}
 		p.compare()
 		if t.Failed() {
