@@ -88,7 +88,7 @@ func scanNetwork(t *testing.T, network *lab.Network, args ...string) scanned {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scan := &capture.Scan{Dir: o.out, Manifest: m, Link: labLink(network, m, 1e18), Cooldown: o.cooldown}
+	scan := &capture.Scan{Dir: o.out, Manifest: m, Link: labLink(network, m, 1e18)}
 	if err := o.scan(context.Background(), scan, set, history{}); err != nil {
 		t.Fatal(err)
 	}

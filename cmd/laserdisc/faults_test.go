@@ -1010,7 +1010,7 @@ func repeatable(t *testing.T) {
 		t.Errorf("%d of the blocked were probed without a list, %d with it", all, kept)
 	}
 	sum := sha256.Sum256(text)
-	if m.Seed != 7 || m.CookieKey == (record.Key{}) || m.TargetCount != 4096 || m.Counters.Launched != 4096-256-128 || len(m.Lists) != 1 || m.Lists[0].SHA256 != hex.EncodeToString(sum[:]) || m.Lists[0].Entries != 2 ||
+	if m.Seed != 7 || m.CookieKey == (session.Key{}) || m.TargetCount != 4096 || m.Counters.Launched != 4096-256-128 || len(m.Lists) != 1 || m.Lists[0].SHA256 != hex.EncodeToString(sum[:]) || m.Lists[0].Entries != 2 ||
 		len(m.Excluded) != 1 || m.Excluded[0].Targets != 256+128 || m.Start.IsZero() || m.End.IsZero() {
 		t.Errorf("the manifest says %+v", m)
 	}
