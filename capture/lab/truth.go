@@ -60,7 +60,7 @@ func (n *Network) truth(s *service) Truth {
 }
 
 // Hosts iterates over the addresses that are hosts, in order. It visits every address of the
-// prefixes: for IPv4.
+// prefixes, which takes too long for most of IPv6.
 func (n *Network) Hosts() iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
 		for h := range n.hosts() {

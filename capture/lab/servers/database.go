@@ -8,8 +8,8 @@ import (
 	"laserdisc/capture/lab/draw"
 )
 
-// Databases and caches: MySQL, PostgreSQL, SQL Server (MS-TDS), Oracle (TNS), MongoDB, Redis, Memcached.
-
+// databaseProtocols are those of databases and caches: MySQL, PostgreSQL, SQL Server (MS-TDS), Oracle (TNS), MongoDB, Redis,
+// Memcached.
 var databaseProtocols = []*Protocol{
 	{
 		Name: "mysql", Label: "mysql", First: true,

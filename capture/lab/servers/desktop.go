@@ -2,8 +2,7 @@ package servers
 
 import "laserdisc/capture/lab/draw"
 
-// Remote screens: RDP (MS-RDPBCGR), VNC (RFC 6143), X11.
-
+// desktopProtocols are those of remote screens: RDP (MS-RDPBCGR), VNC (RFC 6143), X11.
 var desktopProtocols = []*Protocol{
 	{
 		Name: "rdp", Label: "rdp", own: []Kind{RDP}, answers: Answers{TLS: 0.98},

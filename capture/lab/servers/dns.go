@@ -6,8 +6,7 @@ import (
 	"laserdisc/capture/lab/draw"
 )
 
-// DNS servers over TCP (RFC 1035, RFC 7766): a two-byte length before each message.
-
+// dnsProtocols is DNS over TCP (RFC 1035, RFC 7766), with a two-byte length before each message.
 var dnsProtocols = []*Protocol{{
 	Name: "dns", Label: "dns", own: []Kind{DNS},
 	reply: func(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {

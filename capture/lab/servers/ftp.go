@@ -7,8 +7,7 @@ import (
 	"laserdisc/capture/lab/draw"
 )
 
-// FTP servers (RFC 959).
-
+// ftpProtocols is FTP (RFC 959).
 var ftpProtocols = []*Protocol{{
 	Name: "ftp", Label: "ftp", First: true, own: []Kind{FTP},
 	answers: Answers{TLS: 0.97, Newlines: 0.99, HTTP: 0.99, Wait: 0.99},

@@ -2,8 +2,8 @@ package servers
 
 import "laserdisc/capture/lab/draw"
 
-// Control systems: Modbus, S7 over ISO-TSAP, DNP3, Fox, EtherNet/IP. They answer their own alone.
-
+// industrialProtocols are those of control systems: Modbus, S7 over ISO-TSAP, DNP3, Fox, EtherNet/IP. Their servers answer
+// their own clients alone.
 var industrialProtocols = []*Protocol{
 	{Name: "modbus", Label: "modbus", own: []Kind{Modbus}, reply: func(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
 		if k != Modbus || len(said) < 8 {

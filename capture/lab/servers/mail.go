@@ -7,8 +7,7 @@ import (
 	"laserdisc/capture/lab/draw"
 )
 
-// Mail servers: SMTP (RFC 5321), POP3 (RFC 1939), IMAP (RFC 9051). All speak first.
-
+// mailProtocols are SMTP (RFC 5321), POP3 (RFC 1939), IMAP (RFC 9051). In all of them the server speaks first.
 var mailProtocols = []*Protocol{
 	{
 		Name: "smtp", Label: "smtp", First: true, own: []Kind{SMTP},

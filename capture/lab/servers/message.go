@@ -2,8 +2,7 @@ package servers
 
 import "laserdisc/capture/lab/draw"
 
-// Message brokers: MQTT (OASIS 3.1.1) and AMQP (0-9-1).
-
+// messageProtocols are those of message brokers: MQTT (OASIS 3.1.1) and AMQP (0-9-1).
 var messageProtocols = []*Protocol{
 	{
 		Name: "mqtt", Label: "mqtt", own: []Kind{MQTT}, answers: Answers{TLS: 0.03},

@@ -7,8 +7,7 @@ import (
 	"laserdisc/capture/lab/draw"
 )
 
-// The rest: PPTP, SMB, IPMI, RTSP, SIP, BGP, SOCKS 5.
-
+// otherProtocols are the rest: PPTP, SMB, IPMI, RTSP, SIP, BGP, SOCKS 5.
 var otherProtocols = []*Protocol{
 	{Name: "pptp", Label: "pptp", own: []Kind{PPTP}, reply: replyPPTP},
 	{Name: "smb", Label: "smb", own: []Kind{SMB}, reply: replySMB},

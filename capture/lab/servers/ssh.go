@@ -7,8 +7,7 @@ import (
 	"laserdisc/capture/lab/draw"
 )
 
-// SSH servers (RFC 4253): an identification line, by some at once followed by the binary KEXINIT.
-
+// sshProtocols is SSH (RFC 4253): an identification line, which some servers let the binary KEXINIT follow at once.
 var sshProtocols = []*Protocol{{
 	Name: "ssh", Label: "ssh", First: true, own: []Kind{SSH},
 	answers: Answers{TLS: 0.93, Newlines: 0.96, HTTP: 0.96, Wait: 0.98},

@@ -1,7 +1,6 @@
 package servers
 
-// Telnet servers (RFC 854): most negotiate options before they prompt, some only prompt.
-
+// telnetProtocols is Telnet (RFC 854). Most servers negotiate options before they prompt, some only prompt.
 var telnetProtocols = []*Protocol{{
 	Name: "telnet", Label: "telnet", First: true, own: []Kind{Telnet},
 	answers: Answers{TLS: 0.98, Newlines: 0.97, HTTP: 0.97, Wait: 0.97},

@@ -12,15 +12,14 @@ import (
 	"laserdisc/capture/lab/draw"
 )
 
-// TLS servers (RFC 8446, RFC 5246). They answer a ClientHello as far as a scan reads: their keys
-// are made up, so that no handshake can be completed. Certificates are real ones, self-signed.
-
+// tlsProtocols is TLS (RFC 8446, RFC 5246), and what is served over it. Servers answer a ClientHello as far as a scan reads:
+// their keys are made up, so that no handshake can be completed. Certificates are real ones, self-signed.
 var tlsProtocols = []*Protocol{
 	{Name: "tls", Label: "tls", own: []Kind{TLS}, answers: Answers{TLS: 1, Newlines: 0.04, HTTP: 0.41}, reply: replyTLS},
 	{Name: "kubernetes", Label: "kubernetes", own: []Kind{TLS}, answers: Answers{TLS: 0.98, Newlines: 0.83, HTTP: 0.98}, reply: replyTLS},
 }
 
-// What web servers say on their TLS port to a client that forgot TLS.
+// wantsTLS is what web servers say on their TLS port to a client that forgot TLS.
 var wantsTLS = []string{
 	"HTTP/1.1 400 Bad Request\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\nContent-Length: 248\r\nConnection: close\r\n\r\n<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n<center>The plain HTTP request was sent to HTTPS port</center>\r\n<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n",
 	"HTTP/1.1 400 Bad Request\r\nServer: Apache/2.4.57\r\nContent-Length: 226\r\nConnection: close\r\nContent-Type: text/html; charset=iso-8859-1\r\n\r\n<html><head>\n<title>400 Bad Request</title>\n</head><body>\n<h1>Bad Request</h1>\n<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n</p>\n</body></html>\n",
@@ -90,7 +89,7 @@ func appendLength24(b []byte, n int) []byte { return append(b, byte(n>>16), byte
 // do on the Internet (paper, section 3.3), and none is made twice.
 const certificatePool = 1024
 
-// Makers of devices whose certificates name them.
+// makers make devices whose certificates name them.
 var makers = []string{"HUAWEI TECHNOLOGIES CO., LTD", "Mikrotik SIA", "Ubiquiti Networks Inc.", "TP-Link Technologies", "Hikvision", "D-Link Corporation", "Fortinet", "ZTE Corporation"}
 
 // Certificates are those of one network that were made so far. The map must be made before a service answers.

@@ -2,8 +2,7 @@ package servers
 
 import "laserdisc/capture/lab/draw"
 
-// Services that no scanner identifies.
-
+// unknownProtocols are those of services that no scanner identifies.
 var unknownProtocols = []*Protocol{
 	// It acknowledges everything and says nothing.
 	{Name: "unknown", Label: "unknown", stays: true},

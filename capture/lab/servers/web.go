@@ -7,8 +7,7 @@ import (
 	"laserdisc/capture/lab/draw"
 )
 
-// HTTP/1.1 servers (RFC 9112), and those that speak HTTP for something else: CWMP, IPP (RFC 8010).
-
+// webProtocols are HTTP/1.1 (RFC 9112), and IPP (RFC 8010), which is spoken in HTTP.
 var webProtocols = []*Protocol{
 	{Name: "http", Label: "http", closes: true, own: []Kind{HTTP}, answers: Answers{TLS: 0.67, Newlines: 0.21, HTTP: 1}, reply: replyHTTP},
 	{Name: "ipp", Label: "ipp", closes: true, own: []Kind{IPP, HTTP}, answers: Answers{TLS: 0.29, Newlines: 0.02, HTTP: 0.96}, reply: replyIPP},
@@ -37,7 +36,7 @@ var webServers = []webServer{
 	{"Jetty(9.4.51.v20230217)", "404 Not Found", "", "Error 404 Not Found", "<h2>HTTP ERROR 404</h2>", "HTTP/1.1 400 Illegal character CNTL=0x16"},
 }
 
-// CWMP connection requests go to a port of their own (TR-069, section 3.2.2).
+// cwmpServer takes the connection requests of CWMP, which go to a port of their own (TR-069, section 3.2.2).
 var cwmpServer = webServer{"RomPager/4.07 UPnP/1.0", "401 Unauthorized", "WWW-Authenticate: Digest realm=\"HuaweiHomeGateway\", qop=\"auth\"\r\n", "Protected Object", "<h1>Protected Object</h1>", "HTTP/1.1 400 Bad Request"}
 
 func (s *Service) webServer() *webServer {
@@ -67,8 +66,8 @@ func appendHTTP(b []byte, status, server, kind, header, body string) []byte {
 	return fmt.Appendf(b, "%sContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", header, kind, len(body), body)
 }
 
-// A printer answers a request in kind, and everything else in HTTP; those that run CUPS name IPP
-// in every answer.
+// replyIPP answers as a printer does: an IPP request in kind, and everything else in HTTP. Those that run CUPS name IPP in
+// every answer.
 func replyIPP(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
 	x := s.Below(draw.ForVariant, 3)
 	server, label := [...]string{"CUPS/2.4 IPP/2.1", "CUPS/2.3 IPP/2.1", "HP HTTP Server; HP LaserJet MFP M428 - W1A29A"}[x], ""

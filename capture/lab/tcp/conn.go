@@ -17,40 +17,42 @@ const (
 	dataRepeats    = 5
 	idle           = 60 * time.Second // after which a connection is forgotten
 	initialWindow  = 10               // segments
-	heldPieces     = 16               // segments kept that came too early
+	mostEarly      = 16               // segments kept that came too early
 	longestSpeech  = 1 << 16          // bytes that one connection gets
 )
 
+// connState is a connection's, as in RFC 9293, section 3.3.2, as far as they differ here.
 type connState uint8
 
 const (
-	synReceived connState = iota
-	established
-	finished // our FIN is sent
+	synReceived connState = iota // the SYN-ACK is sent
+	established                  // it was acknowledged
+	finished                     // our FIN is sent
 )
 
+// never is a time that does not come.
 const never = math.MaxInt64
 
-// conn is one connection, from its SYN on.
+// conn is one connection, from its SYN on, as the server's end has it.
 type conn struct {
 	event
 	stacks  *Stacks
 	id      tuple
 	service Service
 	host    Host
-	ttl     uint8
-	boxTTL  uint8 // of what a box on the way says in the service's name
+	ttl     uint8 // of what the server sends, when it arrives
+	boxTTL  uint8 // the same, of what a middlebox sends in the service's name
 	toMAC   packet.MAC
 	fromMAC packet.MAC
 	state   connState
 
 	offered    packet.Options // of the client's SYN
-	timestamps bool
-	recent     uint32 // the client's latest timestamp (RFC 7323, section 4.3)
-	irs        uint32 // the client's first sequence number
-	next       uint32 // the next expected from it
-	window     uint32 // that it offers, in bytes
-	early      []piece
+	timestamps bool           // both sides have the option
+	recent     uint32         // the client's latest timestamp (RFC 7323, section 4.3)
+	irs        uint32         // the client's first sequence number
+	next       uint32         // the next expected from it
+	window     uint32         // that it offers, in bytes
+	early      []earlySegment // what came before that which is expected next
 
 	iss     uint32 // our first sequence number
 	una     uint32 // oldest that is not acknowledged
@@ -61,23 +63,24 @@ type conn struct {
 	closing bool   // a FIN follows the speech
 	talk    talk   // what the server is doing
 
-	tries    int
-	resendAt int64
-	actAt    int64
-	expireAt int64
-	lastSent int64 // arrival of the last packet sent: later ones do not overtake it
-	deaf     bool  // hears nothing but a reset
-	owed     bool  // an acknowledgement
+	tries    int   // how often the same was sent again
+	resendAt int64 // when it is next, in nanoseconds since the Unix epoch, as all times here; never if all is acknowledged
+	actAt    int64 // when the server says what it has planned; never if it has planned nothing
+	expireAt int64 // when the connection is forgotten
+	lastSent int64 // when the last packet that was sent arrives: later ones do not overtake it
+	deaf     bool  // the server hears nothing but a reset
+	owed     bool  // an acknowledgement is to be sent
 	ended    bool  // the client has sent its FIN
-	gone     bool
+	gone     bool  // the connection is forgotten
 }
 
-// piece is a segment that came too early.
-type piece struct {
+// earlySegment is the data of a segment that came too early.
+type earlySegment struct {
 	seq  uint32
 	data []byte
 }
 
+// newConn makes the connection of a SYN, which came in frame.
 func (t *Stacks) newConn(now int64, id tuple, s *packet.Segment, v Service, h Host, frame []byte) *conn {
 	c := &conn{
 		event:   event{index: -1},
@@ -144,6 +147,7 @@ func (c *conn) wake(now int64) {
 	}
 }
 
+// resend sends again what was not acknowledged, or gives the connection up.
 func (c *conn) resend(now int64) {
 	repeats := dataRepeats
 	switch {
@@ -165,12 +169,13 @@ func (c *conn) resend(now int64) {
 	c.push(now, 1)
 }
 
-// arm sets the retransmission timer as of now.
+// arm sets the retransmission timer as of now (RFC 6298, section 5).
 func (c *conn) arm(now int64) {
 	c.resendAt = now + int64(min(firstTimeout<<c.tries, longestTimeout))
 	c.expireAt = max(c.expireAt, c.resendAt+1)
 }
 
+// segment takes a segment from the client.
 func (c *conn) segment(now int64, s *packet.Segment) {
 	c.expireAt = now + int64(idle)
 	if c.service.Behaviour == DroppedHandshake { // nothing but SYNs gets through
@@ -202,7 +207,7 @@ func (c *conn) segment(now int64, s *packet.Segment) {
 	}
 }
 
-// offer is the window that we offer.
+// offer is the window that the server offers, in bytes.
 func (c *conn) offer() uint32 {
 	if c.service.Behaviour == ZeroWindow {
 		return 0
@@ -243,7 +248,7 @@ func (c *conn) open(now int64, s *packet.Segment) {
 	c.progress(now, s)
 }
 
-// Reason that F5 BIG-IP writes into its resets, where it is set to (paper, section 3).
+// bigIP is the reason that an F5 BIG-IP writes into its resets, where it is set to (paper, section 3).
 var bigIP = []byte("BIG-IP System: [0x26d1f1e:2301] No local listener")
 
 const bigIPShare = 0.05
@@ -310,8 +315,8 @@ func (c *conn) receive(now int64, s *packet.Segment) {
 	}
 	switch {
 	case packet.Before(c.next, s.Seq): // early
-		if len(c.early) < heldPieces && s.Seq-c.next < c.offer() && len(s.Payload) > 0 {
-			c.early = append(c.early, piece{s.Seq, append([]byte(nil), s.Payload...)})
+		if len(c.early) < mostEarly && s.Seq-c.next < c.offer() && len(s.Payload) > 0 {
+			c.early = append(c.early, earlySegment{s.Seq, append([]byte(nil), s.Payload...)})
 		}
 		c.owed = true
 		return
@@ -403,6 +408,7 @@ func (c *conn) push(now int64, segments int) {
 // acknowledge sends a bare ACK.
 func (c *conn) acknowledge(now int64) { c.send(now, packet.ACK, c.nxt, nil, c.ttl) }
 
+// sendSYNACK sends the SYN-ACK, the first time or again.
 func (c *conn) sendSYNACK(now int64) {
 	t := c.stacks
 	t.options = c.host.Stack.appendSYNACK(t.options[:0], c.offered, c.clock(now), c.id.server.Addr().Is6())
@@ -438,6 +444,7 @@ func (c *conn) send(now int64, flags packet.Flags, seq uint32, payload []byte, t
 	c.transmit(now, s)
 }
 
+// transmit gives a segment to the network. Packets of one connection do not overtake each other.
 func (c *conn) transmit(now int64, s packet.Segment) {
 	t := c.stacks
 	t.out = s

@@ -9,19 +9,19 @@ import (
 
 // talk is what a connection's server is about to say.
 type talk struct {
-	greeted bool
-	turns   int
-	words   []byte
-	ending  servers.Ending
-	chunk   int // bytes released at a time, 0 if all at once
+	greeted bool           // the server has greeted, or is about to
+	turns   int            // how often the client has spoken
+	words   []byte         // what it says next
+	ending  servers.Ending // what it does when that is said
+	piece   int            // bytes released at a time, 0 if all at once; valid only while it speaks
 }
 
 const (
-	// Some greet only after longer than anybody waits, against spammers (SMTP: 21 %, Figure 10).
+	// Some servers greet only after longer than anybody waits, against spammers (SMTP: 21 %, Figure 10).
 	lateGreeting = 20 * time.Second
-	dribble      = 60 * time.Millisecond // between chunks
-	chunks       = 40
-	mostTurns    = 32
+	dribble      = 60 * time.Millisecond // between pieces
+	pieces       = 40                    // of what is said byte by byte
+	mostTurns    = 32                    // after which the server hears no more
 )
 
 // greet begins a server's speech on a connection whose client has said nothing yet.
@@ -71,15 +71,15 @@ func (c *conn) act(now int64) {
 	c.actAt = never
 	if len(t.words) > 0 {
 		c.speech = append(c.speech, t.words...)
-		t.chunk = 0
+		t.piece = 0
 		if c.service.Pace == servers.ByteByByte {
-			t.chunk = 1 + len(t.words)/chunks
+			t.piece = 1 + len(t.words)/pieces
 		}
 		t.words = nil
 	}
-	if t.chunk == 0 {
+	if t.piece == 0 {
 		c.said = len(c.speech)
-	} else if c.said = min(c.said+t.chunk, len(c.speech)); c.said < len(c.speech) {
+	} else if c.said = min(c.said+t.piece, len(c.speech)); c.said < len(c.speech) {
 		c.push(now, initialWindow)
 		c.actAt = now + int64(dribble)
 		return
