@@ -251,9 +251,11 @@ func (m *Machine) answer(s *packet.Segment) {
 }
 
 func (m *Machine) newFlight(service netip.AddrPort) *flight {
-	v := &flight{index: -1}
+	var v *flight
 	if n := len(m.spare); n > 0 {
 		v, m.spare = m.spare[n-1], m.spare[:n-1]
+	} else {
+		v = &flight{index: -1}
 	}
 	v.sum = Service{Service: service, Response: v.sum.Response[:0]}
 	return v
