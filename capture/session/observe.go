@@ -10,25 +10,25 @@ import (
 	"laserdisc/capture/packet"
 )
 
-// Observer tells what the connections of other clients came to, from the packets of both
-// directions as a capture has them. It sends nothing, and does not know what the client had in
-// mind: it is the tracker alone, and the rules by which attempts make a service.
+// Observer tells what the connections of other clients came to, from the packets of both directions as a capture has them.
+// It sends nothing, and does not know what the client had in mind: it is the tracker alone, and the rules by which attempts
+// make a service.
 //
-// Who sends a SYN is a client. A connection that began before the capture is left out, but for
-// one whose SYN-ACK is there. Attempts at a service are numbered in the order of their SYNs; those
-// from another address than the first one's are Fresh.
+// A client is who sends a SYN. A connection that began before the capture is left out, unless its SYN-ACK is there. The
+// attempts at a service are numbered in the order of their SYNs. Those from another address than the first one's are Fresh.
 type Observer struct {
 	limit    int
 	services map[netip.AddrPort][]*conversation // in the order of their SYNs
 	latest   map[pair]*conversation
 
-	asked map[pair]question // SYNs to what nothing is known of
-	asks  []pair            // the same, oldest first
+	asked map[pair]question // the SYNs to targets of which nothing is known
+	asks  []pair            // the same, the oldest first
 }
 
+// pair tells connections apart.
 type pair struct{ service, client netip.AddrPort }
 
-// question is a SYN that nothing has come back to.
+// question is a SYN to which nothing has come back.
 type question struct {
 	seq  uint32
 	time int64
@@ -40,13 +40,13 @@ const unanswered = 60e9
 // conversation is one connection of a client's.
 type conversation struct {
 	tracker
-	said    []byte // by the client, before the service said anything
-	saidAt  int64
-	leaving bool // the client has sent its FIN
-	over    bool
+	said    []byte // what the client said before the service said anything
+	saidAt  int64  // when it began to
+	leaving bool   // whether the client has sent its FIN
+	over    bool   // whether either has reset it
 }
 
-// NewObserver returns an observer that keeps so many bytes of a response.
+// NewObserver returns an observer that keeps up to so many bytes of a response.
 func NewObserver(responseLimit int) *Observer {
 	return &Observer{
 		limit:    responseLimit,
@@ -69,7 +69,7 @@ func (o *Observer) Observe(s *packet.Segment) {
 	}
 }
 
-// ask takes a SYN. One to a target that nothing is known of is remembered for a while only.
+// ask takes a SYN. One to a target of which nothing is known is remembered for a while only.
 func (o *Observer) ask(s *packet.Segment) {
 	p := pair{s.Dst, s.Src}
 	if c := o.latest[p]; c != nil && c.iss == s.Seq {
@@ -93,7 +93,7 @@ func (o *Observer) ask(s *packet.Segment) {
 	}
 }
 
-// answer takes a segment of no conversation that is known: it may begin one.
+// answer takes a segment of no conversation that is known. It begins one if it accepts or refuses a connection.
 func (o *Observer) answer(s *packet.Segment) {
 	p := pair{s.Src, s.Dst}
 	q, asked := o.asked[p]
@@ -114,6 +114,7 @@ func (o *Observer) answer(s *packet.Segment) {
 	c.answered(s)
 }
 
+// begin makes a conversation known.
 func (o *Observer) begin(p pair) *conversation {
 	c := &conversation{tracker: tracker{limit: o.limit, Attempt: Attempt{Service: p.service, Source: p.client}}}
 	o.services[p.service] = append(o.services[p.service], c)
@@ -144,17 +145,17 @@ func (c *conversation) answered(s *packet.Segment) {
 	}
 	kept := *s
 	unheard := len(c.said) > 0 && c.AckedBytes == 0 && s.Time-c.saidAt > int64(defaultTimeout)
-	if c.leaving || unheard { // it agrees to end, or gives up much later than a scan would
+	if c.leaving || unheard { // the service agrees to end, or gives up much later than a scan would
 		kept.Flags &^= packet.FIN | packet.RST
 	}
-	if c.FIN { // it has ended the connection already, and refuses what is said to it
+	if c.FIN { // the service has ended the connection already, and refuses what is said to it
 		kept.Flags &^= packet.RST
 	}
 	c.received(&kept)
 	c.End, c.over = s.Time, c.RST && !c.overtaken()
 }
 
-// Results are all attempts, and the services that they make, sorted as a playback's.
+// Results returns all attempts, and the services that they make, in the order of a playback's.
 func (o *Observer) Results() (attempts []*Attempt, services []*Service) {
 	for _, at := range slices.SortedFunc(maps.Keys(o.services), netip.AddrPort.Compare) {
 		mine := make([]*Attempt, 0, len(o.services[at]))
@@ -180,8 +181,7 @@ func (o *Observer) Results() (attempts []*Attempt, services []*Service) {
 	return attempts, services
 }
 
-// sum is the service that attempts make: those from the first source, and then what a fresh one tells of it, whenever
-// that came.
+// sum makes a service of attempts: of those from the first source, and then of what a fresh one tells, whenever that came.
 func sum(attempts []*Attempt) *Service {
 	var s Service
 	var again State // what the last attempt from the first source came to
