@@ -340,7 +340,7 @@ func wellFormed(t *testing.T, dir string, flows []*flow) {
 func dissect(t *testing.T, path, filter string, fields ...string) (rows [][]string) {
 	t.Helper()
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "packets.pcapng")
+		path = filepath.Join(path, "packets-00000.pcapng")
 	}
 	args := []string{"-r", path, "-Y", filter, "-T", "fields"}
 	for _, f := range fields {
@@ -488,7 +488,7 @@ func ackedByPackets(t *testing.T, flows []*flow, lines [][]byte) {
 // payloadsWhole compares the data of each line, and of services.jsonl, with what tshark finds in the stream.
 func payloadsWhole(t *testing.T, dir string, lines [][]byte) {
 	streams := map[[2]netip.AddrPort][]byte{}
-	for _, s := range readStreams(t, filepath.Join(dir, "packets.pcapng")) {
+	for _, s := range readStreams(t, filepath.Join(dir, "packets-00000.pcapng")) {
 		streams[[2]netip.AddrPort{s.client, s.server}] = s.received.bytes()
 	}
 	services := readServices(t, dir)

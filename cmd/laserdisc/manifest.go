@@ -28,6 +28,10 @@ func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
 	if err := handshake.CheckContact(o.contact); err != nil {
 		return nil, fmt.Errorf("--contact: %w", err)
 	}
+	chunk, err := parseSize(o.chunk)
+	if err != nil {
+		return nil, fmt.Errorf("--chunk %w", err)
+	}
 	m := &record.Manifest{
 		Laserdisc: version, Revision: revision(), Go: runtime.Version(), GOARCH: runtime.GOARCH,
 		Synthetic: o.synthetic, Arguments: append([]string{"laserdisc"}, o.arguments...),
@@ -38,7 +42,7 @@ func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
 		Timeout: record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
 		RetransmitAfter: record.Duration(o.session.RetransmitAfter), Retransmits: o.session.Retransmits,
 		Gather: record.Duration(o.session.Gather), ResponseLimit: o.session.ResponseLimit,
-		Rate: o.rate, SourcePorts: ports,
+		Rate: o.rate, SourcePorts: ports, ChunkSize: chunk,
 	}
 	for _, h := range handshakes {
 		m.Handshakes = append(m.Handshakes, h.Name)
@@ -82,6 +86,18 @@ func (o *scanOptions) limit(set *target.Set) (uint64, error) {
 		return 0, fmt.Errorf("--max-targets %s: neither a number above 0 nor a share, such as 5%%", o.maxTargets)
 	}
 	return n, nil
+}
+
+// parseSize reads a size in bytes, at least 1 MiB.
+func parseSize(text string) (int64, error) {
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		digits, ok := strings.CutSuffix(text, unit)
+		bytes := int64(1024) << (10 * i)
+		if n, err := strconv.ParseInt(digits, 10, 64); ok && err == nil && n > 0 && n <= math.MaxInt64/bytes && n*bytes >= 1<<20 {
+			return n * bytes, nil
+		}
+	}
+	return 0, fmt.Errorf("%q: want a size from 1MiB, as in 64MiB or 1GiB", text)
 }
 
 func parseSourcePorts(text string) (r record.PortRange, err error) {
