@@ -130,4 +130,3 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 	dataset, err := builder.Close(ctx, []*record.Manifest{result.Manifest})
 	return result, dataset, err
 }
-
