@@ -58,6 +58,21 @@ func outranks(later, earlier Evidence) bool {
 	return earlier == None || earlier == Weak && later > Weak
 }
 
+// Outranks reports whether v's label is to be preferred to that of o, an earlier attempt's at the same service. It is the
+// rule that Classify has for several matches in one answer, over the answers of several attempts: of two protocols with
+// likely or certain evidence the one that comes first in the table wins, for it is the more specific; otherwise the better
+// evidence does, and o where both are equal. It looks at Label and Evidence only. An o without a label, of an attempt that
+// sent nothing, yields to every label.
+func (v *Verdict) Outranks(o *Verdict) bool {
+	switch {
+	case o.Label == "":
+		return v.Label != ""
+	case o.Evidence < Likely || v.Evidence < Likely:
+		return v.Evidence > o.Evidence
+	}
+	return positions[v.Label] < positions[o.Label]
+}
+
 // isEcho tells whether received is all of sent, the beginning of it, or repeats of it of which the last may be cut.
 func isEcho(sent, received []byte) bool {
 	if len(sent) == 0 {

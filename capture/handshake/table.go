@@ -86,12 +86,22 @@ func byFirstByte(table []*Protocol) (by [256][]*Protocol) {
 
 // Lookup finds a protocol by its name.
 func Lookup(name string) (*Protocol, bool) {
-	for _, p := range table {
-		if p.Name == name {
-			return p, true
-		}
+	i, ok := positions[name]
+	if !ok {
+		return nil, false
 	}
-	return nil, false
+	return table[i], true
+}
+
+// positions holds where in the table each protocol stands.
+var positions = byName(table)
+
+func byName(table []*Protocol) map[string]int {
+	by := make(map[string]int, len(table))
+	for i, p := range table {
+		by[p.Name] = i
+	}
+	return by
 }
 
 // Parse reads a list of handshakes such as "wait,tls,http", in the order in which they are to be tried. "all" stands for

@@ -3,7 +3,6 @@ package session
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
@@ -176,7 +175,7 @@ func (s *Service) add(a *Attempt) {
 	}
 	switch {
 	case a.State == SendsData && s.State == SendsData:
-		if s.yields(&a.Verdict) {
+		if a.Verdict.Outranks(&handshake.Verdict{Label: s.Label, Evidence: s.Evidence}) {
 			s.take(a)
 		}
 	case a.State >= AcksData:
@@ -192,19 +191,6 @@ func (s *Service) add(a *Attempt) {
 	case s.State != Shunned:
 		s.take(a)
 	}
-}
-
-// yields reports whether another attempt's label is better: by the rule that handshake.Classify
-// has for several matches, the more specific of two that are likely or certain, and otherwise that
-// with the better evidence.
-func (s *Service) yields(to *handshake.Verdict) bool {
-	if s.Evidence < handshake.Likely || to.Evidence < handshake.Likely {
-		return to.Evidence > s.Evidence
-	}
-	position := func(name string) int {
-		return slices.IndexFunc(handshake.Table(), func(p *handshake.Protocol) bool { return p.Name == name })
-	}
-	return position(to.Label) < position(s.Label)
 }
 
 // hangsUpOn reports whether an attempt's data was acknowledged only to be hung up on, as whoever
