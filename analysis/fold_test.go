@@ -237,7 +237,7 @@ func TestResponses(t *testing.T) {
 	if d := cmp.Diff(want, patterns); d != "" {
 		t.Error(d)
 	}
-	left := Unexpected(patterns, []uint16{23, 80, 6443})
+	left := Unexpected(On(patterns, []uint16{23, 80, 6443}))
 	if d := cmp.Diff(want[1:3], left); d != "" {
 		t.Error(d)
 	}

@@ -211,16 +211,18 @@ func (r *Responses) Patterns(first []string) (handshakes []string, patterns []Re
 	return handshakes, patterns
 }
 
-// Unexpected leaves out the services that speak what is expected on their port, and those on other ports than the ones
-// given: the paper's Table 2 takes it that a service has been tried with what is expected first.
-func Unexpected(patterns []Response, ports []uint16) []Response {
-	var left []Response
-	for _, p := range patterns {
-		if expected := datasets.Expected(p.Port); slices.Contains(ports, p.Port) && (expected == "" || p.Label != expected) {
-			left = append(left, p)
-		}
-	}
-	return left
+// On leaves out the services on other ports than the ones given.
+func On(patterns []Response, ports []uint16) []Response {
+	return slices.DeleteFunc(slices.Clone(patterns), func(p Response) bool { return !slices.Contains(ports, p.Port) })
+}
+
+// Unexpected leaves out the services that speak what is expected on their port: the paper's Table 2 takes it that a
+// service has been tried with that first.
+func Unexpected(patterns []Response) []Response {
+	return slices.DeleteFunc(slices.Clone(patterns), func(p Response) bool {
+		expected := datasets.Expected(p.Port)
+		return expected != "" && p.Label == expected
+	})
 }
 
 // Identified gives what identifies the services, as replay/order takes it.

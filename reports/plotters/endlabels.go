@@ -24,7 +24,7 @@ type EndLabels struct {
 // NewEndLabels returns labels in one style, and in the colour of each line.
 func NewEndLabels(ends plotter.XYs, labels []string, style text.Style, lines []draw.LineStyle) *EndLabels {
 	l := &EndLabels{XYs: ends, Labels: labels, Gap: 3}
-	style.XAlign, style.YAlign = text.XLeft, text.YCenter
+	style.XAlign, style.YAlign = text.XLeft, middle
 	for _, line := range lines {
 		style.Color = line.Color
 		l.Styles = append(l.Styles, style)

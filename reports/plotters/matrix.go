@@ -37,7 +37,7 @@ func NewMatrix(cells [][]Cell, colors palette.ColorMap, style text.Style) (*Matr
 			return nil, fmt.Errorf("plotters: row %d has %d cells, the first has %d", i, len(row), len(cells[0]))
 		}
 	}
-	style.XAlign, style.YAlign = text.XCenter, text.YCenter
+	style.XAlign, style.YAlign = text.XCenter, middle
 	return &Matrix{
 		Cells: cells, Colors: colors, Text: style,
 		Missing: Fill{Hatch: draw.LineStyle{Color: color.Black, Width: 0.3}, Slope: 1, Space: 3},

@@ -9,8 +9,13 @@ package plotters
 import (
 	"math"
 
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 )
+
+// middle sets figures and small letters so that they are in the middle of a line, upright: half of a text's height
+// includes the room for letters that go below.
+const middle = text.YAlignment(-0.4)
 
 // rectangle is that between two corners, wherever they are.
 func rectangle(x0, y0, x1, y1 vg.Length) vg.Rectangle {

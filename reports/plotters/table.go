@@ -136,7 +136,7 @@ func (t *Table) Plot(c draw.Canvas, _ *plot.Plot) {
 
 // write sets a text into the line that begins at top.
 func (t *Table) write(c draw.Canvas, style text.Style, align text.XAlignment, x, top vg.Length, txt string) {
-	style.XAlign, style.YAlign = align, text.YCenter
+	style.XAlign, style.YAlign = align, middle
 	c.FillText(style, vg.Point{X: x, Y: top - t.line()/2}, txt)
 }
 
