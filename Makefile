@@ -30,7 +30,7 @@ check: ## what keeps the code as it should be: format, vet, staticcheck, import 
 	.ci/imports
 
 bench: setup ## laserdisc beside zmap and masscan, on a veth pair; playback; classification
-	$(GO) test $(TAGS) -run '^$$' -bench . -benchtime 3x ./cmd/laserdisc
+	$(GO) test $(TAGS) -run '^$$' -bench . -benchtime 3x ./cmd/laserdisc ./cmd/laserdisc/judge
 	$(GO) test $(TAGS) -run '^$$' -bench . ./capture/handshake ./capture/packet ./capture/record ./replay
 
 duckdb: setup ## DuckDB, from the npm registry, reads the tables that the tests write
@@ -43,21 +43,21 @@ clean:
 
 fleet: setup build ## Debian's own servers, each scanned with every handshake; their record goes into out/fleet
 	.ci/fleet
-	$(GO) test $(TAGS) -timeout 12m -count 1 -v -run 'TestFleet$$' ./cmd/laserdisc -fleet $(CURDIR)/out/fleet
+	$(GO) test $(TAGS) -timeout 12m -count 1 -v -run 'TestFleet$$' ./cmd/laserdisc/judge -fleet $(CURDIR)/out/fleet
 
 peers: setup build ## beside LZR and ZGrab2, which Debian does not have: LZR=path ZGRAB2=path; make fleet first
-	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestZGrabReads|TestLZRFindsTheSame' -bench LZR -benchtime 1x ./cmd/laserdisc \
+	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestZGrabReads|TestLZRFindsTheSame' -bench LZR -benchtime 1x ./cmd/laserdisc/judge \
 	  -zgrab2 '$(abspath $(ZGRAB2))' -lzr '$(abspath $(LZR))'
 
 # What each service of a corpus speaks, and what it was labelled: FILE=responses.jsonl
 FILE ?= $(firstword $(wildcard ../shared/fleet/responses.jsonl) capture/handshake/testdata/fleet.jsonl)
 corpus: ## precision and recall of the labels over FILE, per protocol; fails on a wrong one
-	$(GO) test $(TAGS) -count 1 -v -run 'TestCorpus$$' ./cmd/laserdisc -corpus $(abspath $(FILE))
+	$(GO) test $(TAGS) -count 1 -v -run 'TestCorpus$$' ./cmd/laserdisc/judge -corpus $(abspath $(FILE))
 
 accuracy: ## the tables of docs/accuracy.md: precision and recall over the fleet and the lab
-	$(GO) test $(TAGS) -count 1 -v -run 'TestCorpus$$|TestLabAccuracy$$' ./cmd/laserdisc
+	$(GO) test $(TAGS) -count 1 -v -run 'TestCorpus$$|TestLabAccuracy$$' ./cmd/laserdisc/judge
 
 tshark: setup ## tshark as a judge: its protocol for the streams of a recorded scan of the lab, and of the fleet's session
-	$(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc
+	$(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc/judge
 	for f in $(wildcard ../shared/fleet/session.pcap.zst); do \
-	  $(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc -pcap $(CURDIR)/$$f || exit 1; done
+	  $(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc/judge -pcap $(CURDIR)/$$f || exit 1; done

@@ -89,14 +89,9 @@ func draw(t *testing.T, wire *link.Memory) (synacks []packet.Segment) {
 }
 
 func adopting() *record.Manifest {
-	d := session.Defaults()
-	return &record.Manifest{
-		Laserdisc: "test", Adopt: true, CookieKey: capture.CookieKey(1), Handshakes: []string{"http", "tls"},
-		Timeout: record.Duration(d.Timeout), Wait: record.Duration(d.Wait),
-		RetransmitAfter: record.Duration(d.RetransmitAfter), Retransmits: d.Retransmits,
-		Gather: record.Duration(d.Gather), ResponseLimit: d.ResponseLimit,
-		Rate: 10000, Sources: []netip.Addr{us}, SourcePorts: record.PortRange{First: 61000, Last: 65535},
-	}
+	m := &record.Manifest{Laserdisc: "test", Rate: 10000, Cooldown: session.Duration(8 * time.Second), Settings: session.Defaults()}
+	m.CookieKey, m.Sources, m.Handshakes, m.Adopt = session.KeyOf(1), []netip.Addr{us}, []string{"http", "tls"}, true
+	return m
 }
 
 // SYN-ACKs that only another scanner has seen are gone on from, are in the record, and play back
@@ -108,7 +103,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatalf("%d SYN-ACKs: too few to prove anything", len(synacks))
 	}
 	m, dir := adopting(), filepath.Join(t.TempDir(), "run")
-	s := capture.Scan{Dir: dir, Manifest: m, Link: wire, Cooldown: 8 * time.Second,
+	s := capture.Scan{Dir: dir, Manifest: m, Link: wire,
 		Adopted: &taken{list: append(synacks, synacks[:10]...), end: io.EOF}}
 	if err := s.Run(context.Background()); err != nil {
 		t.Fatal(err)
@@ -140,7 +135,7 @@ func TestAdoptBadInput(t *testing.T) {
 	synacks := draw(t, wire)
 	bad := errors.New("line 7 is no good")
 	m, dir := adopting(), filepath.Join(t.TempDir(), "run")
-	s := capture.Scan{Dir: dir, Manifest: m, Link: wire, Cooldown: time.Second, Adopted: &taken{list: synacks[:6], end: bad}}
+	s := capture.Scan{Dir: dir, Manifest: m, Link: wire, Adopted: &taken{list: synacks[:6], end: bad}}
 	if err := s.Run(context.Background()); err == nil || !strings.Contains(err.Error(), bad.Error()) {
 		t.Errorf("error: %v", err)
 	}

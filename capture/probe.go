@@ -95,8 +95,7 @@ func (e *engine) adopt(ev *session.Event) (happened bool, err error) {
 	if e.machine.Known(s.Src) {
 		return false, nil
 	}
-	e.adopted = s.AppendFrame(e.adopted[:0], e.framer.gateway, e.framer.source)
-	return e.arrived(link.Frame{Time: e.last, Data: e.adopted}, session.Never, ev)
+	return e.arrived(link.Frame{Time: e.last, Data: e.adopted.Frame(&s)}, session.Never, ev)
 }
 
 // limited ends the probing at the first limit that is reached.
@@ -119,7 +118,11 @@ func (e *engine) endProbing(why string) {
 	if why != record.EndedTargets && why != record.EndedMaxTargets {
 		e.repeats = nil
 	}
-	if !e.done {
-		e.done, e.Manifest.EndedBy = true, why
+	if e.done {
+		return
+	}
+	e.done, e.Manifest.EndedBy = true, why
+	if e.Targets != nil {
+		e.Manifest.NotProbed = e.Targets.Left()
 	}
 }

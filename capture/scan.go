@@ -16,9 +16,10 @@ import (
 	"laserdisc/capture/session"
 )
 
-// Targets yields what to probe, in order; ok is false at the end.
+// Targets yields what to probe, in order.
 type Targets interface {
-	Next() (target netip.AddrPort, ok bool)
+	Next() (target netip.AddrPort, ok bool) // ok is false at the end
+	Left() uint64                           // how many Next has not looked at; 0 at the end
 }
 
 // SYNACKs yields SYN-ACKs that another scanner's SYNs drew, for the scan to go on from.
@@ -35,7 +36,6 @@ type Scan struct {
 	Targets  Targets
 	Adopted  SYNACKs // if not nil, in place of Targets
 	Link     link.Link
-	Cooldown time.Duration   // how long answers to the last probe are waited for
 	Resume   []any           // if not nil: go on with the record in Dir; the services that it holds
 	Stop     <-chan struct{} // when closed, no more targets are probed; what is in flight is finished
 
@@ -65,31 +65,30 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 	if err := s.describeLink(); err != nil {
 		return err
 	}
-	s.Manifest.Cooldown = record.Duration(s.Cooldown)
 	start := s.Link.Now()
 	if s.Resume == nil {
 		s.Manifest.Start = time.Unix(0, start).UTC()
 	}
-	cfg, err := Settings(s.Manifest)
+	if err := s.Manifest.Settings.Check(); err != nil {
+		return fmt.Errorf("capture: %w", err)
+	}
+	framer, err := s.Manifest.Link.Framer()
 	if err != nil {
 		return err
 	}
-	framer, err := NewFramer(s.Manifest)
-	if err != nil {
-		return err
-	}
-	e := &engine{Scan: s, ctx: ctx, framer: framer, start: start, last: start, nextStatus: start + 1e9, pacer: newPacer(s.Manifest.Rate, start)}
+	e := &engine{Scan: s, ctx: ctx, framer: framer, adopted: framer.Reversed(), start: start, last: start, nextStatus: start + 1e9, pacer: newPacer(s.Manifest.Rate, start)}
+	part := 0
 	if s.Resume == nil {
 		e.record, err = record.Create(s.Dir, s.Manifest)
 	} else {
 		var at record.Continuation
 		e.record, at, err = record.Reopen(s.Dir, s.Manifest, s.Resume)
-		cfg.Part, e.last = at.Part, max(e.last, at.Last)
+		part, e.last = at.Part, max(e.last, at.Last)
 	}
 	if err != nil {
 		return err
 	}
-	if e.machine, err = session.New(cfg, e); err != nil {
+	if e.machine, err = session.New(s.Manifest.Settings, part, e); err != nil {
 		return errors.Join(err, e.record.Close(s.Manifest, start))
 	}
 	if s.Opened != nil {
@@ -137,7 +136,7 @@ type engine struct {
 	ctx     context.Context
 	machine *session.Machine
 	record  *record.Writer
-	framer  *Framer
+	framer  *packet.Framer
 	pacer   pacer
 
 	start, last int64 // time of the start, of the last event
@@ -145,10 +144,10 @@ type engine struct {
 	batch       int  // probes that may go out before the next look at the link
 	done        bool // no more targets
 	lastProbe   int64
-	repeats     []repeat // in order of time
-	nextLook    int64    // at Adopted
-	adopted     []byte   // the frame of one
-	badInput    error    // what Adopted ended with
+	repeats     []repeat       // in order of time
+	nextLook    int64          // at Adopted
+	adopted     *packet.Framer // of those
+	badInput    error          // what Adopted ended with
 	segment     packet.Segment
 	held        link.Frame // arrived after a deadline that is still to be met
 	holding     bool
@@ -195,7 +194,7 @@ func (e *engine) Next(deadline int64, ev *session.Event) error {
 				e.last = now
 				continue
 			}
-		case ready == session.Never && deadline == session.Never && now >= e.lastProbe+int64(e.Cooldown):
+		case ready == session.Never && deadline == session.Never && now >= e.lastProbe+int64(e.Manifest.Cooldown):
 			return io.EOF
 		}
 		if happened, err := e.idle(now, deadline, ev); err != nil || happened {
@@ -216,7 +215,7 @@ func (e *engine) idle(now, deadline int64, ev *session.Event) (happened bool, er
 	case ready < session.Never:
 		until = min(until, ready)
 	case deadline == session.Never:
-		until = min(until, e.lastProbe+int64(e.Cooldown))
+		until = min(until, e.lastProbe+int64(e.Manifest.Cooldown))
 	}
 	frame, ok, err := e.receive(until)
 	if err != nil || !ok {

@@ -33,7 +33,7 @@ func Observe(path string) (*Result, error) {
 	limit := session.Defaults().ResponseLimit
 	m := &record.Manifest{
 		Format: record.ManifestFormat, Go: runtime.Version(), GOARCH: runtime.GOARCH,
-		Observed: &record.Observed{Path: path, SHA256: digest}, ResponseLimit: limit,
+		Observed: &record.Observed{Path: path, SHA256: digest}, Settings: session.Settings{ResponseLimit: limit},
 	}
 	if own := r.Manifest(); own != nil { // a record of ours, its packets only
 		m.Synthetic = own.Synthetic

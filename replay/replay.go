@@ -12,7 +12,6 @@ import (
 	"slices"
 	"sync"
 
-	"laserdisc/capture"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
@@ -124,11 +123,12 @@ func gather(players []*player, result *Result) error {
 
 // player is one worker: the source of its machine's events and the sink of what it does.
 type player struct {
-	cfg     session.Config
-	machine *session.Machine
-	framer  *capture.Framer
-	in      chan *hand
-	out     chan *hand // empty ones, back to the dealer
+	settings session.Settings
+	part     int
+	machine  *session.Machine
+	framer   *packet.Framer
+	in       chan *hand
+	out      chan *hand // empty ones, back to the dealer
 
 	hand     *hand
 	next     int    // in hand.cards
@@ -149,19 +149,15 @@ type ending struct {
 }
 
 func newPlayer(m *record.Manifest) (*player, error) {
-	cfg, err := capture.Settings(m)
+	framer, err := m.Link.Framer()
 	if err != nil {
 		return nil, err
 	}
-	framer, err := capture.NewFramer(m)
-	if err != nil {
-		return nil, err
-	}
-	p := &player{cfg: cfg, framer: framer, in: make(chan *hand, handsInFlight), out: make(chan *hand, handsInFlight)}
+	p := &player{settings: m.Settings, framer: framer, in: make(chan *hand, handsInFlight), out: make(chan *hand, handsInFlight)}
 	for range handsInFlight {
 		p.out <- &hand{}
 	}
-	p.machine, err = session.New(cfg, p)
+	p.machine, err = session.New(p.settings, p.part, p)
 	return p, err
 }
 
@@ -190,8 +186,8 @@ func (p *player) resume() (err error) {
 	p.attempts = slices.DeleteFunc(p.attempts, func(a *session.Attempt) bool {
 		return unfinished[a.Service] && a.Visit != session.Ephemeral
 	})
-	p.cfg.Part++
-	p.machine, err = session.New(p.cfg, p)
+	p.part++
+	p.machine, err = session.New(p.settings, p.part, p)
 	return err
 }
 

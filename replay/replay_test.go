@@ -39,6 +39,8 @@ func (l *list) Next() (netip.AddrPort, bool) {
 	return t, true
 }
 
+func (l *list) Left() uint64 { return uint64(len(*l)) }
+
 // lossy is a small network with every behaviour, on which one packet in twenty is lost, and
 // others come twice or late.
 func lossy(t testing.TB) *lab.Population {
@@ -68,10 +70,10 @@ func scan(t testing.TB, p *lab.Population, seed uint64, lag time.Duration, targe
 		m.EphemeralProbes = 3
 	}
 	if random.IntN(2) == 0 {
-		m.Revisit = record.Duration(10 * time.Second)
+		m.Revisit = session.Duration(10 * time.Second)
 	}
 	s := capture.Scan{
-		Dir: dir, Manifest: m, Targets: &l, Cooldown: 8 * time.Second,
+		Dir: dir, Manifest: m, Targets: &l,
 		Link: sluggish{link.NewMemory(lab.New(p, seed), epoch, link.Lag(seed, lag)), random, lag},
 	}
 	if err := s.Run(context.Background()); err != nil {
@@ -95,16 +97,13 @@ func (s sluggish) Receive(until int64) (link.Frame, bool, error) {
 }
 
 func manifest(seed uint64) *record.Manifest {
-	d := session.Defaults()
-	return &record.Manifest{
-		Laserdisc: "test", Synthetic: "lossy", Seed: seed, CookieKey: capture.CookieKey(seed),
-		Handshakes: []string{"wait", "tls", "http", "redis"},
-		Timeout:    record.Duration(d.Timeout), Wait: record.Duration(d.Wait),
-		RetransmitAfter: record.Duration(d.RetransmitAfter), Retransmits: d.Retransmits,
-		Gather: record.Duration(d.Gather), ResponseLimit: d.ResponseLimit,
-		Rate: 1000, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
-		SourcePorts: record.PortRange(d.SourcePorts),
+	m := &record.Manifest{
+		Laserdisc: "test", Synthetic: "lossy", Seed: seed, Rate: 1000, Cooldown: session.Duration(8 * time.Second),
+		Settings: session.Defaults(),
 	}
+	m.CookieKey, m.Handshakes = session.KeyOf(seed), []string{"wait", "tls", "http", "redis"}
+	m.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
+	return m
 }
 
 func play(t testing.TB, dir string, workers int) *replay.Result {
@@ -332,7 +331,7 @@ func TestEphemeralPortIsTarget(t *testing.T) {
 	m := manifest(1)
 	m.Handshakes, m.EphemeralProbes, m.Rate = []string{"http"}, 3, 1_000_000
 	s := capture.Scan{
-		Dir: filepath.Join(t.TempDir(), "run"), Manifest: m, Targets: &targets, Cooldown: 8 * time.Second,
+		Dir: filepath.Join(t.TempDir(), "run"), Manifest: m, Targets: &targets,
 		Link: link.NewMemory(lab.New(p, 1), epoch),
 	}
 	if err := s.Run(context.Background()); err != nil {

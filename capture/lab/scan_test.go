@@ -61,9 +61,12 @@ func scan(t testing.TB, l link.Link, handshakes []*handshake.Protocol, all bool,
 	t.Helper()
 	cfg := session.Defaults()
 	cfg.Sources = []netip.Addr{l.Info().Source4, l.Info().Source6}
-	cfg.Handshakes, cfg.All = handshakes, all
+	cfg.Handshakes, cfg.AllHandshakes = nil, all
+	for _, h := range handshakes {
+		cfg.Handshakes = append(cfg.Handshakes, h.Name)
+	}
 	s := &scanner{link: l, services: map[netip.AddrPort]session.Service{}, attempts: map[netip.AddrPort][]string{}}
-	m, err := session.New(cfg, s)
+	m, err := session.New(cfg, 0, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,15 +88,13 @@ func Layout(b []byte) string {
 // timestamps, window scale (20 bytes). ZMap's option test: such a SYN finds 2 % more hosts
 // than one without options.
 func AppendSYNOptions(b []byte, mss uint16, tsval, tsecr uint32, scale uint8) []byte {
-	b = append(b, optMSS, 4, byte(mss>>8), byte(mss), optSACK, 2, optTimestamp, 10)
-	b = binary.BigEndian.AppendUint32(b, tsval)
-	b = binary.BigEndian.AppendUint32(b, tsecr)
-	return append(b, optNop, optScale, 3, scale)
+	b = binary.BigEndian.AppendUint64(b, optMSS<<56|4<<48|uint64(mss)<<32|optSACK<<24|2<<16|optTimestamp<<8|10)
+	b = binary.BigEndian.AppendUint64(b, uint64(tsval)<<32|uint64(tsecr))
+	return binary.BigEndian.AppendUint32(b, optNop<<24|optScale<<16|3<<8|uint32(scale))
 }
 
 // AppendTimestamp appends two NOPs and a timestamp option (12 bytes; RFC 7323, appendix A).
 func AppendTimestamp(b []byte, tsval, tsecr uint32) []byte {
-	b = append(b, optNop, optNop, optTimestamp, 10)
-	b = binary.BigEndian.AppendUint32(b, tsval)
-	return binary.BigEndian.AppendUint32(b, tsecr)
+	b = binary.BigEndian.AppendUint32(b, optNop<<24|optNop<<16|optTimestamp<<8|10)
+	return binary.BigEndian.AppendUint64(b, uint64(tsval)<<32|uint64(tsecr))
 }

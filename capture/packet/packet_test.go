@@ -77,18 +77,47 @@ func TestEncodeAgreesWithGopacket(t *testing.T) {
 	}
 }
 
-func TestChecksumOfAnyPayload(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	for n := range 300 {
-		s := samples()[1]
-		s.Payload = make([]byte, n)
-		for i := range s.Payload {
-			s.Payload[i] = byte(rng.Uint32()) | 0xf0 // many carries
+// sum16 is the one's complement sum of RFC 1071, section 1, as it stands there.
+func sum16(parts ...[]byte) uint16 {
+	var sum uint32
+	for _, b := range parts {
+		for i, c := range b {
+			sum += uint32(c) << (8 * (1 - i%2))
+			sum = sum>>16 + sum&0xffff
 		}
-		frame := s.AppendFrame(nil, macA, macB)
-		pseudo := add(add(0, frame[26:34]), frame[34:])
-		if got := fold(uint64(fold(pseudo)) + protoTCP + uint64(len(frame)-34)); got != 0xffff {
-			t.Fatalf("payload of %d bytes: the checksum leaves %04x", n, got)
+	}
+	return uint16(sum)
+}
+
+func TestChecksums(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	fill := func(n int, low byte) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(rng.Uint32()) | low // many carries
+		}
+		return b
+	}
+	buf := fill(2000, 0) // what a buffer held before does not matter
+	for n := range 3000 {
+		s := samples()[n%4]
+		s.Seq, s.Ack, s.Flags, s.Window, s.TTL = rng.Uint32(), rng.Uint32(), Flags(rng.Uint32()), uint16(rng.Uint32()), uint8(rng.Uint32())
+		s.Options, s.Payload = fill(4*rng.IntN(11), byte(n)), fill(n/4, 0xf0)
+		frame := s.AppendFrame(buf[:7], macA, macB)[7:]
+		tcp, addresses := 14+40, frame[14+8:14+40]
+		if s.Src.Addr().Is4() {
+			tcp, addresses = 14+20, frame[14+12:14+20]
+			if got := sum16(frame[14:tcp]); got != 0xffff {
+				t.Fatalf("%d: the checksum of IPv4 leaves %04x", n, got)
+			}
+		}
+		length := len(frame) - tcp
+		if got := sum16(addresses, []byte{0, protoTCP, byte(length >> 8), byte(length)}, frame[tcp:]); got != 0xffff {
+			t.Fatalf("%d: payload of %d bytes: the checksum of TCP leaves %04x", n, len(s.Payload), got)
+		}
+		var again Segment
+		if err := again.Decode(LinkEthernet, frame); err != nil || !equal(s, again) {
+			t.Fatalf("%d: %v: %+v became %+v", n, err, s, again)
 		}
 	}
 }

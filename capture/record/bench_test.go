@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -41,6 +42,7 @@ func BenchmarkNext(b *testing.B) {
 		{"pcap", pcapOf(b, frames)},
 	} {
 		b.Run(c.name, func(b *testing.B) { benchmarkNext(b, c.content) })
+		b.Run(c.name+"/batches", func(b *testing.B) { benchmarkNextBatch(b, c.content) })
 	}
 }
 
@@ -59,6 +61,24 @@ func benchmarkNext(b *testing.B, content []byte) {
 		if err := r.Next(&f); err == io.EOF {
 			r = nil
 		} else if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mframes/s")
+}
+
+func benchmarkNextBatch(b *testing.B, content []byte) {
+	b.SetBytes(synFrame)
+	b.ReportAllocs()
+	for n := 0; n < b.N; {
+		r, err := newReader("bench", bytes.NewReader(content))
+		var batch Batch
+		for ; err == nil && n < b.N; n += len(batch.Frames) {
+			if err = r.NextBatch(&batch); err == nil {
+				batch.Release()
+			}
+		}
+		if err = errors.Join(err, r.Close()); err != nil && !errors.Is(err, io.EOF) {
 			b.Fatal(err)
 		}
 	}

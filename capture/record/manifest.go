@@ -2,16 +2,16 @@ package record
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
 	"laserdisc/capture/packet"
+	"laserdisc/capture/session"
+	"laserdisc/capture/target"
 )
 
 // ManifestFormat is the number of the manifest's format. New fields do not
@@ -34,70 +34,41 @@ type Manifest struct {
 	Interrupted bool      `json:"interrupted"`  // whether a signal or an error stopped the scan before its end
 	EndedBy     string    `json:"ended_by"`     // what ended the probing, one of the Ended constants; empty until then
 
+	// NotProbed counts the services of the sample, those on the block list included, that EndedBy has left: the last ones
+	// of their order, which is random, so that what was probed is a sample too. Valid only with EndedBy, and not with Adopt.
+	NotProbed uint64 `json:"not_probed"`
+
 	Observed *Observed `json:"observed,omitempty"` // the capture that was read, if it is not a scan of laserdisc's own
 
-	Arguments []string `json:"arguments"`   // the command line, program name included
+	Arguments []string `json:"arguments"`   // the command line, program name included; a resumed scan takes from it where output goes
 	Seed      uint64   `json:"seed,string"` // decimal, quoted: JSON numbers lose digits above 2^53
-	CookieKey Key      `json:"cookie_key"`
 
-	Targets      json.RawMessage `json:"targets,omitempty"` // target.Spec
-	TargetDigest string          `json:"target_digest"`     // SHA-256 of the specification, hexadecimal
-	TargetCount  uint64          `json:"target_count"`      // services to probe, those on the block list included
-	Lists        []ListDigest    `json:"lists,omitempty"`   // files the targets were read from
-	Excluded     []Exclusion     `json:"excluded,omitempty"`
+	Targets      json.RawMessage    `json:"targets,omitempty"` // target.Spec
+	TargetDigest string             `json:"target_digest"`     // SHA-256 of the specification, hexadecimal
+	TargetCount  uint64             `json:"target_count"`      // services of the shard's sample, those on the block list included
+	Domain       *target.Domain     `json:"domain,omitempty"`  // what the scan is of; absent where no target was known beforehand
+	Sample       *target.Sample     `json:"sample,omitempty"`  // what was drawn of it; absent with Domain
+	Lists        []target.List      `json:"lists,omitempty"`   // files the targets were read from
+	Excluded     []target.Exclusion `json:"excluded,omitempty"`
 
-	Probes     int      `json:"probes"`      // SYNs to a target that does not answer the first
-	MaxTargets uint64   `json:"max_targets"` // no more are probed; 0 is no limit
-	MaxResults uint64   `json:"max_results"` // with so many services found, no more targets are probed; 0 is no limit
-	MaxRuntime Duration `json:"max_runtime"` // of probing; 0 is no limit
-	Cooldown   Duration `json:"cooldown"`    // for answers to the last probe
+	Probes     int              `json:"probes"`      // SYNs to a target that does not answer the first
+	MaxTargets uint64           `json:"max_targets"` // no more are probed; 0 is no limit
+	MaxResults uint64           `json:"max_results"` // with so many services found, no more targets are probed; 0 is no limit
+	MaxRuntime session.Duration `json:"max_runtime"` // of probing; 0 is no limit
+	Cooldown   session.Duration `json:"cooldown"`    // for answers to the last probe
+	Rate       uint64           `json:"rate"`        // packets per second; 0 is no limit
 
-	Handshakes    []string `json:"handshakes"`     // in the order they are tried
-	AllHandshakes bool     `json:"all_handshakes"` // whether each is tried whatever comes back
-	Contact       string   `json:"contact"`        // in the User-Agent
-	Push          bool     `json:"push"`           // whether PSH is set on the first data at once
-	Adopt         bool     `json:"adopt"`          // whether SYN-ACKs to another scanner's SYNs are taken up
-	Liveness      bool     `json:"liveness"`       // whether a zero window is given time to open (paper, Algorithm 1)
+	session.Settings // what is sent to a target, and how it is judged
 
-	EphemeralProbes int      `json:"ephemeral_probes"` // random ports to tell an all-ports firewall by; 0 is none
-	SkipAllPorts    bool     `json:"skip_all_ports"`   // whether such a host is probed no further
-	Revisit         Duration `json:"revisit"`          // until the second look at what acknowledged nothing; 0 is none
-
-	Timeout         Duration `json:"timeout"`          // without an answer to a packet of ours
-	Wait            Duration `json:"wait"`             // for the server to speak first
-	RetransmitAfter Duration `json:"retransmit_after"` // unacknowledged data is sent again
-	Retransmits     int      `json:"retransmits"`      // at most so often
-	Gather          Duration `json:"gather"`           // for the rest of a response that has begun
-	ResponseLimit   int      `json:"response_limit"`   // bytes of a response that are kept
-
-	Rate        uint64       `json:"rate"` // packets per second; 0 is no limit
-	Sources     []netip.Addr `json:"sources"`
-	SourcePorts PortRange    `json:"source_ports"`
-	Link        Link         `json:"link"`
-
+	Link     Link     `json:"link"`
 	Counters Counters `json:"counters"`
 	Drops    Drops    `json:"drops"`
-}
-
-// ListDigest identifies a file that targets were read from.
-type ListDigest struct {
-	Path    string `json:"path"`
-	SHA256  string `json:"sha256"`  // of the file's bytes, hexadecimal
-	Entries uint64 `json:"entries"` // prefixes, addresses or services in it
 }
 
 // Observed identifies a capture that something else made.
 type Observed struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
-}
-
-// Exclusion counts the services that one entry kept out, before sampling and sharding.
-type Exclusion struct {
-	Reason  string `json:"reason"`         // "allow list", "special use" or "block list"
-	Entry   string `json:"entry"`          // the prefix, or the list as it was given
-	Note    string `json:"note,omitempty"` // what the prefix is for
-	Targets uint64 `json:"targets"`        // services; the largest number stands for more
 }
 
 // What can end the probing.
@@ -110,12 +81,6 @@ const (
 	EndedError      = "error"  // of the record, the link, or the input
 )
 
-// PortRange is a range of ports, both ends included.
-type PortRange struct {
-	First uint16 `json:"first"`
-	Last  uint16 `json:"last"`
-}
-
 // Link describes the interface the scan ran on.
 type Link struct {
 	Kind       string   `json:"kind"` // "packet" (AF_PACKET) or "memory"
@@ -124,6 +89,19 @@ type Link struct {
 	SourceMAC  string   `json:"source_mac"`
 	GatewayMAC string   `json:"gateway_mac"`
 	Offloads   []string `json:"offloads,omitempty"` // those switched on, by ethtool's names, sorted
+}
+
+// Framer makes the frames that a scan sends on the link.
+func (l *Link) Framer() (*packet.Framer, error) {
+	source, err := packet.ParseMAC(l.SourceMAC)
+	if err != nil {
+		return nil, fmt.Errorf("record: manifest: link.source_mac: %w", err)
+	}
+	gateway, err := packet.ParseMAC(l.GatewayMAC)
+	if err != nil {
+		return nil, fmt.Errorf("record: manifest: link.gateway_mac: %w", err)
+	}
+	return packet.NewFramer(source, gateway), nil
 }
 
 // Counters count frames of packets.pcapng, but for Launched and Services. Each
@@ -171,31 +149,6 @@ func (c *Counters) Count(d Direction, s *packet.Segment) {
 type Drops struct {
 	Kernel    uint64 `json:"kernel"`    // the receive ring was full
 	Interface uint64 `json:"interface"` // the interface had no room
-}
-
-// Key is the secret behind the SYN cookies; 32 hexadecimal digits in JSON.
-type Key [16]byte
-
-func (k Key) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
-
-func (k *Key) UnmarshalText(text []byte) error {
-	if len(text) != hex.EncodedLen(len(k)) {
-		return fmt.Errorf("key has %d hexadecimal digits, not %d", len(text), hex.EncodedLen(len(k)))
-	}
-	_, err := hex.Decode(k[:], text)
-	return err
-}
-
-// Duration is a time.Duration that is written like "1.5s" in JSON.
-type Duration time.Duration
-
-func (d Duration) String() string               { return time.Duration(d).String() }
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
-
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	*d = Duration(v)
-	return err
 }
 
 // LoadManifest reads dir/manifest.json.

@@ -57,28 +57,57 @@ func (r *Reader) pcapMagic(magic uint32) bool {
 }
 
 // nextRecord reads a packet of a pcap file (section 5).
-func (r *Reader) nextRecord(f *Frame) error {
+func (r *Reader) nextRecord(f *Frame) (bool, error) {
 	b, err := r.in.peek(recordHeader)
 	if err != nil {
-		return err
+		return false, err
 	}
 	seconds, fraction := int64(r.u32(b)), int64(r.u32(b[4:]))
 	captured, original := r.u32(b[8:]), r.u32(b[12:])
 	if err := r.checkLengths(captured, original); err != nil {
-		return err
+		return false, err
 	}
 	if fraction*r.pcap.unit >= 1e9 {
-		return r.malformed("fraction %d is a second or more", fraction)
+		return false, r.malformed("fraction %d is a second or more", fraction)
 	}
 	n := recordHeader + int(captured)
 	if b, err = r.in.peek(n); err != nil {
-		return err
+		return false, err
 	}
 	r.in.pass(n)
 	f.Time = seconds*1e9 + fraction*r.pcap.unit
 	f.Direction = Received
 	f.LinkType = r.pcap.link
 	f.Length = original
-	f.Data = b[recordHeader:]
-	return nil
+	f.Data = b[recordHeader:n:n]
+	return true, nil
+}
+
+// wholeRecord reports whether the next packet is at hand to its end.
+func (r *Reader) wholeRecord() bool {
+	b := r.in.rest
+	return len(b) >= recordHeader && uint64(r.u32(b[8:])) <= uint64(len(b)-recordHeader)
+}
+
+// usualRecords appends the packets at hand, up to the first that is wrong, which
+// is for nextRecord.
+func (r *Reader) usualRecords(frames []Frame) []Frame {
+	b, offset := r.in.rest, r.in.offset
+	for len(b) >= recordHeader {
+		captured, original := r.u32(b[8:]), r.u32(b[12:])
+		ns := int64(r.u32(b[4:])) * r.pcap.unit
+		if captured > MaxCapture || captured > original || int(captured) > len(b)-recordHeader || ns >= 1e9 {
+			break
+		}
+		length := recordHeader + int(captured)
+		r.number++
+		frames = append(frames, Frame{
+			Number: r.number, Offset: offset, Time: int64(r.u32(b))*1e9 + ns, Direction: Received,
+			LinkType: r.pcap.link, Length: original, Data: b[recordHeader:length:length],
+		})
+		b = b[length:]
+		offset += int64(length)
+	}
+	r.in.pass(len(r.in.rest) - len(b))
+	return frames
 }

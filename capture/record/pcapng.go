@@ -20,37 +20,75 @@ type netInterface struct {
 // maxInterfaces of a section; an obsolete packet block can name no more.
 const maxInterfaces = 1 << 16
 
-// nextBlock reads up to and including the next packet.
-func (r *Reader) nextBlock(f *Frame) error {
-	for {
-		r.block = r.in.offset
-		head, err := r.in.peek(8)
-		if err != nil {
-			return err
-		}
-		switch kind := r.u32(head); kind {
-		case blockEnhancedPacket:
-			return r.enhancedPacket(f)
-		case blockSimplePacket:
-			return r.simplePacket(f)
-		case blockPacket:
-			return r.obsoletePacket(f)
-		case blockSection:
-			err = r.section()
-		case blockInterface:
-			err = r.addInterface()
-		case blockStatistics:
-			err = r.statistics()
-		case blockJournal, blockCustom, blockCustomNoCopy:
-			err = r.skipBlock()
-			r.number++ // Wireshark numbers these among the packets
-		default:
-			err = r.skipBlock()
-		}
-		if err != nil {
-			return err
-		}
+// nextBlock reads a block, and whether it is a packet.
+func (r *Reader) nextBlock(f *Frame) (bool, error) {
+	head, err := r.in.peek(8)
+	if err != nil {
+		return false, err
 	}
+	switch kind := r.u32(head); kind {
+	case blockEnhancedPacket:
+		return true, r.enhancedPacket(f)
+	case blockSimplePacket:
+		return true, r.simplePacket(f)
+	case blockPacket:
+		return true, r.obsoletePacket(f)
+	case blockSection:
+		return false, r.section()
+	case blockInterface:
+		return false, r.addInterface()
+	case blockStatistics:
+		return false, r.statistics()
+	case blockJournal, blockCustom, blockCustomNoCopy:
+		err = r.skipBlock()
+		r.number++ // Wireshark numbers these among the packets
+		return false, err
+	}
+	return false, r.skipBlock()
+}
+
+// wholeBlock reports whether the next block is at hand to its end. A section
+// header, whose length may be in another byte order, counts as one that is not.
+func (r *Reader) wholeBlock() bool {
+	b := r.in.rest
+	return len(b) >= 8 && r.u32(b) != blockSection && uint64(r.u32(b[4:])) <= uint64(len(b))
+}
+
+// usualPackets appends the frames at hand, up to the first block that is not an
+// enhanced packet, little endian, without options, its time in nanoseconds: what
+// nearly every block of a record is. All other blocks, wrong ones too, are for
+// nextBlock.
+func (r *Reader) usualPackets(frames []Frame) []Frame {
+	if r.swap {
+		return frames
+	}
+	b, offset := r.in.rest, r.in.offset
+	for len(b) >= packetOverhead {
+		length := little.Uint32(b[4:])
+		if little.Uint32(b) != blockEnhancedPacket || uint64(length) > uint64(len(b)) {
+			break
+		}
+		number := little.Uint32(b[8:])
+		ns := uint64(little.Uint32(b[12:]))<<32 | uint64(little.Uint32(b[16:]))
+		captured, original := little.Uint32(b[20:]), little.Uint32(b[24:])
+		if captured > MaxCapture || captured > original || length != packetOverhead+(captured+3)&^3 ||
+			little.Uint32(b[length-4:]) != length || ns > math.MaxInt64 || uint64(number) >= uint64(len(r.interfaces)) {
+			break
+		}
+		i := &r.interfaces[number]
+		if i.clock != nanosecondClock {
+			break
+		}
+		r.number++
+		frames = append(frames, Frame{
+			Number: r.number, Offset: offset, Part: r.part, Time: int64(ns), Direction: i.direction,
+			LinkType: i.link, Length: original, Data: b[28 : 28+captured : 28+captured],
+		})
+		b = b[length:]
+		offset += int64(length)
+	}
+	r.in.pass(len(r.in.rest) - len(b))
+	return frames
 }
 
 // length returns the length of the block at hand, which is in its second word
@@ -386,6 +424,9 @@ type clock struct {
 
 // microseconds are the ticks of an interface that says nothing (4.2).
 var microseconds = clock{multiply: 1000, divide: 1}
+
+// nanosecondClock is that of an interface of ours.
+var nanosecondClock = clock{multiply: 1, divide: 1}
 
 // resolve sets the ticks per second from if_tsresol: a power of 10 or, with
 // the top bit, of 2.

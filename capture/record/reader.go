@@ -27,18 +27,30 @@ type Reader struct {
 	closers []io.Closer
 
 	in     window
-	format func(*Frame) error
+	format format
 	block  int64  // offset of the current block
 	number uint64 // of the last frame
 	part   int    // of the record: a packet after statistics begins another
 	told   bool   // statistics came after the last packet
-	err    error  // what Next returns from now on
+	found  error  // why there is no frame after the last
+	err    error  // what Next returns from now on: found, once all frames have been returned
+
+	batch Batch // that Next returns the frames of
+	at    int   // the next of them
 
 	manifest *Manifest
 	swap     bool // whether the file, or the section, is big endian
 
 	pcap       pcapHeader
 	interfaces []netInterface // of the current pcapng section
+}
+
+// format is what pcap and pcapng differ in, block by block; a pcap file's record
+// is a block here.
+type format struct {
+	usual func([]Frame) []Frame      // appends the packets at hand, up to the first block that is anything else
+	whole func() bool                // whether the next block is at hand to its end
+	next  func(*Frame) (bool, error) // reads a block, and whether it is a packet
 }
 
 // Open opens a run directory, or a pcap or pcapng file; any may be compressed
@@ -105,7 +117,7 @@ func newReader(path string, src io.Reader) (*Reader, error) {
 	r := &Reader{path: path}
 	plain, err := r.decompress(bufio.NewReaderSize(src, 64<<10))
 	if err == nil {
-		r.in = newWindow(plain)
+		r.in.ahead = readAhead(plain)
 		err = r.begin()
 	}
 	if err == io.EOF {
@@ -114,7 +126,7 @@ func newReader(path string, src io.Reader) (*Reader, error) {
 	if err = r.explain(err); err != nil && !errors.As(err, new(*TruncatedError)) {
 		return nil, errors.Join(err, r.Close())
 	}
-	r.err = err
+	r.found = err
 	return r, nil
 }
 
@@ -142,10 +154,10 @@ func (r *Reader) begin() error {
 		return err
 	}
 	if r.u32(magic) == blockSection {
-		r.format = r.nextBlock
+		r.format = format{r.usualPackets, r.wholeBlock, r.nextBlock}
 		return r.section()
 	}
-	r.format = r.nextRecord
+	r.format = format{r.usualRecords, r.wholeRecord, r.nextRecord}
 	return r.header()
 }
 
@@ -155,23 +167,84 @@ func (r *Reader) begin() error {
 // decompressor's. An error repeats on further calls. f.Data is valid until
 // the next call.
 func (r *Reader) Next(f *Frame) error {
-	if r.err != nil {
+	if r.at == len(r.batch.Frames) {
+		r.batch.Release()
+		r.batch, r.at = Batch{}, 0
+		if err := r.NextBatch(&r.batch); err != nil {
+			return err
+		}
+	}
+	*f = r.batch.Frames[r.at]
+	r.at++
+	return nil
+}
+
+// NextBatch reads the next frames, at least one, into b, which has to be
+// released. Errors are those of Next, after the frames before them. What b held
+// before is not looked at.
+func (r *Reader) NextBatch(b *Batch) error {
+	if r.at < len(r.batch.Frames) { // which Next has not returned
+		*b, r.batch = Batch{Frames: r.batch.Frames[r.at:], buffer: r.batch.buffer}, Batch{}
+		r.at = 0
+		return nil
+	}
+	*b = Batch{}
+	if r.found == nil {
+		r.found = r.explain(r.fill(b))
+	}
+	if len(b.Frames) == 0 {
+		if r.err == nil {
+			r.err = r.found
+		}
 		return r.err
 	}
-	r.block = r.in.offset
-	if err := r.format(f); err != nil {
-		r.err = r.explain(err)
-		return r.err
+	return nil
+}
+
+// fill reads into b what is at hand, or up to the next packet if there is none.
+func (r *Reader) fill(b *Batch) error {
+	if err := r.in.own(); err != nil {
+		return err
 	}
+	frames := r.in.buffer.frames[:0]
+	var err error
+	for {
+		if r.told && len(frames) > 0 {
+			break // for the next part
+		}
+		if !r.told {
+			frames = r.format.usual(frames)
+		}
+		if len(frames) > 0 && !r.format.whole() {
+			break
+		}
+		var f Frame
+		var packet bool
+		r.block = r.in.offset
+		if packet, err = r.format.next(&f); err != nil {
+			break
+		}
+		if packet {
+			frames = append(frames, r.place(f))
+		}
+	}
+	if len(frames) > 0 {
+		b.Frames, b.buffer = frames, r.in.handOver()
+		b.buffer.frames = frames
+		b.buffer.holders.Store(1)
+	}
+	return err
+}
+
+// place tells a frame where in the capture it is.
+func (r *Reader) place(f Frame) Frame {
 	r.number++
 	if r.told {
 		r.part++
 		r.told = false
 	}
-	f.Number = r.number
-	f.Offset = r.block
-	f.Part = r.part
-	return nil
+	f.Number, f.Offset, f.Part = r.number, r.block, r.part
+	return f
 }
 
 // Manifest returns the manifest of a laserdisc record: manifest.json of a run
@@ -199,6 +272,11 @@ func (r *Reader) End() (int64, bool) {
 
 // Close closes the file. What End says stays.
 func (r *Reader) Close() error {
+	if r.in.ahead != nil {
+		r.in.ahead.close()
+		r.in.ahead = nil
+	}
+	r.batch, r.at = Batch{}, 0
 	var errs []error
 	for _, c := range r.closers {
 		errs = append(errs, c.Close())

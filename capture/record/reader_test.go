@@ -292,7 +292,7 @@ func TestBlocks(t *testing.T) {
 		c.block(4, []byte("names"))                    // name resolution
 		c.block(10, []byte("secrets"))                 // decryption secrets
 		c.block(blockCustom, c.u32(1), []byte("mine")) // which Wireshark numbers
-		c.block(0x7777, make([]byte, 3*windowSize))    // of no known kind
+		c.block(0x7777, make([]byte, 3*bufferSize))    // of no known kind
 		c.packet(0, 5_000_000)
 		c.block(blockStatistics, c.u32(0), c.u64(0), c.option(optEndTime, append(c.u32(0), c.u32(6_000_000)...)))
 		c.block(blockStatistics, c.u32(1), c.u64(0), c.option(optEndTime, append(c.u32(0), c.u32(7)...)))
@@ -601,7 +601,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		// RFC 8878, section 3.1.1.1.2: exponent 17 is 2^27 bytes, 18 is too many.
 		{"a window of 128 MiB for nothing", strings.NewReader("\x28\xb5\x2f\xfd\x00\x88\x0b\x00\x00xx"), 140 << 20},
 		{"a window of 256 MiB for nothing", strings.NewReader("\x28\xb5\x2f\xfd\x00\x90\x0b\x00\x00xx"), 1 << 20},
-		{"a block of 1 GiB", io.MultiReader(bytes.NewReader(long.bytes), io.LimitReader(zeros{}, 1<<30-8)), 1 << 20},
+		{"a block of 1 GiB", io.MultiReader(bytes.NewReader(long.bytes), io.LimitReader(zeros{}, 1<<30-8)), readAheadMemory + 1<<20},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -16,6 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"laserdisc/capture/session"
+	"laserdisc/capture/target"
 )
 
 var update = flag.Bool("update", false, "write testdata/run anew")
@@ -33,15 +36,20 @@ func testManifest() *Manifest {
 		Synthetic: "paper-mix", Start: testStart, Interrupted: true,
 		Arguments: []string{"laserdisc", "scan", "10.0.0.0/8", "--note", "<ä&b>"},
 		Seed:      1<<64 - 1,
-		CookieKey: Key{0: 1, 15: 0xff},
 		Targets:   json.RawMessage(`{"prefixes":["10.0.0.0/8"],"ports":[80,443]}`), TargetDigest: "ab12", TargetCount: 33554432,
-		Lists:      []ListDigest{{Path: "block.txt", SHA256: "cd34", Entries: 12}},
-		Handshakes: []string{"wait", "tls", "http"}, AllHandshakes: true,
-		Timeout: Duration(5 * time.Second), Wait: Duration(1500 * time.Millisecond), RetransmitAfter: Duration(time.Second),
-		Retransmits: 1, Gather: Duration(200 * time.Millisecond), ResponseLimit: 8192,
-		Rate:        10000,
-		Sources:     []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
-		SourcePorts: PortRange{First: 32768, Last: 61000},
+		Domain: &target.Domain{Addresses: 1 << 24, Ports: 2, Services: 1 << 25},
+		Sample: &target.Sample{Unit: "host", Numerator: 1, Denominator: 1000, Drawn: 16778, Of: 1 << 24, Shard: 1, Shards: 4},
+		Lists:  []target.List{{Path: "block.txt", SHA256: "cd34", Entries: 12}},
+		Rate:   10000,
+		Settings: session.Settings{
+			CookieKey:   session.Key{0: 1, 15: 0xff},
+			Sources:     []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
+			SourcePorts: session.PortRange{First: 32768, Last: 61000},
+			Handshakes:  []string{"wait", "tls", "http"}, AllHandshakes: true,
+			Timeout: session.Duration(5 * time.Second), Wait: session.Duration(1500 * time.Millisecond),
+			RetransmitAfter: session.Duration(time.Second), Retransmits: 1,
+			Gather: session.Duration(200 * time.Millisecond), ResponseLimit: 8192,
+		},
 		Link: Link{Kind: "packet", Interface: "eth0", MTU: 1500, SourceMAC: "02:00:00:00:00:01",
 			GatewayMAC: "02:00:00:00:00:02", Offloads: []string{"generic-receive-offload", "tx-checksumming"}},
 		Counters: Counters{Launched: 3, Sent: 3, SentSYN: 1, Received: 2, Services: 1},
@@ -178,6 +186,21 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(entries) != 3 {
 		t.Error(entries, err)
 	}
+}
+
+// A manifest whose keys were in another order, before they were session.Settings, says what it said.
+func TestManifestBeforeSettings(t *testing.T) {
+	text, err := os.ReadFile("testdata/manifest-2026-11.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseManifest(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := testManifest()
+	want.End, want.Domain, want.Sample = testEnd, nil, nil
+	sameManifest(t, want, got)
 }
 
 func TestManifestOfOtherVersions(t *testing.T) {

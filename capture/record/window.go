@@ -3,66 +3,95 @@ package record
 import "io"
 
 // window is a view of a stream that moves forward. Bytes it has shown stay in
-// place until the next call of peek or skip.
+// place until the next call of peek or skip, or, once handOver has given them
+// away, until their batch is released.
 type window struct {
-	src        io.Reader
-	buf        []byte
-	start, end int   // of what is in buf and not yet passed
-	offset     int64 // of buf[start] in the stream
+	ahead  *ahead
+	buffer *buffer // that rest is in; nil after handOver
+	rest   []byte  // shown next
+	offset int64   // of rest in the stream
+	after  error   // what follows rest; nil if more bytes do
+
+	tail []byte // memory for rest after handOver
 }
-
-const windowSize = 512 << 10
-
-func newWindow(src io.Reader) window { return window{src: src, buf: make([]byte, windowSize)} }
 
 // peek returns the next n bytes without passing them. At the end of the stream
 // it returns io.EOF, or io.ErrUnexpectedEOF if there are some, but not n.
 func (w *window) peek(n int) ([]byte, error) {
-	if w.end-w.start < n {
-		if err := w.fill(n); err != nil {
+	for len(w.rest) < n {
+		if err := w.fetch(); err != nil {
 			return nil, err
 		}
 	}
-	return w.buf[w.start : w.start+n], nil
+	return w.rest[:n], nil
 }
 
-// fill reads until n bytes are in the buffer. The buffer grows only as bytes
-// arrive, so that a length in a short file cannot claim memory.
-func (w *window) fill(n int) error {
-	w.end = copy(w.buf, w.buf[w.start:w.end])
-	w.start = 0
-	for w.end < n {
-		if w.end == len(w.buf) {
-			w.buf = append(w.buf, make([]byte, len(w.buf))...)
-		}
-		got, err := io.ReadAtLeast(w.src, w.buf[w.end:], min(n, len(w.buf))-w.end)
-		w.end += got
-		if err == io.EOF && w.end > 0 {
-			return io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return err
-		}
+// fetch adds to rest what has been read ahead.
+func (w *window) fetch() error {
+	switch {
+	case w.after == io.EOF && len(w.rest) > 0:
+		return io.ErrUnexpectedEOF
+	case w.after != nil:
+		return w.after
 	}
+	next := <-w.ahead.full
+	w.after = next.after
+	read := next.space[headroom : headroom+next.size : headroom+next.size]
+	if n := len(w.rest); n <= headroom {
+		copy(next.space[headroom-n:], w.rest)
+		if w.buffer != nil {
+			w.buffer.recycle()
+		}
+		w.buffer, w.rest = next, next.space[headroom-n:headroom+next.size:headroom+next.size]
+		return nil
+	}
+	// A long block, or what a batch left that ended early. Memory grows only as bytes arrive, so that a length
+	// in a short file cannot claim it.
+	grown := append(w.rest, read...)
+	if w.buffer != nil {
+		w.buffer.recycle()
+	}
+	next.recycle()
+	w.buffer, w.rest = &buffer{}, grown
+	return nil
+}
+
+// handOver gives away the buffer with what has been passed, and keeps the rest.
+func (w *window) handOver() *buffer {
+	b := w.buffer
+	w.tail = append(w.tail[:0], w.rest...)
+	w.buffer, w.rest = nil, w.tail[:len(w.tail):len(w.tail)]
+	return b
+}
+
+// own makes sure that rest is in a buffer, for handOver to give away.
+func (w *window) own() error {
+	if w.buffer != nil {
+		return nil
+	}
+	if w.after == nil {
+		return w.fetch()
+	}
+	w.buffer, w.rest = &buffer{}, append([]byte(nil), w.rest...)
 	return nil
 }
 
 // pass moves over n bytes that peek has shown.
 func (w *window) pass(n int) {
-	w.start += n
+	w.rest = w.rest[n:]
 	w.offset += int64(n)
 }
 
 // skip moves over n bytes, however many they are.
 func (w *window) skip(n int64) error {
 	for {
-		step := int(min(n, int64(w.end-w.start)))
+		step := int(min(n, int64(len(w.rest))))
 		w.pass(step)
 		n -= int64(step)
 		if n == 0 {
 			return nil
 		}
-		if err := w.fill(1); err == io.EOF {
+		if err := w.fetch(); err == io.EOF {
 			return io.ErrUnexpectedEOF
 		} else if err != nil {
 			return err

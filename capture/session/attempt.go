@@ -125,7 +125,7 @@ type Attempt struct {
 	FirstFrame uint64 // frame numbers of the first and last segment received
 	LastFrame  uint64
 
-	Response []byte // what the server sent, reassembled from its first byte, up to Config.ResponseLimit
+	Response []byte // what the server sent, reassembled from its first byte, up to Settings.ResponseLimit
 	Verdict  handshake.Verdict
 }
 

@@ -20,7 +20,7 @@ func TestEchoedTimestamp(t *testing.T) {
 		{"adopted, ahead of ours", true, -1 << 30, -1},
 		{"adopted, behind", true, 1 << 30, -1},
 	} {
-		m := newMemoryTest(t, func(c *Config) { c.Adopt = test.adopt })
+		m := newMemoryTest(t, func(s *Settings) { s.Adopt = test.adopt })
 		m.now = 1e18
 		syn := m.probe()
 		clock := packet.ParseOptions(m.sink.last.Options).TSVal
@@ -30,7 +30,8 @@ func TestEchoedTimestamp(t *testing.T) {
 			Options: packet.AppendSYNOptions(nil, 1460, 1, ecr, 7),
 		}})
 		age := int64(-1)
-		if found := m.services[syn].conn.SYNTime; found != 0 {
+		v, _ := m.services.get(syn)
+		if found := v.conn.SYNTime; found != 0 {
 			age = (m.now - found) / 1e6
 		}
 		if age != test.syn {

@@ -31,12 +31,6 @@ type check struct {
 // allPorts reports whether the host is known to acknowledge data on every port.
 func (m *Machine) allPorts(a netip.Addr) bool { return m.verdicts[a.As16()] }
 
-// doubtful reports whether a service may be the work of such a firewall: it acknowledges data,
-// and has not said anything.
-func (m *Machine) doubtful(v *flight) bool {
-	return m.cfg.EphemeralProbes > 0 && v.conn.State == AcksData && v.sum.State == AcksData
-}
-
 // check has the service wait for the verdict on its host, or carries that out.
 func (m *Machine) check(v *flight) {
 	a := v.sum.Service.Addr()
@@ -50,9 +44,9 @@ func (m *Machine) check(v *flight) {
 		c.waiting = append(c.waiting, v)
 		return
 	}
-	c = &check{left: m.cfg.EphemeralProbes, waiting: []*flight{v}}
+	c = &check{left: m.settings.EphemeralProbes, waiting: []*flight{v}}
 	m.checks[a] = c
-	for i := range m.cfg.EphemeralProbes {
+	for i := range m.settings.EphemeralProbes {
 		m.probeEphemeral(c, a, i)
 	}
 }
@@ -66,12 +60,12 @@ func (m *Machine) probeEphemeral(c *check, a netip.Addr, i int) {
 	c.ports = append(c.ports, port)
 	v := m.newFlight(netip.AddrPortFrom(a, port))
 	m.probes[v.sum.Service] = v
-	m.connect(v, Ephemeral, i, m.cfg.speaking())
+	m.connect(v, Ephemeral, i, m.policy.speaking)
 }
 
 // wasEphemeral reports whether a segment belongs to an ephemeral probe that is over: nothing else remembers those.
 func (m *Machine) wasEphemeral(s *packet.Segment) bool {
-	if m.cfg.EphemeralProbes == 0 || !s.Flags.Has(packet.ACK) {
+	if m.settings.EphemeralProbes == 0 || !s.Flags.Has(packet.ACK) {
 		return false
 	}
 	end := m.id.of(s.Src, ephemeralAttempt, false)
@@ -98,10 +92,9 @@ func (m *Machine) checked(v *flight) {
 
 // judged goes on with a service whose host has its verdict.
 func (m *Machine) judged(v *flight) {
-	if m.allPorts(v.sum.Service.Addr()) {
+	allPorts := m.allPorts(v.sum.Service.Addr())
+	if allPorts {
 		v.sum.State = AllPorts
-		m.finish(v)
-		return
 	}
-	m.proceed(v)
+	m.do(v, m.policy.Judged(&v.sum, &v.conn.Attempt, allPorts))
 }

@@ -27,13 +27,13 @@ type endpoint struct {
 	nonce  uint64 // for the hello
 }
 
-func newIdentity(c *Config) *identity {
-	block, err := aes.NewCipher(c.Key[:])
+func newIdentity(s *Settings, part int) *identity {
+	block, err := aes.NewCipher(s.CookieKey[:])
 	if err != nil {
 		panic(err) // the key's length is fixed
 	}
-	id := &identity{cipher: block, ports: c.SourcePorts, first: c.Part * partAttempts}
-	for _, a := range c.Sources {
+	id := &identity{cipher: block, ports: s.SourcePorts, first: part * partAttempts}
+	for _, a := range s.Sources {
 		f := family(a)
 		id.sources[f] = append(id.sources[f], a)
 	}
@@ -57,13 +57,18 @@ func (id *identity) of(service netip.AddrPort, attempt int, fresh bool) endpoint
 	b[0] ^= byte(service.Port() >> 8)
 	b[1] ^= byte(service.Port())
 	id.cipher.Encrypt(b[:], b[:])
-	sources := id.sources[family(service.Addr())]
-	pick := binary.LittleEndian.Uint32(b[0:]) % uint32(len(sources))
-	if fresh {
-		pick = (pick + 1) % uint32(len(sources))
+	sources, pick := id.sources[family(service.Addr())], uint32(0)
+	if n := uint32(len(sources)); n > 1 {
+		pick = binary.LittleEndian.Uint32(b[0:]) % n
+		if fresh {
+			pick = (pick + 1) % n
+		}
 	}
 	// Every attempt takes the next port: the one before may still be known to the server.
-	port := (binary.LittleEndian.Uint32(b[4:])%id.ports.len() + uint32(attempt)) % id.ports.len()
+	port := binary.LittleEndian.Uint32(b[4:])%id.ports.len() + uint32(attempt)
+	if port >= id.ports.len() {
+		port %= id.ports.len()
+	}
 	clock := binary.LittleEndian.Uint32(b[8:])
 	b[0] ^= byte(attempt)
 	b[1] ^= byte(attempt >> 8)

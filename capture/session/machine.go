@@ -57,20 +57,21 @@ type Sink interface {
 
 // Machine runs services. It holds nothing for a target until that answers.
 type Machine struct {
-	cfg      Config
+	settings Settings
+	policy   *Policy
 	id       *identity
 	sink     Sink
 	now      int64
-	services map[netip.AddrPort]*flight // nil: finished, not yet forgotten
+	services services
 	timers   timers
-	finished []finished // oldest first
-	spare    []*flight  // for reuse
+	spare    []*flight // for reuse
 
 	checks   map[netip.Addr]*check      // of hosts for an all-ports firewall
 	probes   map[netip.AddrPort]*flight // of these checks, by target
 	verdicts map[[16]byte]bool          // by address, for the whole scan: whether the host has one
 
-	out     packet.Segment // being sent
+	syn     packet.Segment // being sent
+	out     packet.Segment // the same, any other segment
 	options []byte
 	hello   []byte
 	err     error // the first of the sink's
@@ -94,23 +95,26 @@ type flight struct {
 	index    int    // in timers
 }
 
-// finished remembers that a service is over until the time given, so that what still comes
-// from it does not start it again.
-type finished struct {
-	service netip.AddrPort
-	until   int64
-}
-
-// New returns a machine that reports to sink.
-func New(cfg Config, sink Sink) (*Machine, error) {
-	if err := cfg.Check(); err != nil {
-		return nil, fmt.Errorf("session: %w", err)
+// New returns a machine that reports to sink. A scan that was resumed consists of parts, from 0, each of which has a
+// machine, source ports and sequence numbers of its own.
+func New(settings Settings, part int, sink Sink) (*Machine, error) {
+	if err := settings.Check(); err != nil {
+		return nil, fmt.Errorf("session: settings: %w", err)
+	}
+	policy, err := NewPolicy(&settings)
+	if err != nil {
+		return nil, fmt.Errorf("session: settings: %w", err)
+	}
+	if part < 0 || part > maxParts {
+		return nil, fmt.Errorf("session: part %d: a scan can be resumed %d times", part, maxParts)
 	}
 	return &Machine{
-		cfg:      cfg,
-		id:       newIdentity(&cfg),
+		settings: settings,
+		policy:   policy,
+		id:       newIdentity(&settings, part),
 		sink:     sink,
-		services: make(map[netip.AddrPort]*flight),
+		syn:      packet.Segment{Flags: packet.SYN, Window: window, TTL: ttl},
+		services: newServices(),
 		checks:   make(map[netip.Addr]*check),
 		probes:   make(map[netip.AddrPort]*flight),
 		verdicts: make(map[[16]byte]bool),
@@ -159,22 +163,14 @@ func (m *Machine) Deadline() int64 {
 }
 
 // Unfinished are the services in flight, in no order.
-func (m *Machine) Unfinished() []netip.AddrPort {
-	var list []netip.AddrPort
-	for service, v := range m.services {
-		if v != nil {
-			list = append(list, service)
-		}
-	}
-	return list
-}
+func (m *Machine) Unfinished() []netip.AddrPort { return m.services.unfinished() }
 
 // InFlight is the number of services that have answered and are not finished.
 func (m *Machine) InFlight() int { return len(m.timers.heap) }
 
 // Known reports whether the service has answered, and is not forgotten since.
 func (m *Machine) Known(service netip.AddrPort) bool {
-	_, known := m.services[service]
+	_, known := m.services.get(service)
 	return known
 }
 
@@ -185,15 +181,12 @@ func (m *Machine) advance(t int64) {
 		m.expire(m.timers.heap[0])
 	}
 	m.now = t
-	for len(m.finished) > 0 && m.finished[0].until <= t {
-		delete(m.services, m.finished[0].service)
-		m.finished = m.finished[1:]
-	}
+	m.services.forget(t)
 }
 
 // probe sends the first SYN to a target. No state: the answer carries all that is needed.
 func (m *Machine) probe(target netip.AddrPort) {
-	if _, known := m.services[target]; known || m.cfg.SkipAllPorts && m.allPorts(target.Addr()) {
+	if _, known := m.services.get(target); known || m.settings.SkipAllPorts && m.allPorts(target.Addr()) {
 		return
 	}
 	if len(m.id.sources[family(target.Addr())]) == 0 {
@@ -209,7 +202,7 @@ func (m *Machine) arrive(s *packet.Segment) {
 		m.step(v, s)
 		return
 	}
-	v, known := m.services[s.Src]
+	v, known := m.services.get(s.Src)
 	switch {
 	case !known:
 		m.answer(s)
@@ -232,7 +225,7 @@ func (m *Machine) answer(s *packet.Segment) {
 	}
 	end, echoed := m.id.of(s.Src, 0, false), packet.ParseOptions(s.Options)
 	elapsed := int64(m.clock(end)-echoed.TSEcr) * 1e6
-	if m.cfg.Adopt && s.Flags&(packet.SYN|packet.ACK) == packet.SYN|packet.ACK {
+	if m.settings.Adopt && s.Flags&(packet.SYN|packet.ACK) == packet.SYN|packet.ACK {
 		end.source, end.seq = s.Dst, s.Ack-1
 		end.clock += echoed.TSEcr - m.clock(end) // goes on: what is older would be dropped (RFC 7323, section 5.3)
 	}
@@ -242,7 +235,7 @@ func (m *Machine) answer(s *packet.Segment) {
 		return
 	}
 	v := m.newFlight(s.Src)
-	m.begin(v, First, 0, m.cfg.Handshakes[0], end)
+	m.begin(v, First, 0, m.policy.First(), end)
 	v.conn.iss, v.conn.sendNext = end.seq, end.seq+1
 	if echoed.Timestamps && elapsed < unanswered { // some echo what was never sent
 		v.conn.SYNTime = m.now - elapsed
@@ -253,7 +246,7 @@ func (m *Machine) answer(s *packet.Segment) {
 		m.retire(v)
 		return
 	}
-	m.services[s.Src] = v
+	m.services.set(s.Src, v)
 	m.connected(v)
 }
 
@@ -270,7 +263,7 @@ func (m *Machine) newFlight(service netip.AddrPort) *flight {
 func (m *Machine) begin(v *flight, visit Visit, number int, say *handshake.Protocol, end endpoint) {
 	old := &v.conn
 	v.conn = tracker{
-		limit: m.cfg.ResponseLimit,
+		limit: m.settings.ResponseLimit,
 		held:  old.held[:0],
 		Attempt: Attempt{
 			Service:   v.sum.Service,
@@ -284,7 +277,7 @@ func (m *Machine) begin(v *flight, visit Visit, number int, say *handshake.Proto
 		},
 	}
 	v.end, v.latest, v.over = end, 0, false
-	v.remaining = m.cfg.Retransmits
+	v.remaining = m.settings.Retransmits
 }
 
 // connect starts an attempt with a SYN.
@@ -295,20 +288,20 @@ func (m *Machine) connect(v *flight, visit Visit, number int, say *handshake.Pro
 	}
 	m.begin(v, visit, number, say, m.id.of(v.sum.Service, attempt, visit == Fresh))
 	m.sendSYN(v.sum.Service, v.end)
-	v.conn.sent(&m.out)
-	m.schedule(v, m.retransmission(v), m.now+int64(m.cfg.Timeout))
+	v.conn.sent(&m.syn)
+	m.schedule(v, m.retransmission(v), m.now+int64(m.settings.Timeout))
 }
 
 // connected goes on after the SYN-ACK: the hello travels in the ACK itself, without PSH, which
 // finds most hosts (paper, section 5). A window that is closed may open later.
 func (m *Machine) connected(v *flight) {
-	v.remaining = m.cfg.Retransmits
+	v.remaining = m.settings.Retransmits
 	switch {
 	case v.conn.opened:
 		m.greet(v)
-	case m.cfg.Liveness:
+	case m.settings.Liveness:
 		m.sendACK(v)
-		m.schedule(v, m.retransmission(v), m.now+int64(m.cfg.Timeout))
+		m.schedule(v, m.retransmission(v), m.now+int64(m.settings.Timeout))
 	default:
 		m.close(v)
 	}
@@ -318,15 +311,15 @@ func (m *Machine) connected(v *flight) {
 func (m *Machine) greet(v *flight) {
 	if v.conn.Handshake.Hello == nil {
 		m.sendACK(v)
-		m.schedule(v, Never, m.now+int64(m.cfg.Wait))
+		m.schedule(v, Never, m.now+int64(m.settings.Wait))
 		return
 	}
 	flags := packet.ACK
-	if m.cfg.Push {
+	if m.settings.Push {
 		flags |= packet.PSH
 	}
 	m.sendHello(v, flags)
-	m.schedule(v, m.retransmission(v), m.now+int64(m.cfg.Timeout))
+	m.schedule(v, m.retransmission(v), m.now+int64(m.settings.Timeout))
 }
 
 // step takes a segment of the attempt's own connection.
@@ -346,7 +339,7 @@ func (m *Machine) step(v *flight, s *packet.Segment) {
 	case t.receiveNext != next:
 		m.moreData(v)
 	case s.Flags.Has(packet.RST) && t.overtaken():
-		m.schedule(v, Never, min(v.expires, m.now+int64(m.cfg.Gather)))
+		m.schedule(v, Never, min(v.expires, m.now+int64(m.settings.Gather)))
 	case !opened && t.opened:
 		m.connected(v)
 	case s.Flags.Has(packet.SYN), len(s.Payload) > 0:
@@ -361,15 +354,15 @@ func (m *Machine) step(v *flight, s *packet.Segment) {
 
 // moreData acknowledges new bytes of a response and waits a little for the next ones.
 func (m *Machine) moreData(v *flight) {
-	if len(v.conn.Response) >= m.cfg.ResponseLimit {
+	if len(v.conn.Response) >= m.settings.ResponseLimit {
 		m.close(v)
 		return
 	}
 	m.sendACK(v)
 	if v.latest == 0 {
-		v.latest = m.now + int64(m.cfg.Timeout)
+		v.latest = m.now + int64(m.settings.Timeout)
 	}
-	m.schedule(v, Never, min(m.now+int64(m.cfg.Gather), v.latest))
+	m.schedule(v, Never, min(m.now+int64(m.settings.Gather), v.latest))
 }
 
 // stray answers a segment of a connection that is over as TCP does (RFC 9293, section 3.10.7.1),
@@ -386,7 +379,7 @@ func (m *Machine) stray(s *packet.Segment) {
 func (m *Machine) expire(v *flight) {
 	if v.visiting {
 		v.visiting = false
-		m.connect(v, Again, v.conn.Number+1, m.cfg.speaking())
+		m.connect(v, Again, v.conn.Number+1, m.policy.speaking)
 		return
 	}
 	if v.expires <= m.now {
@@ -397,7 +390,7 @@ func (m *Machine) expire(v *flight) {
 	switch {
 	case !v.conn.connected:
 		m.sendSYN(v.sum.Service, v.end)
-		v.conn.sent(&m.out)
+		v.conn.sent(&m.syn)
 	case !v.conn.opened:
 		m.probeWindow(v)
 	default:
@@ -411,7 +404,7 @@ func (m *Machine) retransmission(v *flight) int64 {
 	if v.remaining == 0 {
 		return Never
 	}
-	return m.now + int64(m.cfg.RetransmitAfter)<<(m.cfg.Retransmits-v.remaining)
+	return m.now + int64(m.settings.RetransmitAfter)<<(m.settings.Retransmits-v.remaining)
 }
 
 func (m *Machine) schedule(v *flight, retransmit, expires int64) {
@@ -431,37 +424,33 @@ func (m *Machine) close(v *flight) {
 	case m.err != nil:
 	case v.conn.Visit == Ephemeral:
 		m.checked(v)
-	case v.conn.Visit == Fresh, v.conn.Visit == Again && v.sum.State >= AcksData: // what we met before was the network's doing
-		m.finish(v)
-	case v.conn.Visit == Again:
-		v.again = v.conn.State
-		m.connect(v, Fresh, v.conn.Number+1, m.cfg.speaking())
-	case m.doubtful(v):
-		m.check(v)
 	default:
-		m.proceed(v)
+		if v.conn.Visit == Again {
+			v.again = v.conn.State
+		}
+		m.do(v, m.policy.Next(&v.sum, &v.conn.Attempt))
 	}
 }
 
-// proceed goes on to the next attempt, to a second look, or to the end.
-func (m *Machine) proceed(v *flight) {
+// do carries the policy's next step out.
+func (m *Machine) do(v *flight, next Step) {
 	switch {
-	case m.another(v):
-		number := v.conn.Number + 1
-		m.connect(v, First, number, m.cfg.Handshakes[number])
-	case m.cfg.Revisit > 0 && v.sum.State < AllPorts:
-		v.visiting = true
-		m.schedule(v, Never, m.now+int64(m.cfg.Revisit))
-	default:
+	case next.Action == AskHost:
+		m.check(v)
+	case next.Action == Finish:
 		m.finish(v)
+	case next.After > 0:
+		v.visiting = true
+		m.schedule(v, Never, m.now+int64(next.After))
+	default:
+		m.connect(v, next.Visit, v.conn.Number+1, next.Handshake)
 	}
 }
 
 // finish reports the service and remembers that it is over.
 func (m *Machine) finish(v *flight) {
 	m.report(m.sink.Service(&v.sum))
-	m.services[v.sum.Service] = nil
-	m.finished = append(m.finished, finished{v.sum.Service, m.now + linger})
+	m.services.finish(v.sum.Service, m.now+linger)
 	m.retire(v)
 }
 
@@ -486,24 +475,6 @@ func (m *Machine) finishAttempt(v *flight) {
 		v.sum.revisited(v.again, a)
 	}
 	m.report(m.sink.Attempt(a))
-}
-
-// another decides whether a further handshake is worth a connection. It looks at whether data
-// came, never at what the data was: another signature table would send the same packets.
-func (m *Machine) another(v *flight) bool {
-	a := &v.conn.Attempt
-	switch {
-	case a.Number+1 >= len(m.cfg.Handshakes):
-		return false
-	case m.cfg.All && v.sum.State >= AcksData:
-		return true
-	case a.State == AcksData:
-		return v.sum.State >= AcksData // and does not just hang up on everybody
-	case a.Handshake.Hello == nil: // said nothing, so nothing could be acknowledged
-		return a.State == Silent || a.State == ResetAfterHandshake || a.State == ClosedAfterHandshake ||
-			a.State == DroppedHandshake // or only what carries no data was lost
-	}
-	return false // fail fast (paper, section 5)
 }
 
 func (m *Machine) report(err error) {

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"testing"
 
-	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
 )
 
@@ -35,18 +34,16 @@ type memoryTest struct {
 	next netip.Addr
 }
 
-func newMemoryTest(t *testing.T, change func(*Config)) *memoryTest {
-	cfg := Defaults()
-	cfg.Sources = []netip.Addr{netip.MustParseAddr("198.18.0.1")}
-	var err error
-	if cfg.Handshakes, err = handshake.Parse("http,tls"); err != nil {
-		t.Fatal(err)
-	}
+func newMemoryTest(t *testing.T, change func(*Settings)) *memoryTest {
+	settings := Defaults()
+	settings.Sources = []netip.Addr{netip.MustParseAddr("198.18.0.1")}
+	settings.Handshakes = []string{"http", "tls"}
 	if change != nil {
-		change(&cfg)
+		change(&settings)
 	}
 	m := &memoryTest{T: t, next: netip.MustParseAddr("1.0.0.0")}
-	if m.Machine, err = New(cfg, &m.sink); err != nil {
+	var err error
+	if m.Machine, err = New(settings, 0, &m.sink); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -106,9 +103,9 @@ func TestMemory(t *testing.T) {
 	m.step(Event{})
 	m.spare = nil // flights to be used again
 	each = (heap() - probed) / services
-	t.Logf("%d services remembered, %d bytes each", len(m.finished), each)
-	if m.InFlight() != 0 || len(m.finished) != services || each > 128 {
-		t.Errorf("%d services in flight, %d remembered, %d bytes each", m.InFlight(), len(m.finished), each)
+	t.Logf("%d services remembered, %d bytes each", len(m.services.finished), each)
+	if m.InFlight() != 0 || len(m.services.finished) != services || each > 128 {
+		t.Errorf("%d services in flight, %d remembered, %d bytes each", m.InFlight(), len(m.services.finished), each)
 	}
 	runtime.KeepAlive(m)
 }
@@ -116,7 +113,7 @@ func TestMemory(t *testing.T) {
 // What stays for the whole scan of a host that was checked for an all-ports firewall is the
 // verdict.
 func TestMemoryOfVerdicts(t *testing.T) {
-	m := newMemoryTest(t, func(c *Config) { c.EphemeralProbes = 5 })
+	m := newMemoryTest(t, func(s *Settings) { s.EphemeralProbes = 5 })
 	before := heap()
 	const hosts = 1 << 17
 	for range hosts {
@@ -129,8 +126,8 @@ func TestMemoryOfVerdicts(t *testing.T) {
 		m.now += 200e9
 		m.step(Event{})
 	}
-	if len(m.verdicts) != hosts || m.InFlight() > 0 || len(m.services) > 0 || len(m.checks) > 0 || len(m.probes) > 0 {
-		t.Fatalf("%d verdicts, %d in flight, %d services, %d checks, %d probes", len(m.verdicts), m.InFlight(), len(m.services), len(m.checks), len(m.probes))
+	if len(m.verdicts) != hosts || m.InFlight() > 0 || len(m.services.four) > 0 || len(m.checks) > 0 || len(m.probes) > 0 {
+		t.Fatalf("%d verdicts, %d in flight, %d services, %d checks, %d probes", len(m.verdicts), m.InFlight(), len(m.services.four), len(m.checks), len(m.probes))
 	}
 	each := (heap() - before) / hosts
 	t.Logf("%d verdicts, %d bytes each", len(m.verdicts), each)

@@ -131,7 +131,7 @@ func TestObservedHostility(t *testing.T) {
 					s.Ack = latest[i].End()
 				}
 			}
-			if latest[i].Flags == packet.SYN && (s.Flags.Has(packet.RST) || p.now-syns[i].Time >= int64(p.machine.cfg.Timeout)) {
+			if latest[i].Flags == packet.SYN && (s.Flags.Has(packet.RST) || p.now-syns[i].Time >= int64(p.machine.settings.Timeout)) {
 				continue
 			}
 			p.observer.Observe(&s)
@@ -139,8 +139,8 @@ func TestObservedHostility(t *testing.T) {
 		}
 		p.now += 400e9
 		step(Event{})
-		if p.machine.InFlight() > 0 || len(p.machine.services) > 0 {
-			t.Fatalf("seed %d: %v unfinished, %d remembered", seed, p.machine.Unfinished(), len(p.machine.services))
+		if p.machine.InFlight() > 0 || len(p.machine.services.four) > 0 {
+			t.Fatalf("seed %d: %v unfinished, %d remembered", seed, p.machine.Unfinished(), len(p.machine.services.four))
 		}
 		p.compare()
 		if t.Failed() {

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
 )
 
@@ -110,7 +109,7 @@ func (p *play) Service(s *Service) error {
 
 // compare has the observer tell what the machine has found.
 func (p *play) compare() {
-	if p.machine.cfg.EphemeralProbes > 0 || p.machine.cfg.Adopt {
+	if p.machine.settings.EphemeralProbes > 0 || p.machine.settings.Adopt {
 		return // what only the scan knows
 	}
 	_, services := p.observer.Results()
@@ -148,44 +147,41 @@ func (p *play) line(line string) error {
 }
 
 func (p *play) start(list string, all bool) error {
-	handshakes, err := handshake.Parse(list)
-	if err != nil {
-		return err
-	}
-	cfg := Defaults()
-	cfg.Sources = []netip.Addr{netip.MustParseAddr("198.18.0.1")}
-	cfg.Handshakes, cfg.All, cfg.ResponseLimit = handshakes, all, 64
-	if err := configure(&cfg, p.with); err != nil {
+	s := Defaults()
+	s.Sources = []netip.Addr{netip.MustParseAddr("198.18.0.1")}
+	s.Handshakes, s.AllHandshakes, s.ResponseLimit = strings.Split(list, ","), all, 64
+	if err := configure(&s, p.with); err != nil {
 		return err
 	}
 	p.now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
-	p.machine, err = New(cfg, p)
+	var err error
+	p.machine, err = New(s, 0, p)
 	return err
 }
 
 // configure sets what a "with" line asks for.
-func configure(cfg *Config, with string) (err error) {
+func configure(s *Settings, with string) (err error) {
 	for _, word := range strings.Fields(with) {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
 		case "ephemeral":
-			cfg.EphemeralProbes, err = strconv.Atoi(value)
+			s.EphemeralProbes, err = strconv.Atoi(value)
 		case "skip":
-			cfg.SkipAllPorts = true
+			s.SkipAllPorts = true
 		case "revisit":
-			cfg.Revisit, err = time.ParseDuration(value)
+			err = s.Revisit.UnmarshalText([]byte(value))
 		case "sources":
-			cfg.Sources = append(cfg.Sources, netip.MustParseAddr("198.18.0.2"))
+			s.Sources = append(s.Sources, netip.MustParseAddr("198.18.0.2"))
 		case "push":
-			cfg.Push = true
+			s.Push = true
 		case "adopt":
-			cfg.Adopt = true
+			s.Adopt = true
 		case "timeout":
-			cfg.Timeout, err = time.ParseDuration(value)
+			err = s.Timeout.UnmarshalText([]byte(value))
 		case "wait":
-			cfg.Wait, err = time.ParseDuration(value)
+			err = s.Wait.UnmarshalText([]byte(value))
 		case "liveness":
-			cfg.Liveness, cfg.Retransmits, cfg.RetransmitAfter, cfg.Timeout = true, 8, 200*time.Millisecond, 102200*time.Millisecond
+			s.Liveness, s.Retransmits, s.RetransmitAfter, s.Timeout = true, 8, Duration(200*time.Millisecond), Duration(102200*time.Millisecond)
 		default:
 			return fmt.Errorf("what is %q?", word)
 		}

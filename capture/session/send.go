@@ -16,17 +16,16 @@ func (m *Machine) send() {
 	m.report(m.sink.Send(&m.out))
 }
 
+// sendSYN sends the SYN of an attempt. All of a sweep's are one segment, of which only what differs is set anew.
 func (m *Machine) sendSYN(target netip.AddrPort, end endpoint) {
 	mss := uint16(mss4)
 	if target.Addr().Is6() {
 		mss = mss6
 	}
-	m.options = packet.AppendSYNOptions(m.options[:0], mss, m.clock(end), 0, windowScale)
-	m.out = packet.Segment{
-		Src: end.source, Dst: target, Seq: end.seq,
-		Flags: packet.SYN, Window: window, Options: m.options,
-	}
-	m.send()
+	s := &m.syn
+	s.Time, s.Src, s.Dst, s.Seq = m.now, end.source, target, end.seq
+	s.Options = packet.AppendSYNOptions(s.Options[:0], mss, m.clock(end), 0, windowScale)
+	m.report(m.sink.Send(s))
 }
 
 // sendHello sends what is not yet acknowledged of the attempt's first bytes.

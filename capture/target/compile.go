@@ -48,6 +48,7 @@ func Compile(spec Spec, sets map[string][]uint16) (*Set, error) {
 		return nil, err
 	}
 	set.blocked = blocked.table
+	set.counts = blocked.rest.counts()
 	set.excluded = c.excluded
 	set.public = opened.public()
 	set.lists = c.lists
@@ -59,12 +60,19 @@ func Compile(spec Spec, sets map[string][]uint16) (*Set, error) {
 type sampling struct {
 	seed     uint64
 	fraction Fraction
-	byHost   bool
+	byHost   bool // and not all
+	unit     string
 	shard    shard
 }
 
+// What a sample can be drawn of.
+const (
+	byService = "service"
+	byHost    = "host"
+)
+
 func parseSampling(spec Spec) (sampling, error) {
-	s := sampling{seed: spec.Seed, fraction: Fraction{1, 1}, shard: shard{0, 1}}
+	s := sampling{seed: spec.Seed, fraction: Fraction{1, 1}, unit: byService, shard: shard{0, 1}}
 	var err error
 	if spec.Sample != "" {
 		if s.fraction, err = ParseFraction(spec.Sample); err != nil {
@@ -72,8 +80,9 @@ func parseSampling(spec Spec) (sampling, error) {
 		}
 	}
 	switch spec.SampleBy {
-	case "", "service":
-	case "host":
+	case "", byService:
+	case byHost:
+		s.unit = byHost
 		s.byHost = s.fraction != Fraction{1, 1} // all hosts are all services
 	default:
 		return s, fmt.Errorf("sample by: %q is neither service nor host", spec.SampleBy)
@@ -84,6 +93,14 @@ func parseSampling(spec Spec) (sampling, error) {
 		}
 	}
 	return s, nil
+}
+
+// sample is what a Set tells of the sampling, but for what it comes to.
+func (s sampling) sample() Sample {
+	return Sample{
+		Unit: s.unit, Numerator: s.fraction.Num, Denominator: s.fraction.Den,
+		Shard: s.shard.index + 1, Shards: s.shard.count,
+	}
 }
 
 // compiler collects what a Set tells about how it came to be.
@@ -174,10 +191,11 @@ func (c *compiler) open(d domain, arguments []string) (domain, error) {
 	return d, nil
 }
 
-// blockList is the same list twice: to look an address up, and to count.
+// blockList is the same list twice: to look an address up, and to count. It leaves the rest of the domain.
 type blockList struct {
 	table     *bart.Lite
 	addresses spans
+	rest      domain
 }
 
 // block reads the block list and counts what it excludes. It is an error if that
@@ -205,7 +223,7 @@ func (c *compiler) block(d domain, arguments []string) (blockList, error) {
 	if d.size() == (uint128{}) {
 		return b, fmt.Errorf("targets: all are excluded: %s", c.reasons())
 	}
-	b.addresses = union(all)
+	b.addresses, b.rest = union(all), d
 	return b, nil
 }
 
@@ -229,13 +247,21 @@ func newSet(d domain, how sampling) (*Set, error) {
 		return nil, fmt.Errorf("targets: more than 2^%d services, 2^64 are possible: name smaller prefixes or fewer ports",
 			size.minusOne().bitLen()-1)
 	}
-	s := &Set{table: newAddressTable(d.addresses), ports: d.ports, services: d.services, shard: how.shard}
+	s := &Set{table: newAddressTable(d.addresses), ports: d.ports, services: d.services, shard: how.shard, sample: how.sample()}
+	s.sample.Of = size.saturated()
+	if how.unit == byHost {
+		s.sample.Of = d.hosts().size().saturated()
+	}
+	s.sample.Drawn = s.sample.Of // unless a part of it is
 	var sample uint128
 	if how.byHost {
 		size = s.drawHosts(d, how)
 		sample = size
 	} else {
 		sample = how.fraction.ceilOf(size)
+		if how.unit == byService {
+			s.sample.Drawn = sample.saturated()
+		}
 	}
 	if sample.exceeds(twoTo63) {
 		return nil, fmt.Errorf("sample: more than 2^%d services, 2^63 are possible: take a smaller one",
@@ -250,7 +276,7 @@ func newSet(d domain, how sampling) (*Set, error) {
 func (s *Set) drawHosts(d domain, how sampling) uint128 {
 	common := newDraw(d.addresses, how, permuteHosts)
 	alone := newDraw(addressesOf(d.services).intersect(d.addresses.complement()), how, permuteListedHosts)
-	s.hosts = &common.order
+	s.hosts, s.sample.Drawn = &common.order, common.taken+alone.taken
 	s.services = nil
 	for _, one := range d.services {
 		if common.has(one.address()) || alone.has(one.address()) {

@@ -90,6 +90,31 @@ func (d domain) public() uint64 {
 	return d.addresses.intersect(outside).size().plus(alone.intersect(outside).size()).saturated()
 }
 
+// hosts gives the addresses that have a service.
+func (d domain) hosts() spans {
+	return union(append(slices.Clone(d.addresses), addressesOf(d.services)...))
+}
+
+// counts gives the numbers of addresses, ports and services.
+func (d domain) counts() Domain {
+	var open [1 << 16]bool
+	if len(d.addresses) > 0 {
+		for _, p := range d.ports {
+			open[p] = true
+		}
+	}
+	for i := range d.services {
+		open[d.services[i].port()] = true
+	}
+	c := Domain{Addresses: d.hosts().size().saturated(), Services: d.size().saturated()}
+	for _, has := range open {
+		if has {
+			c.Ports++
+		}
+	}
+	return c
+}
+
 // touches says whether a service has its address in s. It saves a copy of a long
 // list for each block of special-use space that has nothing to do with it.
 func (d domain) touches(s spans) bool {

@@ -108,6 +108,62 @@ func TestSetIsWhatWasAsked(t *testing.T) {
 		if excluded != wantExcluded {
 			t.Fatalf("%d excluded, want %d: %v", excluded, wantExcluded, set.Excluded())
 		}
+		if got, want := set.Domain(), counted(want); got != want {
+			t.Fatalf("domain %+v, counted one by one %+v", got, want)
+		}
+	})
+}
+
+// counted is the Domain of services, counted one by one.
+func counted(services []string) Domain {
+	addresses, ports := map[netip.Addr]bool{}, map[uint16]bool{}
+	for _, text := range services {
+		service := netip.MustParseAddrPort(text)
+		addresses[service.Addr()], ports[service.Port()] = true, true
+	}
+	return Domain{Addresses: uint64(len(addresses)), Ports: uint64(len(ports)), Services: uint64(len(services))}
+}
+
+// The numbers of a sample are those of what is in it: counted one by one, without the block list, which takes nothing
+// out of what is drawn.
+func TestSampleIsCounted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		shard := rapid.SampledFrom([][2]uint64{{1, 1}, {1, 3}, {3, 3}}).Draw(t, "shard")
+		spec.Shard = fmt.Sprintf("%d/%d", shard[0], shard[1])
+		set, err := Compile(spec, namedPorts)
+		if err != nil {
+			return // nothing to scan
+		}
+		spec.Shard, spec.Block = "", nil
+		drawn, err := Compile(spec, namedPorts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sample := spec.Sample
+		spec.Sample = ""
+		all, err := Compile(spec, namedPorts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		share := Fraction{1, 1}
+		if sample != "" {
+			share, _ = ParseFraction(sample)
+		}
+		of, in := counted(inOrder(all)), counted(inOrder(drawn))
+		want := Sample{
+			Unit: byService, Numerator: share.Num, Denominator: share.Den,
+			Drawn: in.Services, Of: of.Services, Shard: shard[0], Shards: shard[1],
+		}
+		if spec.SampleBy == byHost {
+			want.Unit, want.Drawn, want.Of = byHost, in.Addresses, of.Addresses
+		}
+		if got := set.Sample(); got != want {
+			t.Fatalf("sample %+v, counted one by one %+v", got, want)
+		}
+		if exact := share.Float() * float64(want.Of); float64(want.Drawn) < exact-1e-9 || float64(want.Drawn) >= exact+2 {
+			t.Fatalf("%d of %d drawn, by %v", want.Drawn, want.Of, share)
+		}
 	})
 }
 

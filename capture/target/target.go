@@ -73,6 +73,27 @@ type Exclusion struct {
 	Targets uint64 `json:"targets"`        // services; math.MaxUint64 stands for more than that
 }
 
+// Domain counts what a scan is of: the services that a sample stands for, after allow list, special-use space and block
+// list, and before sample and shard. In each number math.MaxUint64 stands for that and more.
+type Domain struct {
+	Addresses uint64 `json:"addresses"` // distinct, with a service each at least
+	Ports     uint64 `json:"ports"`     // distinct, of a service each at least
+	Services  uint64 `json:"services"`  // pairs of address and port; fewer than the product, where some have a port of their own
+}
+
+// Sample says how a scan's targets were drawn, in numbers that estimates divide by: the chance of a service to be in the
+// sample of all shards is Drawn/Of. Addresses on the block list are drawn as all others are, and then not probed, so that
+// both numbers count them; math.MaxUint64 stands for that and more.
+type Sample struct {
+	Unit        string `json:"unit"`        // what is drawn: "service", or "host" with all its ports
+	Numerator   uint64 `json:"numerator"`   // of the share that was asked for, in lowest terms; 1 of 1 is all
+	Denominator uint64 `json:"denominator"` // of the same
+	Drawn       uint64 `json:"drawn"`       // units in the sample: the share of Of, rounded up
+	Of          uint64 `json:"of"`          // units before it
+	Shard       uint64 `json:"shard"`       // from 1: this scan is every Shards-th target of the sample, from this one on
+	Shards      uint64 `json:"shards"`      // 1: this scan is the sample
+}
+
 // Set is a compiled Spec. It is immutable: goroutines may share it.
 type Set struct {
 	table    addressTable
@@ -85,6 +106,8 @@ type Set struct {
 	length   uint64 // positions in the shard
 
 	excluded []Exclusion
+	counts   Domain
+	sample   Sample
 	public   uint64
 	lists    []List
 	digest   string
@@ -129,6 +152,12 @@ func (s *Set) Iterate() *Iterator { return &Iterator{set: s} }
 // that the domain touches, longest prefixes first, and every entry of Block.
 func (s *Set) Excluded() []Exclusion { return slices.Clone(s.excluded) }
 
+// Domain counts the services that the sample stands for.
+func (s *Set) Domain() Domain { return s.counts }
+
+// Sample tells how the set was drawn.
+func (s *Set) Sample() Sample { return s.sample }
+
 // Public gives the number of addresses in the domain, before block list, sample
 // and shard, that are not special-use space: those of other people's hosts.
 // math.MaxUint64 stands for more than that.
@@ -163,6 +192,9 @@ func (it *Iterator) Next() (netip.AddrPort, bool) {
 // Position gives the position that Next looks at next, from 0 to Len(). A scan
 // that goes on from it with Seek leaves out nothing and repeats nothing.
 func (it *Iterator) Position() uint64 { return it.next }
+
+// Left gives the number of positions that Next has not looked at: targets, and what the block list takes out.
+func (it *Iterator) Left() uint64 { return it.set.length - min(it.next, it.set.length) }
 
 // Seek goes to a position of the shard; beyond Len() there are no targets.
 func (it *Iterator) Seek(position uint64) { it.next = position }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,27 +20,26 @@ all of them, and which share of the services that acknowledge data and say nothi
 is what replay made.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			from, err := openDatasets(args)
-			if err != nil {
-				return err
-			}
-			return printAllPorts(cmd, from)
+			return printAllPorts(cmd.Context(), cmd.OutOrStdout(), args...)
 		},
 	}
 }
 
-func printAllPorts(cmd *cobra.Command, from []*analysis.Dataset) error {
+func printAllPorts(ctx context.Context, w io.Writer, dirs ...string) error {
+	from, err := openDatasets(dirs)
+	if err != nil {
+		return err
+	}
 	for _, d := range from {
 		if d.Manifest().EphemeralProbes == 0 {
 			return fmt.Errorf("%s: the scan was made without --ephemeral-probes", d.Dir())
 		}
 	}
 	fold := new(analysis.AllPorts)
-	if err := analysis.FoldAll(cmd.Context(), from, fold); err != nil {
+	if err := analysis.FoldAll(ctx, from, fold); err != nil {
 		return err
 	}
 	steps, hosts, services := fold.Steps()
-	w := cmd.OutOrStdout()
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "probes\thosts\tshare of hosts\tservices\tshare of services\t")
 	for _, s := range steps {
@@ -48,6 +49,6 @@ func printAllPorts(cmd *cobra.Command, from []*analysis.Dataset) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "n = %d hosts that acknowledged data and said nothing, %d services\n", hosts, services)
+	_, err = fmt.Fprintf(w, "n = %d hosts that acknowledged data and said nothing, %d services\n", hosts, services)
 	return err
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"laserdisc/capture/handshake/saved"
+	"laserdisc/capture/formats"
 )
 
 func classifyCommand() *cobra.Command {
@@ -72,7 +72,7 @@ func classify(cmd *cobra.Command, name string) (bad int, err error) {
 		defer f.Close()
 		r = f
 	}
-	err = saved.Classify(cmd.OutOrStdout(), r, func(line int, err error) {
+	err = formats.Classify(cmd.OutOrStdout(), r, func(line int, err error) {
 		bad++
 		fmt.Fprintf(cmd.ErrOrStderr(), "laserdisc: %s:%d: %v\n", name, line, err)
 	})

@@ -88,7 +88,7 @@ func scanNetwork(t *testing.T, network *lab.Network, args ...string) scanned {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scan := &capture.Scan{Dir: o.out, Manifest: m, Link: labLink(network, m, 1e18), Cooldown: o.cooldown}
+	scan := &capture.Scan{Dir: o.out, Manifest: m, Link: labLink(network, m, 1e18)}
 	if err := o.scan(context.Background(), scan, set, history{}); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestAllPortsFirewalls(t *testing.T) {
 				t.Errorf("fewer than %v of the firewalls are removed", c.least)
 			}
 			var table strings.Builder
-			if err := printAllPorts(&table, s.dir+"-tables"); err != nil {
+			if err := printAllPorts(t.Context(), &table, s.dir+"-tables"); err != nil {
 				t.Fatal(err)
 			}
 			t.Log(table.String())

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -26,6 +27,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"laserdisc/analysis"
+	"laserdisc/capture/formats"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/lab"
 	"laserdisc/capture/packet"
@@ -276,9 +279,9 @@ func firewallsFound(t *testing.T, flows []*flow, lines [][]byte, probes int) {
 	}
 }
 
-func readLZR(t *testing.T, lines [][]byte) (list []lzrLine) {
+func readLZR(t *testing.T, lines [][]byte) (list []formats.LZR) {
 	for _, text := range lines {
-		var l lzrLine
+		var l formats.LZR
 		if err := json.Unmarshal(text, &l); err != nil {
 			t.Fatal(err)
 		}
@@ -487,10 +490,7 @@ func ackedByPackets(t *testing.T, flows []*flow, lines [][]byte) {
 
 // payloadsWhole compares the data of each line, and of services.jsonl, with what tshark finds in the stream.
 func payloadsWhole(t *testing.T, dir string, lines [][]byte) {
-	streams := map[[2]netip.AddrPort][]byte{}
-	for _, s := range readStreams(t, filepath.Join(dir, "packets.pcapng")) {
-		streams[[2]netip.AddrPort{s.client, s.server}] = s.received.bytes()
-	}
+	streams := receivedStreams(t, dir)
 	services := readServices(t, dir)
 	long, binary := 0, 0
 	for _, l := range readLZR(t, lines) {
@@ -510,6 +510,40 @@ func payloadsWhole(t *testing.T, dir string, lines [][]byte) {
 	if long < 20 || binary < 20 {
 		t.Error("too few to prove anything")
 	}
+}
+
+// receivedStreams has tshark put together what each server said to each client, up to the first gap and to the limit of a scan's
+// response.
+func receivedStreams(t *testing.T, dir string) map[[2]netip.AddrPort][]byte {
+	segments := map[[2]netip.AddrPort]map[int][]byte{} // by their relative sequence number
+	for _, f := range dissect(t, dir, "frame.interface_id==1 && tcp.len>0 && !icmp", "ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq", "tcp.payload") {
+		stream := [2]netip.AddrPort{netip.MustParseAddrPort(f[2] + ":" + f[3]), netip.MustParseAddrPort(f[0] + ":" + f[1])}
+		sequence, err := strconv.Atoi(f[4])
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := hex.DecodeString(f[5])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if segments[stream] == nil {
+			segments[stream] = map[int][]byte{}
+		}
+		if len(payload) > len(segments[stream][sequence]) {
+			segments[stream][sequence] = payload
+		}
+	}
+	streams := map[[2]netip.AddrPort][]byte{}
+	for stream, parts := range segments {
+		var b []byte
+		for _, sequence := range slices.Sorted(maps.Keys(parts)) {
+			if have := len(b) + 1; sequence <= have {
+				b = append(b, parts[sequence][min(have-sequence, len(parts[sequence])):]...)
+			}
+		}
+		streams[stream] = b[:min(len(b), session.Defaults().ResponseLimit)]
+	}
+	return streams
 }
 
 // listsRead scans the documented list from standard input, and tries what else may stand in one.
@@ -608,7 +642,7 @@ func labelsOfBytes(t *testing.T) {
 	} {
 		dir, _ := printed(t, append(strings.Fields(args), "--ports", "21-25,53,80,110,143,443,3306,3389,5060,8080")...)
 		services = append(services, findings(readRun(t, dir).services))
-		if err := eachAttempt(dir+"-tables", func(a *session.Attempt) error {
+		if err := analysis.ReadAttempts(filepath.Join(dir+"-tables", "attempts.parquet"), func(a *session.Attempt) error {
 			if len(a.Response) == 0 {
 				return nil
 			}
@@ -691,7 +725,7 @@ func hellosFit(t *testing.T) {
 		"--handshakes", "all", "--all-handshakes", "--seed", "7", "--out", dir)
 	laserdisc(t, "replay", dir, "--out", dir+"-tables")
 	says := map[[2]netip.AddrPort]string{}
-	if err := eachAttempt(dir+"-tables", func(a *session.Attempt) error {
+	if err := analysis.ReadAttempts(filepath.Join(dir+"-tables", "attempts.parquet"), func(a *session.Attempt) error {
 		says[[2]netip.AddrPort{a.Source, a.Service}] = a.Handshake.Name
 		return nil
 	}); err != nil {
@@ -977,7 +1011,7 @@ func repeatable(t *testing.T) {
 		t.Errorf("%d of the blocked were probed without a list, %d with it", all, kept)
 	}
 	sum := sha256.Sum256(text)
-	if m.Seed != 7 || m.CookieKey == (record.Key{}) || m.TargetCount != 4096 || m.Counters.Launched != 4096-256-128 || len(m.Lists) != 1 || m.Lists[0].SHA256 != hex.EncodeToString(sum[:]) || m.Lists[0].Entries != 2 ||
+	if m.Seed != 7 || m.CookieKey == (session.Key{}) || m.TargetCount != 4096 || m.Counters.Launched != 4096-256-128 || len(m.Lists) != 1 || m.Lists[0].SHA256 != hex.EncodeToString(sum[:]) || m.Lists[0].Entries != 2 ||
 		len(m.Excluded) != 1 || m.Excluded[0].Targets != 256+128 || m.Start.IsZero() || m.End.IsZero() {
 		t.Errorf("the manifest says %+v", m)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
+	"laserdisc/capture/target"
 	"laserdisc/datasets"
 )
 
@@ -85,6 +86,9 @@ func TestLimits(t *testing.T) {
 			}
 			if n := m.Counters.Launched; n < c.from || n > c.to {
 				t.Errorf("%d targets probed, want %d to %d", n, c.from, c.to)
+			}
+			if m.NotProbed != 2048-m.Counters.Launched {
+				t.Errorf("%d targets probed of 2048, %d not", m.Counters.Launched, m.NotProbed)
 			}
 			if m.MaxResults > m.Counters.Services {
 				t.Errorf("ended with %d services of %d", m.Counters.Services, m.MaxResults)
@@ -176,10 +180,40 @@ func TestRepeatable(t *testing.T) {
 	if !slices.Equal(strip(syns), strip(synsOf(t, again))) {
 		t.Error("the second scan probes otherwise")
 	}
-	want := []record.Exclusion{{Reason: "block list", Entry: "198.18.3.0/24", Targets: 256 * uint64(len(datasets.PortSets()["paper"]))}}
+	want := []target.Exclusion{{Reason: "block list", Entry: "198.18.3.0/24", Targets: 256 * uint64(len(datasets.PortSets()["paper"]))}}
 	if !slices.Equal(m.Excluded, want) {
 		t.Errorf("excluded: %v", m.Excluded)
 	}
+
+	// What estimates need: a /20 without a /24, on all of the ports, of which 1 % was drawn, and of that a third.
+	ports := uint64(len(datasets.PortSets()["paper"]))
+	if domain := (target.Domain{Addresses: 4096 - 256, Ports: ports, Services: (4096 - 256) * ports}); *m.Domain != domain {
+		t.Errorf("domain %+v, want %+v", *m.Domain, domain)
+	}
+	drawn := (4096*ports + 99) / 100
+	if sample := (target.Sample{Unit: "service", Numerator: 1, Denominator: 100, Drawn: drawn, Of: 4096 * ports, Shard: 2, Shards: 3}); *m.Sample != sample {
+		t.Errorf("sample %+v, want %+v", *m.Sample, sample)
+	}
+	set, err := target.Compile(specOf(t, m), datasets.PortSets())
+	if err != nil {
+		t.Fatal(err)
+	}
+	position := uint64(0) // past 500 targets, and those on the block list between them
+	for n := 0; n < 500; position++ {
+		if _, ok := set.At(position); ok {
+			n++
+		}
+	}
+	if m.NotProbed != m.TargetCount-position {
+		t.Errorf("%d of %d not probed, want those from %d on", m.NotProbed, m.TargetCount, position)
+	}
+}
+
+func specOf(t *testing.T, m *record.Manifest) (spec target.Spec) {
+	if err := json.Unmarshal(m.Targets, &spec); err != nil {
+		t.Fatal(err)
+	}
+	return spec
 }
 
 // A scan of more than a /16 of other people's addresses wants a block list or a word.

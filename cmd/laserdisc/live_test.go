@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -255,54 +254,6 @@ func countsAgree(t *testing.T, s scanned) {
 			}
 		}
 	}
-}
-
-// zmap finds the same services on the lab as laserdisc: the same SYN-ACKs.
-func TestZMapFindsTheSame(t *testing.T) {
-	serveLab(t, newTestLab(t, 0))
-	gateway := farEnd(t).String()
-	const prefix, port = "198.18.16.0/20", 80
-	dir := t.TempDir()
-	none, out := filepath.Join(dir, "none"), filepath.Join(dir, "zmap")
-	if err := os.WriteFile(none, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("zmap", "--interface="+lab.Near, "--gateway-mac="+gateway, "--source-ip=192.0.2.1",
-		"--target-port="+strconv.Itoa(port), "--rate=5000", "--blacklist-file="+none, "--cooldown-time=3", "--quiet",
-		"--output-fields=saddr", "--output-filter=success = 1 && repeat = 0", "--output-module=csv", "--output-file="+out, prefix)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	text, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := strings.Fields(string(text))
-	theirs = slices.DeleteFunc(theirs, func(line string) bool { return line == "saddr" })
-	slices.Sort(theirs)
-
-	run := filepath.Join(dir, "run")
-	laserdisc(t, "scan", prefix, "--open", labPrefix, "--ports", strconv.Itoa(port), "--rate", "5000", "--handshakes", "http", "--out", run)
-	ours := []string{}
-	lines, err := os.ReadFile(filepath.Join(run, "services.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range bytes.Lines(lines) {
-		var s struct{ Addr string }
-		if err := json.Unmarshal(line, &s); err != nil {
-			t.Fatal(err)
-		}
-		ours = append(ours, s.Addr)
-	}
-	slices.Sort(ours)
-	if !slices.Equal(ours, theirs) {
-		t.Errorf("laserdisc found %d, zmap %d", len(ours), len(theirs))
-	}
-	if len(ours) < 50 {
-		t.Errorf("%d services: too few to prove anything", len(ours))
-	}
-	t.Logf("%d services, found by both", len(ours))
 }
 
 // The wire is laid between namespaces that have no other interface.

@@ -8,58 +8,57 @@ import (
 	"strconv"
 	"strings"
 
-	"laserdisc/capture"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
 )
 
-// manifest says all that the scan does.
+// manifest completes the plan, once the targets are known: it says all that the scan does. What a resumed scan does is
+// in the manifest that it began with.
 func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
-	handshakes, err := handshake.Parse(o.handshakes)
-	if err != nil {
-		return nil, fmt.Errorf("--handshakes: %w", err)
-	}
-	ports, err := parseSourcePorts(o.sourcePort)
-	if err != nil {
-		return nil, err
-	}
-	if err := handshake.CheckContact(o.contact); err != nil {
-		return nil, fmt.Errorf("--contact: %w", err)
-	}
-	m := &record.Manifest{
-		Laserdisc: version, Revision: revision(), Go: runtime.Version(), GOARCH: runtime.GOARCH,
-		Synthetic: o.synthetic, Arguments: append([]string{"laserdisc"}, o.arguments...),
-		Seed: o.seed, CookieKey: capture.CookieKey(o.seed),
-		Probes: o.probes, MaxResults: o.maxResults, MaxRuntime: record.Duration(o.maxRuntime), Cooldown: record.Duration(o.cooldown),
-		AllHandshakes: o.session.All, Contact: o.contact, Push: o.session.Push, Adopt: o.from != "", Liveness: o.session.Liveness,
-		EphemeralProbes: o.session.EphemeralProbes, SkipAllPorts: o.session.SkipAllPorts, Revisit: record.Duration(o.session.Revisit),
-		Timeout: record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
-		RetransmitAfter: record.Duration(o.session.RetransmitAfter), Retransmits: o.session.Retransmits,
-		Gather: record.Duration(o.session.Gather), ResponseLimit: o.session.ResponseLimit,
-		Rate: o.rate, SourcePorts: ports,
-	}
-	for _, h := range handshakes {
-		m.Handshakes = append(m.Handshakes, h.Name)
-	}
-	if m.MaxTargets, err = o.limit(set); err != nil {
-		return nil, err
+	m := &o.plan
+	m.Laserdisc, m.Revision, m.Go, m.GOARCH = version, revision(), runtime.Version(), runtime.GOARCH
+	if o.resumed == nil {
+		if err := o.settle(set); err != nil {
+			return nil, err
+		}
 	}
 	if set == nil {
 		return m, nil
 	}
-	if m.Targets, err = json.Marshal(o.targets); err != nil {
-		return nil, err
-	}
-	m.TargetDigest, m.TargetCount, m.Lists = set.Digest(), set.Len(), []record.ListDigest{}
-	for _, l := range set.Lists() {
-		m.Lists = append(m.Lists, record.ListDigest(l))
-	}
-	for _, e := range set.Excluded() {
-		m.Excluded = append(m.Excluded, record.Exclusion(e))
-	}
+	domain, sample := set.Domain(), set.Sample()
+	m.TargetDigest, m.TargetCount, m.Domain, m.Sample = set.Digest(), set.Len(), &domain, &sample
+	m.Lists, m.Excluded = set.Lists(), set.Excluded()
 	return m, nil
+}
+
+// settle reads the flags that are not yet what the manifest has.
+func (o *scanOptions) settle(set *target.Set) (err error) {
+	m := &o.plan
+	m.CookieKey, m.Adopt = session.KeyOf(m.Seed), o.from != ""
+	if m.Liveness {
+		o.liveness()
+	}
+	handshakes, err := handshake.Parse(o.handshakes)
+	if err != nil {
+		return fmt.Errorf("--handshakes: %w", err)
+	}
+	m.Handshakes = nil
+	for _, h := range handshakes {
+		m.Handshakes = append(m.Handshakes, h.Name)
+	}
+	if m.SourcePorts, err = parseSourcePorts(o.sourcePort); err != nil {
+		return err
+	}
+	if err := handshake.CheckContact(m.Contact); err != nil {
+		return fmt.Errorf("--contact: %w", err)
+	}
+	if m.MaxTargets, err = o.limit(set); err != nil || set == nil {
+		return err
+	}
+	m.Targets, err = json.Marshal(o.targets)
+	return err
 }
 
 // limit is the number that --max-targets stands for; 0 is none.
@@ -84,8 +83,8 @@ func (o *scanOptions) limit(set *target.Set) (uint64, error) {
 	return n, nil
 }
 
-func parseSourcePorts(text string) (r record.PortRange, err error) {
-	if _, err := fmt.Sscanf(text, "%d-%d", &r.First, &r.Last); err != nil || r.First == 0 || r.Last < r.First || session.PortRange(r).String() != text {
+func parseSourcePorts(text string) (r session.PortRange, err error) {
+	if _, err := fmt.Sscanf(text, "%d-%d", &r.First, &r.Last); err != nil || r.First == 0 || r.Last < r.First || r.String() != text {
 		return r, fmt.Errorf("--source-port %q: want FIRST-LAST, as in 61000-65535", text)
 	}
 	return r, nil

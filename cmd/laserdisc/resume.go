@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +19,10 @@ import (
 	"laserdisc/replay"
 )
 
-// resume goes on with the scan in dir, by its own command line: what was in flight when it ended,
-// or probed so shortly before that an answer may have been missed, is probed again; then what had
-// not been.
+// resume goes on with the scan in dir: what was in flight when it ended, or probed so shortly before that an answer may
+// have been missed, is probed again; then what had not been. What is sent, to whom and how fast, and how it is judged, is
+// as the manifest says: a default may have changed since. By which interface, and where output goes, is as its command
+// line says.
 func resume(cmd *cobra.Command, dir string) error {
 	m, err := record.LoadManifest(dir)
 	if err != nil {
@@ -33,8 +35,15 @@ func resume(cmd *cobra.Command, dir string) error {
 	if err := flags.ParseFlags(m.Arguments[2:]); err != nil {
 		return fmt.Errorf("%s: its manifest's command line: %w", dir, err)
 	}
-	o.targets.Targets = flags.Flags().Args()
-	o.out, o.seed, o.resumed = dir, m.Seed, m
+	if o.from != "" {
+		return fmt.Errorf("%s: its SYN-ACKs came from zmap's pipe: run both anew", dir)
+	}
+	if err := json.Unmarshal(m.Targets, &o.targets); err != nil {
+		return fmt.Errorf("%s: its manifest's targets: %w", dir, err)
+	}
+	o.out, o.resumed, o.plan = dir, m, *m
+	o.plan.End, o.plan.Interrupted, o.plan.EndedBy, o.plan.NotProbed = time.Time{}, false, "", 0
+	o.plan.Sources = nil // which the link tells
 	return o.run(cmd)
 }
 
@@ -62,6 +71,9 @@ func (r *remaining) Next() (netip.AddrPort, bool) {
 	}
 }
 
+// Left implements capture.Targets.
+func (r *remaining) Left() uint64 { return uint64(len(r.again)) + r.rest.Left() }
+
 // history is what the record of a scan that is resumed holds.
 type history struct {
 	*replay.Result
@@ -84,7 +96,7 @@ func (o *scanOptions) playHistory(set *target.Set) (h history, err error) {
 		return h, fmt.Errorf("%s: its scan has ended: nothing is left to go on with", o.out)
 	}
 	// A target that is to be probed once more has been within a second, or two where probes wait for the rate.
-	h.recent, h.last, err = recentSYNs(o.out, max(o.cooldown, 2*time.Second))
+	h.recent, h.last, err = recentSYNs(o.out, max(time.Duration(o.plan.Cooldown), 2*time.Second))
 	return h, err
 }
 

@@ -7,9 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 )
@@ -72,6 +76,47 @@ func TestResumeAnywhere(t *testing.T) {
 				countsAgree(t, s)
 			}
 		})
+	}
+}
+
+// A default that has changed since does not change a scan: what is sent and how it is judged is in the manifest, and a
+// scan goes on by that, whatever its command line left to the defaults of its time.
+func TestResumeByManifest(t *testing.T) {
+	t.Parallel()
+	args := []string{"scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--ports", "22,80,443", "--sample", "2%",
+		"--sample-by", "host", "--shard", "1/2", "--block", "198.18.9.0/24", "--seed", "9", "--rate", "3000", "--probes", "2",
+		"--handshakes", "http,wait", "--all-handshakes", "--push", "--timeout", "3s", "--wait", "3s", "--retransmit-after", "700ms", "--retransmits", "2",
+		"--ephemeral-probes", "2", "--skip-all-ports", "--revisit", "4s", "--cooldown", "9s", "--contact", "noc@example.net", "--source-port", "50000-59999"}
+	whole := filepath.Join(t.TempDir(), "whole")
+	laserdisc(t, append(args, "--out", whole)...)
+	want := readRun(t, whole)
+	for n, kept := range [][]string{
+		{"laserdisc", "scan", "--lab", datasets.DefaultPopulation}, // the link
+		slices.DeleteFunc(slices.Clone(want.manifest.Arguments), func(a string) bool { return a == "3s" || a == "--timeout" || a == "--wait" }),
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+			t.Fatal(err)
+		}
+		kill(t, dir, rand.New(rand.NewPCG(9, uint64(n))))
+		m, err := record.LoadManifest(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Arguments = kept
+		if err := record.SaveManifest(dir, m); err != nil {
+			t.Fatal(err)
+		}
+		laserdisc(t, "scan", "--resume", dir)
+		got := readRun(t, dir) // identical, or it fails
+		sameFindings(t, findings(want.services), findings(got.services))
+		w, g := *want.manifest, *got.manifest
+		for _, m := range []*record.Manifest{&w, &g} { // how it went, which is another matter
+			m.Arguments, m.End, m.Counters = nil, time.Time{}, record.Counters{}
+		}
+		if diff := cmp.Diff(w, g, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+			t.Errorf("the manifest of the resumed scan: %s", diff)
+		}
 	}
 }
 

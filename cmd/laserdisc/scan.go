@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"laserdisc/capture"
+	"laserdisc/capture/formats"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
@@ -27,21 +29,13 @@ import (
 
 // scanOptions are the flags of scan.
 type scanOptions struct {
-	arguments  []string         // the whole command line
+	plan       record.Manifest  // what decides the scan; the manifest of its run
 	resumed    *record.Manifest // of the scan that is gone on with, if it is one
 	out        string
 	targets    target.Spec
-	seed       uint64
-	rate       uint64
 	handshakes string
-	session    session.Config
-	cooldown   time.Duration
-	probes     int
 	maxTargets string
-	maxResults uint64
-	maxRuntime time.Duration
 	permission bool
-	contact    string
 	from       string
 	dryRun     bool
 	format     string
@@ -52,7 +46,6 @@ type scanOptions struct {
 	sources    []string
 	sourcePort string
 	gatewayMAC string
-	synthetic  string
 	lab        string
 	loss       float64
 }
@@ -64,7 +57,9 @@ func scanCommand(arguments []string) *cobra.Command {
 
 // newScan makes the command, and the options that it fills in.
 func newScan(arguments []string) (*scanOptions, *cobra.Command) {
-	o := &scanOptions{arguments: arguments, session: session.Defaults()}
+	o := &scanOptions{plan: record.Manifest{
+		Arguments: append([]string{"laserdisc"}, arguments...), Settings: session.Defaults(),
+	}}
 	var resumed string
 	cmd := &cobra.Command{
 		Use:   "scan TARGET... --ports PORTS --out RUN",
@@ -88,41 +83,44 @@ Scan only what you may: see the README on ethics.`,
 				return err
 			}
 			if !cmd.Flags().Changed("seed") {
-				o.seed = randomSeed()
+				o.plan.Seed = randomSeed()
 			}
 			return o.run(cmd)
 		},
 	}
-	f := cmd.Flags()
+	f, m := cmd.Flags(), &o.plan
+	duration := func(p *session.Duration, name string, usual time.Duration, usage string) {
+		f.DurationVar((*time.Duration)(p), name, usual, usage)
+	}
 	f.StringVarP(&o.out, "out", "o", "", "run directory, to be made")
 	f.StringVar(&resumed, "resume", "", "go on with the interrupted or killed scan in this run directory")
 	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
-	f.Uint64Var(&o.seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
+	f.Uint64Var(&m.Seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
 	f.StringVar(&o.targets.Sample, "sample", "", "share of the targets to probe: 0.1%, 1/1000 or 0.001 (default all)")
 	f.StringVar(&o.targets.SampleBy, "sample-by", "service", "what the sample is drawn of: service, or host (the same hosts on all ports)")
 	f.StringVar(&o.targets.Shard, "shard", "", "i/n: the i-th of n disjoint parts, i from 1 to n")
 	f.StringSliceVar(&o.targets.Allow, "allow", nil, "file of prefixes: probe nothing else")
 	f.StringSliceVar(&o.targets.Block, "block", nil, "file of prefixes not to probe")
 	f.StringSliceVar(&o.targets.Open, "open", nil, "prefix of special-use space that may be probed (all of it is blocked otherwise)")
-	f.Uint64VarP(&o.rate, "rate", "r", 10000, "packets a second, all that is sent; 0 is no limit")
-	f.StringVar(&o.handshakes, "handshakes", "wait,tls,http,dns,redis", "what to say, in this order")
-	f.BoolVar(&o.session.All, "all-handshakes", false, "try every handshake, whatever comes back")
-	f.BoolVar(&o.session.Push, "push", false, "set PSH on a handshake's first data at once (costs 0.6 % of the hosts)")
-	f.BoolVar(&o.session.Liveness, "liveness", false, "the paper's Algorithm 1: two newlines, eight retransmissions, 102 s; says only what acknowledges data")
-	f.IntVar(&o.session.EphemeralProbes, "ephemeral-probes", 0, "try so many random ephemeral ports of a host that acknowledges data and is silent: one that acknowledges data on all of them is a firewall (the paper takes 5)")
-	f.BoolVar(&o.session.SkipAllPorts, "skip-all-ports", false, "probe such a host no further")
-	f.DurationVar(&o.session.Revisit, "revisit", 0, "so long after a service acknowledged nothing, look again from the same and from a fresh source (needs two --source-ip)")
-	f.DurationVar(&o.session.Timeout, "timeout", o.session.Timeout, "for the answer to a SYN or to a handshake")
-	f.DurationVar(&o.session.Wait, "wait", o.session.Wait, "how long the handshake wait listens")
-	f.DurationVar(&o.session.RetransmitAfter, "retransmit-after", o.session.RetransmitAfter, "send again what was not acknowledged for so long")
-	f.IntVar(&o.session.Retransmits, "retransmits", o.session.Retransmits, "how many times")
-	f.DurationVar(&o.cooldown, "cooldown", 8*time.Second, "wait for answers after the last probe")
-	f.IntVar(&o.probes, "probes", 1, "SYNs to a target that does not answer, a second apart")
+	f.Uint64VarP(&m.Rate, "rate", "r", 10000, "packets a second, all that is sent; 0 is no limit")
+	f.StringVar(&o.handshakes, "handshakes", strings.Join(m.Handshakes, ","), "what to say, in this order")
+	f.BoolVar(&m.AllHandshakes, "all-handshakes", false, "try every handshake, whatever comes back")
+	f.BoolVar(&m.Push, "push", false, "set PSH on a handshake's first data at once (costs 0.6 % of the hosts)")
+	f.BoolVar(&m.Liveness, "liveness", false, "the paper's Algorithm 1: two newlines, eight retransmissions, 102 s; says only what acknowledges data")
+	f.IntVar(&m.EphemeralProbes, "ephemeral-probes", 0, "try so many random ephemeral ports of a host that acknowledges data and is silent: one that acknowledges data on all of them is a firewall (the paper takes 5)")
+	f.BoolVar(&m.SkipAllPorts, "skip-all-ports", false, "probe such a host no further")
+	duration(&m.Revisit, "revisit", 0, "so long after a service acknowledged nothing, look again from the same and from a fresh source (needs two --source-ip)")
+	duration(&m.Timeout, "timeout", time.Duration(m.Timeout), "for the answer to a SYN or to a handshake")
+	duration(&m.Wait, "wait", time.Duration(m.Wait), "how long the handshake wait listens")
+	duration(&m.RetransmitAfter, "retransmit-after", time.Duration(m.RetransmitAfter), "send again what was not acknowledged for so long")
+	f.IntVar(&m.Retransmits, "retransmits", m.Retransmits, "how many times")
+	duration(&m.Cooldown, "cooldown", 8*time.Second, "wait for answers after the last probe")
+	f.IntVar(&m.Probes, "probes", 1, "SYNs to a target that does not answer, a second apart")
 	f.StringVar(&o.maxTargets, "max-targets", "", "probe no more than this number or share of the targets: 1000 or 5%")
-	f.Uint64Var(&o.maxResults, "max-results", 0, "stop probing when so many services have been found; 0 is no limit")
-	f.DurationVar(&o.maxRuntime, "max-runtime", 0, "stop probing after so long; 0 is no limit")
+	f.Uint64Var(&m.MaxResults, "max-results", 0, "stop probing when so many services have been found; 0 is no limit")
+	duration(&m.MaxRuntime, "max-runtime", 0, "stop probing after so long; 0 is no limit")
 	f.BoolVar(&o.permission, "i-have-permission", false, "scan more than 65,536 addresses of other people's without a block list: whoever runs this network knows, and answers for it")
-	f.StringVar(&o.contact, "contact", "", "how to reach you, an address or a page: part of the User-Agent")
+	f.StringVar(&m.Contact, "contact", "", "how to reach you, an address or a page: part of the User-Agent")
 	f.StringVar(&o.from, "from", "", "zmap: go on from the SYN-ACKs that zmap -O json writes to standard input, instead of from targets")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the targets in their order, and send nothing")
 	f.StringVar(&o.format, "format", "", "lzr: write LZR's JSON lines to standard output as services are found")
@@ -131,9 +129,9 @@ Scan only what you may: see the README on ethics.`,
 	f.StringVar(&o.statusFile, "status-file", "", "append a line of JSON each second to this file (/dev/stderr is one)")
 	f.StringVarP(&o.device, "interface", "i", "", "interface (default: that of the route to the first target)")
 	f.StringSliceVar(&o.sources, "source-ip", nil, "source address, FIRST-LAST, or prefix; several share the targets (default: that of the route)")
-	f.StringVar(&o.sourcePort, "source-port", o.session.SourcePorts.String(), "range of source ports")
+	f.StringVar(&o.sourcePort, "source-port", m.SourcePorts.String(), "range of source ports")
 	f.StringVar(&o.gatewayMAC, "gateway-mac", "", "Ethernet address to send to (default: that of the route's gateway)")
-	f.StringVar(&o.synthetic, "synthetic", "", "name of the simulated population that is scanned; tables and figures show it")
+	f.StringVar(&m.Synthetic, "synthetic", "", "name of the simulated population that is scanned; tables and figures show it")
 	f.StringVar(&o.lab, "lab", "", "scan this population in memory, with no network and no privileges, in simulated time")
 	f.Float64Var(&o.loss, "loss", -1, "with --lab: share of packets lost (default: the population's)")
 	return o, cmd
@@ -143,8 +141,8 @@ Scan only what you may: see the README on ethics.`,
 // 0.2 s, eight of them.
 func (o *scanOptions) liveness() {
 	o.handshakes = "newlines"
-	o.session.Retransmits, o.session.RetransmitAfter = 8, 200*time.Millisecond
-	o.session.Timeout = 511 * o.session.RetransmitAfter
+	o.plan.Retransmits, o.plan.RetransmitAfter = 8, session.Duration(200*time.Millisecond)
+	o.plan.Timeout = 511 * o.plan.RetransmitAfter
 }
 
 // longest is what a time can be: several in a row stay far from the year 2262, where nanoseconds end.
@@ -163,21 +161,21 @@ func (o *scanOptions) check(flags *pflag.FlagSet) (err error) {
 	switch {
 	case err != nil:
 		return err
-	case o.probes < 1 || o.probes > 100:
-		return fmt.Errorf("--probes %d: 1 to 100 are possible", o.probes)
+	case o.plan.Probes < 1 || o.plan.Probes > 100:
+		return fmt.Errorf("--probes %d: 1 to 100 are possible", o.plan.Probes)
 	case o.from != "" && o.from != "zmap":
 		return fmt.Errorf("--from %q: zmap is the only one", o.from)
 	case o.from != "" && (len(o.targets.Targets) > 0 || !reflect.DeepEqual(narrowed, target.Spec{})):
 		return fmt.Errorf("--from zmap takes the services from standard input: give targets, ports, samples and lists to zmap")
-	case o.from != "" && (o.lab != "" || o.dryRun || o.probes > 1):
+	case o.from != "" && (o.lab != "" || o.dryRun || o.plan.Probes > 1):
 		return fmt.Errorf("--from zmap probes nothing itself, so that --lab, --dry-run and --probes have no effect")
 	case o.lab != "" && given("interface", "source-ip", "gateway-mac", "synthetic"):
 		return fmt.Errorf("--lab is a network of its own, so that --interface, --source-ip, --gateway-mac and --synthetic have no effect")
 	case o.lab == "" && given("loss"):
 		return fmt.Errorf("--loss is of a simulated network: it goes with --lab")
-	case o.session.Liveness && given("handshakes", "timeout", "retransmits", "retransmit-after"):
+	case o.plan.Liveness && given("handshakes", "timeout", "retransmits", "retransmit-after"):
 		return fmt.Errorf("--liveness says what is sent and how long is waited, so that --handshakes, --timeout, --retransmits and --retransmit-after have no effect")
-	case o.session.SkipAllPorts && o.session.EphemeralProbes == 0:
+	case o.plan.SkipAllPorts && o.plan.EphemeralProbes == 0:
 		return fmt.Errorf("--skip-all-ports: no host is found to be such a one without --ephemeral-probes")
 	case o.from == "" && len(o.targets.Targets) == 0:
 		return fmt.Errorf("no targets: name a prefix, an address, an ADDRESS:PORT, or a file of these")
@@ -194,12 +192,6 @@ func randomSeed() uint64 {
 }
 
 func (o *scanOptions) run(cmd *cobra.Command) error {
-	if o.resumed != nil && o.from != "" {
-		return fmt.Errorf("%s: its SYN-ACKs came from zmap's pipe: run both anew", o.out)
-	}
-	if o.session.Liveness {
-		o.liveness()
-	}
 	stderr := cmd.ErrOrStderr()
 	set, err := o.compile(stderr)
 	if err != nil {
@@ -236,7 +228,7 @@ func (o *scanOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return errors.Join(err, closeStatus())
 	}
-	s := &capture.Scan{Dir: o.out, Manifest: m, Link: wire, Cooldown: o.cooldown, Status: status, Found: print}
+	s := &capture.Scan{Dir: o.out, Manifest: m, Link: wire, Status: status, Found: print}
 	err = o.scan(cmd.Context(), s, set, past)
 	if err = errors.Join(err, closeStatus()); err != nil {
 		return err
@@ -268,7 +260,7 @@ func (o *scanOptions) scan(ctx context.Context, s *capture.Scan, set *target.Set
 	}
 	switch {
 	case o.from != "":
-		s.Adopted = readZMap(ctx, os.Stdin, s.Manifest)
+		s.Adopted = formats.ReadZMap(ctx, os.Stdin, s.Manifest.Sources, s.Manifest.SourcePorts.First, s.Manifest.SourcePorts.Last)
 	case o.resumed != nil:
 		if err := o.takeUp(s, set, past); err != nil {
 			return err
@@ -286,7 +278,7 @@ func (o *scanOptions) compile(stderr io.Writer) (*target.Set, error) {
 	if o.from != "" {
 		return nil, nil
 	}
-	o.targets.Seed = o.seed
+	o.targets.Seed = o.plan.Seed
 	set, err := target.Compile(o.targets, datasets.PortSets())
 	if err != nil {
 		return nil, err

@@ -19,12 +19,7 @@ import (
 type statusLine struct {
 	w        io.Writer
 	manifest *record.Manifest
-	cooldown time.Duration
 	last     capture.Status
-}
-
-func newStatusLine(w io.Writer, m *record.Manifest, cooldown time.Duration) *statusLine {
-	return &statusLine{w: w, manifest: m, cooldown: cooldown}
 }
 
 // terminal reports whether f is one.
@@ -53,7 +48,7 @@ func (l *statusLine) left(s capture.Status) string {
 	case !known:
 		return "time left unknown"
 	default:
-		return (left + l.cooldown).Round(time.Second).String() + " left"
+		return (left + time.Duration(l.manifest.Cooldown)).Round(time.Second).String() + " left"
 	}
 }
 
@@ -125,7 +120,7 @@ func (o *scanOptions) status(m *record.Manifest) (show func(capture.Status), clo
 	var shows []func(capture.Status)
 	closing = func() error { return nil }
 	if terminal(os.Stderr) {
-		shows = append(shows, newStatusLine(os.Stderr, m, o.cooldown).show)
+		shows = append(shows, (&statusLine{w: os.Stderr, manifest: m}).show)
 	}
 	if o.statusFile != "" {
 		f, err := os.OpenFile(o.statusFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)

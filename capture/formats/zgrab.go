@@ -1,12 +1,26 @@
-package saved
+package formats
 
 import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/session"
 )
+
+// WriteZGrab writes the line that makes `zgrab2 multiple` visit a service: its address, no domain, its label as the tag, its
+// port. ZGrab2 has no module for a service that was not identified: it has no line.
+func WriteZGrab(w io.Writer, s *session.Service) error {
+	if s.Evidence == handshake.None {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%v,,%s,%d\n", s.Service.Addr(), s.Label, s.Service.Port())
+	return err
+}
 
 // zgrab reads the field data of a ZGrab2 line: a scan for each module that ran. Many modules keep none of the server's
 // bytes, only what they made of them: a line that has nothing else cannot be read.

@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"encoding/json"
@@ -57,7 +57,7 @@ func jsonLines[T any](t testing.TB, path string) (lines []T) {
 }
 
 // zgrabConfig has a section for each of our labels that zgrab2 has a module for.
-const zgrabConfig = "../../docs/multiple.ini"
+const zgrabConfig = "../../../docs/multiple.ini"
 
 var zgrabSection = regexp.MustCompile(`\[(\w+)\]\nname="(\w+)"\ntrigger="(\w+)"\n`)
 
@@ -115,7 +115,7 @@ func TestZGrabReads(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	cmd := near(w.process, "bash", "-o", "pipefail", "-c",
+	cmd := near(t, w.process, "bash", "-o", "pipefail", "-c",
 		`laserdisc scan - --open 198.18.0.0/15 --open 2001:2::/48 --handshakes all --timeout 1s --wait 3s --seed 1 --out $DIR/run --feed-zgrab |
 		tee $DIR/fed | $ZGRAB2 multiple -c $CONFIG --blocklist-file /dev/null --output-file $DIR/grabs`)
 	cmd.Env = append(cmd.Env, "DIR="+dir, "ZGRAB2="+*zgrab2, "CONFIG="+zgrabConfig)
@@ -244,7 +244,7 @@ func TestLZRFindsTheSame(t *testing.T) {
 	silenceKernel(t)
 	// Debian's ZMap 2 writes numbers from 2^31 on as negative, which LZR does not expect: newer ones do not.
 	inLab(t, dir, fmt.Sprintf(`{ %s; } | perl -pe '$|=1; s/-\d+/$&+2**32/ge' | %s -sendInterface %s -gatewayMac %s -handshakes %s -t 3 -f lzr 2>lzr.log`,
-		zmap, *lzr, lab.Near, farEnd(t), handshakes))
+		zmap, *lzr, lab.Near, gateway(t), handshakes))
 
 	alone, piped := foundIn(t, filepath.Join(dir, "alone")), foundIn(t, filepath.Join(dir, "piped"))
 	theirs, lines := map[netip.AddrPort]theirLine{}, jsonLines[theirLine](t, filepath.Join(dir, "lzr"))
@@ -253,7 +253,7 @@ func TestLZRFindsTheSame(t *testing.T) {
 			theirs[at] = l
 		}
 	}
-	network := newTestLab(t, 0)
+	network := newLab(t)
 	table, services, data, missed := confusion{}, 0, 0, 0
 	for at := range network.Services(ports) {
 		if !netip.MustParsePrefix(prefix).Contains(at.Addr()) {
@@ -309,9 +309,10 @@ func BenchmarkLZR(b *testing.B) {
 		b.Skip("make peers LZR=path runs it")
 	}
 	dir := b.TempDir()
-	gateway, self := farEnd(b).String(), buildSelf(b)
+	built(b)
+	gateway := gateway(b)
 	silenceKernel(b)
-	network := newTestLab(b, 0)
+	network := newLab(b)
 	var list strings.Builder
 	data, n := 0, 0
 	for at := range network.Services(datasets.PortSets()["paper"]) {
@@ -329,7 +330,7 @@ func BenchmarkLZR(b *testing.B) {
 			argv       []string
 			found      func(path string) int
 		}{
-			{"laserdisc", list.String(), []string{self, "scan", "-", "--open", labPrefix, "--handshakes", "http,tls", "--rate", rate, "--out"}, func(path string) (n int) {
+			{"laserdisc", list.String(), []string{"laserdisc", "scan", "-", "--open", labPrefix, "--handshakes", "http,tls", "--rate", rate, "--out"}, func(path string) (n int) {
 				for _, s := range jsonLines[serviceLine](b, filepath.Join(path, "services.jsonl")) {
 					if len(s.Response) > 0 {
 						n++
@@ -350,13 +351,9 @@ func BenchmarkLZR(b *testing.B) {
 			}},
 		} {
 			b.Run(c.name+"/"+rate, func(b *testing.B) {
-				far, err := farLink()
-				if err != nil {
-					b.Fatal(err)
-				}
 				var found, seconds, cpu, memory float64
 				for n := range b.N {
-					stop := serveOn(b.Context(), far, newTestLab(b, 0))
+					stop := serveLab(b)
 					out := filepath.Join(dir, fmt.Sprint(c.name, rate, n))
 					cmd := exec.Command(c.argv[0], append(c.argv[1:], out)...)
 					cmd.Stdin = strings.NewReader(c.list)

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,79 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"laserdisc/capture/lab"
-	"laserdisc/capture/packet"
+	"laserdisc/capture/formats"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 )
-
-// inLab runs a shell command in dir, against a lab of its own: what was scanned before may hold a grudge.
-func inLab(t *testing.T, dir, command string) {
-	far, err := farLink()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer serveOn(context.Background(), far, newTestLab(t, 0))()
-	cmd := exec.Command("bash", "-o", "pipefail", "-c", command)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(laserdiscBinary(t))+":"+os.Getenv("PATH"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, out)
-	}
-}
-
-// zmapTo is a command for inLab: zmap writes the SYN-ACKs of a prefix and a port as LZR reads them.
-func zmapTo(t testing.TB, dir, prefix, port string) string {
-	if err := os.WriteFile(filepath.Join(dir, "none"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("zmap --interface=%s --gateway-mac=%s --source-ip=192.0.2.1 --source-port=61000-65535 --target-port=%s --rate=10000"+
-		" --blacklist-file=none --cooldown-time=1 --quiet --output-module=json --output-fields=saddr,daddr,sport,dport,seqnum,acknum,window"+
-		" --output-filter='success = 1 && repeat = 0' %s 2>>zmap.log", lab.Near, farEnd(t), port, prefix)
-}
-
-// fromZMap is a command that reads what zmapTo writes.
-func fromZMap(t testing.TB) string {
-	return fmt.Sprintf("laserdisc scan --from zmap --interface %s --gateway-mac %s --source-ip 192.0.2.1", lab.Near, farEnd(t))
-}
-
-// zmap | laserdisc finds the services that laserdisc finds alone, in the same states, with the
-// same labels.
-func TestFromZMap(t *testing.T) {
-	const prefix, common = "198.18.16.0/20", "--timeout 2s --wait 2s --seed 5"
-	dir := t.TempDir()
-	inLab(t, dir, fmt.Sprintf("laserdisc scan %s --open %s --ports 80 --rate 3000 %s --out alone", prefix, labPrefix, common))
-	inLab(t, dir, fmt.Sprintf("%s | %s %s --out piped", zmapTo(t, dir, prefix, "80"), fromZMap(t), common))
-	alone, piped := foundIn(t, filepath.Join(dir, "alone")), foundIn(t, filepath.Join(dir, "piped"))
-	if code := run([]string{"scan", "--resume", filepath.Join(dir, "piped")}); code != 2 {
-		t.Errorf("--resume of what came through a pipe: exit code %d", code)
-	}
-	if len(alone) < 100 {
-		t.Errorf("%d services: too few to prove anything", len(alone))
-	}
-	for key, what := range alone {
-		if piped[key] != what {
-			t.Errorf("%v: alone %q, piped %q", key, what, piped[key])
-		}
-	}
-	for key, what := range piped {
-		if _, ok := alone[key]; !ok {
-			t.Errorf("%v: only piped: %q", key, what)
-		}
-	}
-	laserdisc(t, "replay", filepath.Join(dir, "piped"), "--out", filepath.Join(dir, "tables"))
-	t.Logf("%d services, the same", len(alone))
-}
-
-// foundIn returns a run's states and labels.
-func foundIn(t *testing.T, dir string) map[netip.AddrPort]string {
-	found := map[netip.AddrPort]string{}
-	for at, s := range readServices(t, dir) {
-		found[at] = strings.TrimSpace(s.State.String() + " " + s.Label)
-	}
-	return found
-}
 
 // readServices reads a run's services.jsonl.
 func readServices(t *testing.T, dir string) map[netip.AddrPort]serviceLine {
@@ -116,54 +47,6 @@ type serviceLine struct {
 	State                      session.State
 	Label, Evidence, Handshake string
 	Response                   []byte
-}
-
-// A line of ZMap's is a SYN-ACK, or is none, or says what is wrong with it and where.
-func TestReadZMap(t *testing.T) {
-	m := &record.Manifest{Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, SourcePorts: record.PortRange{First: 61000, Last: 65535}}
-	const good = `{"saddr":"198.18.0.1","daddr":"192.0.2.1","sport":80,"dport":61001,"seqnum":4294967295,"acknum":0,"window":0,"ttl":55}` + "\n"
-	read := func(text string) (list []packet.Segment, err error) {
-		z := readZMap(t.Context(), strings.NewReader(text), m)
-		for {
-			s, ok, err := z.Next()
-			if err != nil {
-				return list, err
-			}
-			if ok {
-				list = append(list, s)
-			}
-		}
-	}
-	list, err := read(good + strings.Replace(good, `"ttl":55`, `"classification":"rst"`, 1) + strings.Replace(good, "4294967295", "-1", 1))
-	if !errors.Is(err, io.EOF) || len(list) != 2 {
-		t.Fatalf("%d SYN-ACKs, %v", len(list), err)
-	}
-	want := packet.Segment{Src: netip.MustParseAddrPort("198.18.0.1:80"), Dst: netip.MustParseAddrPort("192.0.2.1:61001"),
-		Seq: 4294967295, TTL: 55, Flags: packet.SYN | packet.ACK}
-	for _, s := range list { // the second as ZMap 2 writes it
-		if fmt.Sprint(s) != fmt.Sprint(want) {
-			t.Errorf("read %+v", s)
-		}
-	}
-	for _, c := range []struct{ old, new, says string }{
-		{`{`, `x`, "zmap -O json"},
-		{`"198.18.0.1"`, `"198.18.0"`, "zmap -O json"},
-		{`"198.18.0.1"`, `"2001:db8::1"`, "cannot answer"},
-		{`"sport":80,`, ``, "-f saddr"},
-		{`"acknum":0,`, ``, "-f saddr"},
-		{`"window":0,`, ``, "-f saddr"},
-		{`4294967295`, `4294967296`, "32 bits"},
-		{`4294967295`, `-2147483649`, "32 bits"},
-		{`4294967295`, `"x"`, "32 bits"},
-		{`61001`, `40000`, "--source-port"},
-		{`"192.0.2.1"`, `"192.0.2.2"`, "--source-ip"},
-		{`{`, strings.Repeat("{", maxZMapLine), "longer than 65536 bytes"},
-	} {
-		list, err := read(good + strings.Replace(good, c.old, c.new, 1) + good)
-		if err == nil || !strings.Contains(err.Error(), "line 2: ") || !strings.Contains(err.Error(), c.says) || len(list) != 1 {
-			t.Errorf("%s for %s: %d SYN-ACKs, %v", c.new, c.old, len(list), err)
-		}
-	}
 }
 
 // printed scans a part of the lab in memory and returns what goes to standard output.
@@ -198,7 +81,7 @@ func TestFormatLZR(t *testing.T) {
 				t.Fatalf("no %s in %s", name, text)
 			}
 		}
-		var l lzrLine
+		var l formats.LZR
 		if err := json.Unmarshal(text, &l); err != nil {
 			t.Fatal(err)
 		}
@@ -314,8 +197,8 @@ func TestReaderLeaves(t *testing.T) {
 	laserdisc(t, "replay", dir, "--out", dir+"-tables")
 }
 
-// Flags of the doors that do not go together are refused before anything is opened.
-func TestDoorsClosed(t *testing.T) {
+// Flags of the formats that do not go together are refused before anything is opened.
+func TestFormatFlags(t *testing.T) {
 	for _, args := range []string{
 		"--from lzr --out x",
 		"--from zmap 198.18.0.1 --out x",

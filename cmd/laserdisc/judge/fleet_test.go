@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"bufio"
@@ -36,7 +36,7 @@ import (
 // where that is not to send data.
 const (
 	fleetDir    = "testdata/fleet"
-	unpackedDir = "../../out/servers"
+	unpackedDir = "../../../out/servers"
 )
 
 // startTime is how long a server may take until it listens: RabbitMQ's, on a busy machine.
@@ -81,7 +81,8 @@ ip route add 2001:2::/48 via 2001:2:0:f::fe
 exec "$@"`
 
 // near is a command in a namespace of its own, with a wire to that of the servers' process or thread.
-func near(far int, args ...string) *exec.Cmd {
+func near(t testing.TB, far int, args ...string) *exec.Cmd {
+	built(t)
 	cmd := exec.Command("sh", append([]string{"-c", nearNamespace, "near"}, args...)...)
 	cmd.Env = append(os.Environ(), "FAR="+strconv.Itoa(far))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
@@ -302,7 +303,7 @@ func scanFleet(t *testing.T, w *fleetWorld, fleet []fleetServer) (tables string)
 	if err := os.WriteFile(targets, []byte(list.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := near(w.process, "laserdisc", "scan", targets, "--out", run, "--open", "198.18.0.0/15", "--open", "2001:2::/48",
+	cmd := near(t, w.process, "laserdisc", "scan", targets, "--out", run, "--open", "198.18.0.0/15", "--open", "2001:2::/48",
 		"--handshakes", "all", "--all-handshakes", "--timeout", "2s", "--wait", "4s", "--rate", "2000", "--seed", "1")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("scan: %v\n%s", err, text)
@@ -389,7 +390,7 @@ func (s *fleetService) judge(r *fleetResult) (faults []string) {
 }
 
 // absentFile is where make test finds what TestFleet did not run: go test hides what passing tests say.
-const absentFile = "../../out/absent.txt"
+const absentFile = "../../../out/absent.txt"
 
 // absent says what is not run, and why.
 func absent(t *testing.T, format string, args ...any) {

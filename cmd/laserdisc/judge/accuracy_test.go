@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"bufio"
@@ -15,6 +15,7 @@ import (
 	"testing"
 	"text/tabwriter"
 
+	"laserdisc/analysis"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
@@ -27,8 +28,8 @@ var (
 
 // corpora are judged where they are there; the first is part of this repository.
 var corpora = []struct{ title, file string }{
-	{"The fleet, a sample", "../../capture/handshake/testdata/fleet.jsonl"},
-	{"The fleet, all responses", "../../../shared/fleet/responses.jsonl"},
+	{"The fleet, a sample", "../../../capture/handshake/testdata/fleet.jsonl"},
+	{"The fleet, all responses", "../../../../shared/fleet/responses.jsonl"},
 }
 
 // TestCorpus judges labels by servers that others wrote, whose protocols are known.
@@ -55,9 +56,9 @@ func TestLabAccuracy(t *testing.T) {
 	laserdisc(t, "scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--loss", "0", "--seed", "1",
 		"--ports", "paper", "--sample", "3%", "--sample-by", "host", "--rate", "0", "--all-handshakes", "--handshakes", "all", "--out", run)
 	laserdisc(t, "replay", run, "--out", run+"-tables")
-	network := newTestLab(t, 0)
+	network := newLab(t)
 	a := newAccuracy(t)
-	if err := eachAttempt(run+"-tables", func(v *session.Attempt) error {
+	if err := analysis.ReadAttempts(run+"-tables/attempts.parquet", func(v *session.Attempt) error {
 		if v.State == session.SendsData {
 			truth, _ := network.At(v.Service)
 			a.add("lab", v.Service.String(), truth.Protocol, v.Verdict.Label, v.Verdict.Evidence)
@@ -312,7 +313,7 @@ func share(part, whole int) string {
 }
 
 // accuracyDoc holds the tables, each in a block of its own below its title.
-const accuracyDoc = "../../docs/accuracy.md"
+const accuracyDoc = "../../../docs/accuracy.md"
 
 // documented compares a table with the one in the docs; -update writes it there.
 func documented(t *testing.T, title, table string) {
@@ -335,6 +336,6 @@ func documented(t *testing.T, title, table string) {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("%s, %q is stale: make accuracy prints what it should be, and go test -tags noasm ./cmd/laserdisc -run 'TestCorpus|TestLabAccuracy' -update writes it", accuracyDoc, title)
+		t.Errorf("%s, %q is stale: make accuracy prints what it should be, and go test -tags noasm ./cmd/laserdisc/judge -run 'TestCorpus|TestLabAccuracy' -update writes it", accuracyDoc, title)
 	}
 }

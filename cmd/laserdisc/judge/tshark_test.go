@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
 
+	"laserdisc/analysis"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/session"
@@ -154,7 +155,7 @@ func sameBytes(t *testing.T, streams []*stream, tables string) {
 		}
 	}
 	responses := len(found)
-	if err := eachAttempt(tables, func(a *session.Attempt) error {
+	if err := analysis.ReadAttempts(filepath.Join(tables, "attempts.parquet"), func(a *session.Attempt) error {
 		key := [2]netip.AddrPort{a.Source, a.Service}
 		if !bytes.Equal(found[key], a.Response) {
 			t.Errorf("%v to %v: tshark finds %q, the table has %q", a.Source, a.Service, found[key], a.Response)
@@ -382,7 +383,7 @@ func portDissectors(t *testing.T) map[int]string {
 }
 
 // tsharkDoc lists the disagreements in a table: tshark, laserdisc, who is right, why.
-const tsharkDoc = "../../docs/tshark.md"
+const tsharkDoc = "../../../docs/tshark.md"
 
 func listedDisagreements(t *testing.T) map[[2]string]bool {
 	text, err := os.ReadFile(tsharkDoc)

@@ -1,16 +1,4 @@
-// Package saved labels responses that were saved as JSON lines: by hand, by laserdisc, by LZR, by ZGrab2.
-//
-// It reads a line at a time, of at most [MaxLine] bytes, and writes it back as it was, with what [handshake.Classify]
-// makes of the response behind its fields:
-//
-//	label     name of a protocol, "unknown", "echo", "all-ones"; "" if the server sent nothing
-//	evidence  "certain", "likely", "weak", "none"
-//	bytes     how much of the response it took
-//	matches   every signature that matched: [{"label":..., "evidence":..., "bytes":...}]
-//	details   sub-labels, such as {"status":"404"}
-//
-// Fields with these names that the line has already are replaced; nothing else of it changes, not even a space.
-package saved
+package formats
 
 import (
 	"bufio"
@@ -26,8 +14,20 @@ import (
 // MaxLine is the length of the longest line that is read, in bytes.
 const MaxLine = 16 << 20
 
-// Classify labels the lines of r and writes them to w. It passes each line that it cannot read, by its number from 1, to
-// unreadable, leaves it out, and goes on. The error is one of r or w.
+// Classify labels responses that were saved as JSON lines: by hand, by laserdisc, by LZR, by ZGrab2. It reads a line of r at a
+// time, of at most [MaxLine] bytes, and writes it to w as it was, with what [handshake.Classify] makes of the response behind
+// its fields:
+//
+//	label     name of a protocol, "unknown", "echo", "all-ones"; "" if the server sent nothing
+//	evidence  "certain", "likely", "weak", "none"
+//	bytes     how much of the response it took
+//	matches   every signature that matched: [{"label":..., "evidence":..., "bytes":...}]
+//	details   sub-labels, such as {"status":"404"}
+//
+// Fields with these names that the line has already are replaced; nothing else of it changes, not even a space.
+//
+// Classify passes each line that it cannot read, by its number from 1, to unreadable, leaves it out, and goes on. The error is
+// one of r or w.
 func Classify(w io.Writer, r io.Reader, unreadable func(line int, err error)) error {
 	lines := bufio.NewReaderSize(r, 1<<16)
 	out := bufio.NewWriterSize(w, 1<<16)

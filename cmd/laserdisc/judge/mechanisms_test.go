@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"laserdisc/analysis"
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
 
@@ -414,7 +415,7 @@ func scanMechanisms(t *testing.T, setup, args string, rows []mechanism) *running
 		t.Fatal(err)
 	}
 	s := &runningScan{run: filepath.Join(dir, "run")}
-	s.Cmd = near(serveMechanisms(t, setup, rows), append([]string{"laserdisc", "scan", targets, "--out", s.run,
+	s.Cmd = near(t, serveMechanisms(t, setup, rows), append([]string{"laserdisc", "scan", targets, "--out", s.run,
 		"--open", "198.18.0.0/15", "--open", "2001:2::/48", "--rate", "2000", "--seed", "1", "--cooldown", "1s"}, strings.Fields(args)...)...)
 	s.Stdout, s.Stderr = &s.output, &s.output
 	if err := s.Start(); err != nil {
@@ -430,15 +431,26 @@ func (s *runningScan) found(t *testing.T) func(at string) string {
 		t.Fatalf("scan: %v\n%s", err, s.output.String())
 	}
 	states := map[netip.AddrPort]string{}
-	services := readRun(t, s.run).services
-	if err := analysis.ReadAttempts(filepath.Join(s.run+"-tables", "attempts.parquet"), func(a *session.Attempt) error {
+	m, err := record.LoadManifest(s.run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Drops != (record.Drops{}) {
+		t.Fatalf("the machine was too slow for this test: %+v", m.Drops)
+	}
+	tables := s.run + "-tables"
+	laserdisc(t, "replay", s.run, "--out", tables)
+	if err := analysis.ReadAttempts(filepath.Join(tables, "attempts.parquet"), func(a *session.Attempt) error {
 		states[a.Service] = a.State.String() // a refusal makes no service
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for at, v := range services {
-		states[at] = strings.TrimSpace(v.State.String() + " " + v.Label)
+	if err := analysis.ReadServices(filepath.Join(tables, "services.parquet"), func(v *session.Service) error {
+		states[v.Service] = strings.TrimSpace(v.State.String() + " " + v.Label)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 	return func(at string) string { return cmp.Or(states[netip.MustParseAddrPort(at)], session.NoAnswer.String()) }
 }

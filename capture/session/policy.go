@@ -1,0 +1,129 @@
+package session
+
+import (
+	"errors"
+	"time"
+
+	"laserdisc/capture/handshake"
+)
+
+// Policy decides what a scan does next with a service. It is a function of the settings, of the service so far and of its
+// last attempt, and of nothing else: whoever asks it of recorded attempts gets the decisions that a scan would have made.
+// It looks at whether data came and was acknowledged, never at what the data was, so that another signature table sends
+// the same packets.
+type Policy struct {
+	handshakes []*handshake.Protocol // in the order of trying
+	speaking   *handshake.Protocol   // the first of them with something to say; nil if there is none
+	all        bool
+	ask        bool // whether hosts are checked for an all-ports firewall
+	revisit    time.Duration
+}
+
+// NewPolicy returns the policy of the settings, of which it uses Handshakes, Contact, AllHandshakes, EphemeralProbes and
+// Revisit. The error says which of them cannot work.
+func NewPolicy(s *Settings) (*Policy, error) {
+	handshakes, err := s.protocols()
+	if err != nil {
+		return nil, err
+	}
+	if len(handshakes) == 0 {
+		return nil, errors.New("no handshake")
+	}
+	p := &Policy{handshakes: handshakes, all: s.AllHandshakes, ask: s.EphemeralProbes > 0, revisit: time.Duration(s.Revisit)}
+	for _, h := range handshakes {
+		if h.Hello != nil {
+			p.speaking = h
+			break
+		}
+	}
+	return p, nil
+}
+
+// Action is the kind of a Step.
+type Action uint8
+
+// The actions.
+const (
+	Finish  Action = iota // nothing more: the service is what it is
+	Connect               // make one more connection
+	AskHost               // find out whether its host acknowledges data on every port; then ask Judged
+)
+
+var actionNames = [...]string{"finish", "connect", "ask host"}
+
+// String is the action in words.
+func (a Action) String() string { return actionNames[a] }
+
+// String is the step in words: "connect again http after 30s".
+func (s Step) String() string {
+	text := s.Action.String()
+	if s.Action == Connect {
+		text += " " + s.Visit.String() + " " + s.Handshake.Name
+	}
+	if s.After > 0 {
+		text += " after " + s.After.String()
+	}
+	return text
+}
+
+// Step is what to do next with a service. All but Action is valid only with Connect.
+type Step struct {
+	Action    Action
+	After     time.Duration       // to wait, before the connection is made
+	Visit     Visit               // what it is for; a Fresh one comes from another source than those before
+	Handshake *handshake.Protocol // what it says
+}
+
+// First is the handshake to try when a target has answered the scan's SYN, on that connection.
+func (p *Policy) First() *handshake.Protocol { return p.handshakes[0] }
+
+// Next is the step after the last attempt at a service, which the service already takes into account. Attempts are
+// numbered from 0 in the policy's own order of handshakes. Ephemeral ones are no service's: there is no next step.
+func (p *Policy) Next(s *Service, last *Attempt) Step {
+	switch {
+	case last.Visit == Fresh:
+		return Step{Action: Finish}
+	case last.Visit == Again && s.State >= AcksData: // what was met before was the network's doing
+		return Step{Action: Finish}
+	case last.Visit == Again:
+		return Step{Action: Connect, Visit: Fresh, Handshake: p.speaking}
+	case p.ask && last.State == AcksData && s.State == AcksData: // it may be a firewall that acknowledges, and says nothing
+		return Step{Action: AskHost}
+	}
+	return p.proceed(s, last)
+}
+
+// Judged is the step after AskHost, once it is known whether the host acknowledges data on every port.
+func (p *Policy) Judged(s *Service, last *Attempt, allPorts bool) Step {
+	if allPorts {
+		return Step{Action: Finish}
+	}
+	return p.proceed(s, last)
+}
+
+// proceed goes on to the next handshake, to a second look, or to the end.
+func (p *Policy) proceed(s *Service, last *Attempt) Step {
+	switch {
+	case p.another(s, last):
+		return Step{Action: Connect, Visit: First, Handshake: p.handshakes[last.Number+1]}
+	case p.revisit > 0 && s.State < AllPorts:
+		return Step{Action: Connect, After: p.revisit, Visit: Again, Handshake: p.speaking}
+	}
+	return Step{Action: Finish}
+}
+
+// another reports whether a further handshake is worth a connection.
+func (p *Policy) another(s *Service, last *Attempt) bool {
+	switch {
+	case last.Number+1 >= len(p.handshakes):
+		return false
+	case p.all && s.State >= AcksData:
+		return true
+	case last.State == AcksData:
+		return s.State >= AcksData // and does not just hang up on everybody
+	case last.Handshake.Hello == nil: // it said nothing, so that nothing could be acknowledged
+		return last.State == Silent || last.State == ResetAfterHandshake || last.State == ClosedAfterHandshake ||
+			last.State == DroppedHandshake // or only what carries no data was lost
+	}
+	return false // fail fast (paper, section 5)
+}

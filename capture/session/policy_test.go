@@ -1,0 +1,136 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"laserdisc/capture/handshake"
+)
+
+// decisions are the policy's: with which handshakes and settings, what the service is so far, what its last attempt was
+// (visit, number, handshake, state), and the next step. "judged" after the settings asks what follows the verdict that
+// the host is honest, "firewall" that it is not.
+const decisions = `
+# The first handshake that draws data is the last; but for --all-handshakes.
+http,tls           |              | sends_data             | first 0 http sends_data             | finish
+http,tls           | all          | sends_data             | first 0 http sends_data             | connect first tls
+http,tls           | all          | sends_data             | first 1 tls acks_data               | finish
+http,tls           | all          | sends_data             | first 0 http no_data_ack            | connect first tls
+
+# What acknowledged data may speak another protocol; what did not has no use for another's data (fail fast).
+http,tls           |              | acks_data              | first 0 http acks_data              | connect first tls
+http,tls           |              | acks_data              | first 1 tls acks_data               | finish
+http,tls           |              | no_data_ack            | first 0 http no_data_ack            | finish
+http,tls           |              | reset_after_handshake  | first 0 http reset_after_handshake  | finish
+http,tls           |              | zero_window            | first 0 http zero_window            | finish
+http,tls           | all          | no_data_ack            | first 0 http no_data_ack            | finish
+http,tls,dns       |              | acks_data              | first 1 tls no_data_ack             | finish
+http,tls,dns       | all          | acks_data              | first 1 tls no_answer               | connect first dns
+
+# Waiting proves nothing: its data cannot have been refused. But a closed window refuses it.
+wait,http          |              | silent                 | first 0 wait silent                 | connect first http
+wait,http          |              | reset_after_handshake  | first 0 wait reset_after_handshake  | connect first http
+wait,http          |              | closed_after_handshake | first 0 wait closed_after_handshake | connect first http
+wait,http          |              | dropped_handshake      | first 0 wait dropped_handshake      | connect first http
+wait,http          |              | zero_window            | first 0 wait zero_window            | finish
+wait,http          |              | sends_data             | first 0 wait sends_data             | finish
+http,wait,tls      |              | acks_data              | first 1 wait no_answer              | finish
+
+# Who hung up on the silent client too acknowledges nothing: the service's state stays.
+wait,http,tls      |              | closed_after_handshake | first 1 http acks_data              | finish
+
+# A host that acknowledges and is silent may be a firewall's: that is asked before anything else.
+http,tls           | ask          | acks_data              | first 0 http acks_data              | ask host
+http,tls           | ask judged   | acks_data              | first 0 http acks_data              | connect first tls
+http,tls           | ask firewall | all_ports              | first 0 http acks_data              | finish
+http,tls           | ask          | sends_data             | first 0 http sends_data             | finish
+http,tls           | ask all      | sends_data             | first 1 tls acks_data               | finish
+wait,http,tls      | ask          | closed_after_handshake | first 1 http acks_data              | finish
+http,tls           | ask judged   | acks_data              | first 1 tls acks_data               | finish
+
+# What acknowledged nothing is looked at again from the same source, with data, and then from a fresh one.
+wait,http          | revisit      | no_data_ack            | first 1 http no_data_ack            | connect again http after 30s
+wait,http          | revisit      | silent                 | first 0 wait silent                 | connect first http
+wait,http          | revisit      | zero_window            | first 0 wait zero_window            | connect again http after 30s
+wait,http          | revisit      | shunned                | first 1 http no_answer              | connect again http after 30s
+wait,http          | revisit      | acks_data              | first 1 http acks_data              | finish
+wait,http          | revisit ask firewall | all_ports      | first 1 http acks_data              | finish
+wait,http          | revisit      | no_data_ack            | again 2 http no_data_ack            | connect fresh http
+wait,http          | revisit      | shunned                | again 2 http no_answer              | connect fresh http
+wait,http          | revisit      | acks_data              | again 2 http acks_data              | finish
+wait,http          | revisit ask  | acks_data              | again 2 http acks_data              | finish
+wait,http          | revisit      | dynamic_blocking       | fresh 3 http sends_data             | finish
+wait,http          | revisit      | churned                | fresh 3 http no_answer              | finish
+`
+
+func TestPolicy(t *testing.T) {
+	for i, line := range strings.Split(decisions, "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Split(line, "|")
+		for i := range fields {
+			fields[i] = strings.TrimSpace(fields[i])
+		}
+		got, err := decide(fields[0], fields[1], fields[2], fields[3])
+		if err != nil || got.String() != fields[4] {
+			t.Errorf("line %d: %s: %v, %v", i, line, got, err)
+		}
+	}
+}
+
+// decide asks the policy what a line of the decisions asks.
+func decide(handshakes, with, service, last string) (Step, error) {
+	settings := Defaults()
+	settings.Handshakes = strings.Split(handshakes, ",")
+	var judged, allPorts bool
+	for _, word := range strings.Fields(with) {
+		switch word {
+		case "all":
+			settings.AllHandshakes = true
+		case "ask":
+			settings.EphemeralProbes = 5
+		case "revisit":
+			settings.Revisit = Duration(30 * time.Second)
+		case "judged", "firewall":
+			judged, allPorts = true, word == "firewall"
+		default:
+			return Step{}, fmt.Errorf("what is %q?", word)
+		}
+	}
+	p, err := NewPolicy(&settings)
+	if err != nil {
+		return Step{}, err
+	}
+	var s Service
+	if err := s.State.UnmarshalText([]byte(service)); err != nil {
+		return Step{}, err
+	}
+	var a Attempt
+	var visit, name, state string
+	if _, err := fmt.Sscan(last, &visit, &a.Number, &name, &state); err != nil {
+		return Step{}, err
+	}
+	a.Handshake, _ = handshake.Lookup(name)
+	if err := a.Visit.UnmarshalText([]byte(visit)); err != nil {
+		return Step{}, err
+	}
+	if err := a.State.UnmarshalText([]byte(state)); err != nil {
+		return Step{}, err
+	}
+	if judged {
+		return p.Judged(&s, &a, allPorts), nil
+	}
+	return p.Next(&s, &a), nil
+}
+
+// A policy needs handshakes that there are.
+func TestPolicyOfBadSettings(t *testing.T) {
+	for _, list := range [][]string{nil, {"http", "htpp"}} {
+		if _, err := NewPolicy(&Settings{Handshakes: list}); err == nil {
+			t.Errorf("%q: no error", list)
+		}
+	}
+}

@@ -1,0 +1,19 @@
+// Package judge has no code but tests: they run the built program beside programs and servers that others wrote, and say who
+// is right. A file for each judge:
+//
+//	fleet_test.go       servers as Debian packages them: each must be recognised      make fleet
+//	mechanisms_test.go  what Linux can do to a connection: each must be told          go test -run TestMechanism
+//	accuracy_test.go    the fleet's saved responses, and the lab's truth: precision   make corpus, make accuracy
+//	                    and recall of the labels, as docs/accuracy.md has them
+//	tshark_test.go      tshark's protocol and bytes of every stream, as docs/tshark.md  make tshark
+//	                    has them
+//	zmap_test.go        ZMap finds the same services, and hands its SYN-ACKs over;    make bench
+//	                    ZMap and masscan send as fast
+//	peers_test.go       LZR finds the same services, ZGrab2 reads what we write       make peers
+//
+// `make test` runs all of it that can run. What cannot, for want of a program or of root, is skipped, and written to
+// out/absent.txt, which `make test` prints at its end.
+//
+// testdata has the fleet (a script for each server), the rules of nftables behind the mechanisms, and the labels that differ
+// from the truth and are right (excused.tsv).
+package judge
