@@ -6,7 +6,6 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
 	"laserdisc/analysis"
 	"laserdisc/reports/plotters"
@@ -45,38 +44,4 @@ func allPorts(a *analysis.AllPorts, _ runs) (figure, error) {
 	p.Y.Label.Text, p.Y.Tick.Marker, p.Y.Min, p.Y.Max = "Acknowledged on all (%)", plotters.Percents(25), 0, 1
 	f.draw = p.Draw
 	return f, nil
-}
-
-// labelled is a line of a plot with the name that stands at its end.
-type labelled struct {
-	name   string
-	points plotter.XYs
-}
-
-// addLines draws lines in the styles of curves, and labels at their ends. A line without points is left out.
-func addLines(p *plot.Plot, lines []labelled) error {
-	var ends plotter.XYs
-	var names []string
-	var styles []draw.LineStyle
-	for i, l := range lines {
-		if len(l.points) == 0 {
-			continue
-		}
-		line, err := plotter.NewLine(l.points)
-		if err != nil {
-			return err
-		}
-		markers, err := plotter.NewScatter(l.points)
-		if err != nil {
-			return err
-		}
-		line.LineStyle = curves[i].line
-		markers.GlyphStyle = draw.GlyphStyle{Color: curves[i].line.Color, Radius: 1.9, Shape: curves[i].glyph}
-		p.Add(line, markers)
-		ends, names, styles = append(ends, l.points[len(l.points)-1]), append(names, l.name), append(styles, line.LineStyle)
-	}
-	if len(ends) > 0 {
-		p.Add(plotters.NewEndLabels(ends, names, sans(tickSize), styles))
-	}
-	return nil
 }

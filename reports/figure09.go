@@ -120,28 +120,6 @@ func mostCommon(covers []coverage) []coverage {
 	return covers[:min(n, len(curves))]
 }
 
-// curves are the styles of the lines, told apart by colour, dashes and markers.
-var curves = []struct {
-	line  draw.LineStyle
-	glyph draw.GlyphDrawer
-}{
-	{draw.LineStyle{Width: curveLine, Color: blue}, draw.CircleGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: vermilion}, draw.SquareGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: bluishGreen}, draw.TriangleGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: black}, draw.CrossGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: orange}, draw.RingGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: skyBlue, Dashes: dashed}, draw.BoxGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: reddishPurple, Dashes: dashed}, draw.PyramidGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: gray, Dashes: dashed}, draw.PlusGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: blue, Dashes: dotted}, draw.RingGlyph{}},
-	{draw.LineStyle{Width: curveLine, Color: vermilion, Dashes: dotted}, draw.BoxGlyph{}},
-}
-
-var (
-	dashed = []vg.Length{4, 1.5}
-	dotted = []vg.Length{1, 1}
-)
-
 // plotCoverage draws the curves, the first on top, and gives their legend.
 func plotCoverage(covers []coverage) (*plot.Plot, []entry, error) {
 	p := newPlot()
@@ -154,16 +132,10 @@ func plotCoverage(covers []coverage) (*plot.Plot, []entry, error) {
 	legend := make([]entry, len(covers))
 	for i := len(covers) - 1; i >= 0; i-- {
 		points, marks := covers[i].curve(math.Log(float64(most)), float64(i)/float64(len(curves)))
-		line, err := plotter.NewLine(points)
+		line, markers, err := newCurve(i, points, marks)
 		if err != nil {
 			return nil, nil, err
 		}
-		line.LineStyle = curves[i].line
-		markers, err := plotter.NewScatter(marks)
-		if err != nil {
-			return nil, nil, err
-		}
-		markers.GlyphStyle = draw.GlyphStyle{Color: curves[i].line.Color, Radius: 1.9, Shape: curves[i].glyph}
 		p.Add(line, markers)
 		legend[i] = entry{covers[i].protocol + " (" + plotters.SI(float64(covers[i].total)) + ")", []plot.Thumbnailer{line, markers}}
 	}

@@ -30,12 +30,12 @@ import (
 // Write makes the report of some runs: their figures and index.html, in out, which is made if it does not exist. A
 // service that is in several runs counts in the first only. Runs over different ports are not mixed where ports are
 // compared: see exhibits.go for which runs a figure is made from.
-func Write(out string, from []*analysis.Dataset) error {
+func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
 	all, err := load(from)
 	if err != nil {
 		return err
 	}
-	shown, err := all.exhibits()
+	shown, err := all.exhibits(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,54 +103,62 @@ type shown struct {
 	figure
 }
 
-// exhibits makes every exhibit that the runs allow. Those that are made from the same runs by the same type of fold
-// share it, and all folds over the same runs see them in one pass.
-func (all runs) exhibits() ([]shown, error) {
-	type pass struct {
-		over  runs
-		folds map[reflect.Type]analysis.Fold
+// pass is folds that see the same runs at once.
+type pass struct {
+	over  runs
+	folds []analysis.Fold
+}
+
+// fold gives the pass's fold for an exhibit: there is one of each type.
+func (p *pass) fold(e exhibit) analysis.Fold {
+	fold := e.fold()
+	for _, f := range p.folds {
+		if reflect.TypeOf(f) == reflect.TypeOf(fold) {
+			return f
+		}
 	}
-	var passes []pass
-	at := make([]int, len(exhibits)) // the pass of each, -1 if there is none
+	p.folds = append(p.folds, fold)
+	return fold
+}
+
+// exhibits makes every exhibit that the runs allow, in one pass over the same runs.
+func (all runs) exhibits(ctx context.Context) ([]shown, error) {
+	var passes []*pass
+	of := make([]*pass, len(exhibits)) // the pass of each exhibit, nil if the runs lack something for it
 	for i, e := range exhibits {
 		over := e.from.of(all)
-		if at[i] = -1; len(over) == 0 {
+		if len(over) == 0 {
 			continue
 		}
-		at[i] = slices.IndexFunc(passes, func(p pass) bool { return slices.EqualFunc(p.over, over, same) })
-		if at[i] < 0 {
-			at[i] = len(passes)
-			passes = append(passes, pass{over, make(map[reflect.Type]analysis.Fold)})
+		at := slices.IndexFunc(passes, func(p *pass) bool { return slices.EqualFunc(p.over, over, same) })
+		if at < 0 {
+			at = len(passes)
+			passes = append(passes, &pass{over: over})
 		}
-		if fold := e.fold(); passes[at[i]].folds[reflect.TypeOf(fold)] == nil {
-			passes[at[i]].folds[reflect.TypeOf(fold)] = fold
-		}
+		of[i] = passes[at]
+		of[i].fold(e)
 	}
 	for _, p := range passes {
-		var folds []analysis.Fold
-		for _, fold := range p.folds {
-			folds = append(folds, fold)
-		}
-		if err := analysis.FoldAll(context.Background(), p.over.datasets(), folds...); err != nil {
+		if err := analysis.FoldAll(ctx, p.over.datasets(), p.folds...); err != nil {
 			return nil, err
 		}
 	}
 	list := make([]shown, len(exhibits))
 	for i, e := range exhibits {
 		list[i] = shown{Name: e.name, Title: e.title}
-		if at[i] < 0 {
+		if of[i] == nil {
 			list[i].Lacks = &e.from
 			continue
 		}
-		p := passes[at[i]]
-		f, err := e.draw(p.folds[reflect.TypeOf(e.fold())], p.over)
+		over := of[i].over
+		f, err := e.draw(of[i].fold(e), over)
 		if err != nil {
 			return nil, fmt.Errorf("reports: %s: %w", e.name, err)
 		}
-		if len(p.over) < len(all) {
-			f.Caption += " From " + strings.Join(p.over.dirs(), ", ") + "."
+		if len(over) < len(all) {
+			f.Caption += " From " + strings.Join(over.dirs(), ", ") + "."
 		}
-		f.note = p.over.note()
+		f.note = over.note()
 		list[i].figure = f
 	}
 	return list, nil

@@ -35,7 +35,7 @@ func exhibitsOf(t *testing.T, from ...*analysis.Dataset) map[string]shown {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := all.exhibits()
+	list, err := all.exhibits(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestTwoReportsAreTheSameBytes(t *testing.T) {
 	d := newSample(300, everything, true, 4).dataset(t)
 	outs := []string{t.TempDir(), filepath.Join(t.TempDir(), "made", "here")}
 	for _, out := range outs {
-		if err := Write(out, []*analysis.Dataset{d}); err != nil {
+		if err := Write(t.Context(), out, []*analysis.Dataset{d}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -188,7 +188,7 @@ func read(t *testing.T, dir, name string) []byte {
 
 func TestPage(t *testing.T) {
 	out := t.TempDir()
-	if err := Write(out, []*analysis.Dataset{newSample(300, "wait,http,tls", true, 0).dataset(t)}); err != nil {
+	if err := Write(t.Context(), out, []*analysis.Dataset{newSample(300, "wait,http,tls", true, 0).dataset(t)}); err != nil {
 		t.Fatal(err)
 	}
 	page := string(read(t, out, "index.html"))
@@ -221,7 +221,7 @@ func TestLacks(t *testing.T) {
 		t.Error(d)
 	}
 	out := t.TempDir()
-	if err := Write(out, []*analysis.Dataset{d}); err != nil {
+	if err := Write(t.Context(), out, []*analysis.Dataset{d}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(out, "table2.csv")); err == nil {
@@ -234,7 +234,7 @@ func TestLacks(t *testing.T) {
 }
 
 func TestNothingFound(t *testing.T) {
-	if err := Write(t.TempDir(), []*analysis.Dataset{newSample(0, everything, true, 4).dataset(t)}); err != nil {
+	if err := Write(t.Context(), t.TempDir(), []*analysis.Dataset{newSample(0, everything, true, 4).dataset(t)}); err != nil {
 		t.Error(err)
 	}
 }
@@ -254,7 +254,7 @@ func TestErrors(t *testing.T) {
 		{[]*analysis.Dataset{damaged}, "attempts.parquet: not a table of attempts"},
 		{[]*analysis.Dataset{unknown}, unknown.Dir() + `: targets in manifest.json: `},
 	} {
-		if err := Write(t.TempDir(), c.from); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := Write(t.Context(), t.TempDir(), c.from); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error is %v, should say %q", err, c.want)
 		}
 	}
@@ -304,7 +304,7 @@ func TestPortsOf(t *testing.T) {
 func TestOutCannotBeMade(t *testing.T) {
 	d := newSample(0, "http", false, 0).dataset(t)
 	var wrong *fs.PathError
-	if err := Write(filepath.Join(d.Dir(), "manifest.json", "out"), []*analysis.Dataset{d}); err == nil || !errors.As(err, &wrong) {
+	if err := Write(t.Context(), filepath.Join(d.Dir(), "manifest.json", "out"), []*analysis.Dataset{d}); err == nil || !errors.As(err, &wrong) {
 		t.Error(err)
 	}
 }

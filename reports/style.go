@@ -2,6 +2,7 @@ package reports
 
 import (
 	"image/color"
+	"math"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -72,11 +73,9 @@ func newPlot() *plot.Plot {
 // remains, for gonum sets the labels higher by the depth of letters that go below.
 func upright(p *plot.Plot) {
 	p.X.Tick.Length, p.X.Tick.Color = 3, color.Transparent
-	p.X.Tick.Label.Rotation = quarterTurn
+	p.X.Tick.Label.Rotation = math.Pi / 2
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = text.XRight, text.YCenter
 }
-
-const quarterTurn = 3.14159265358979323846 / 2
 
 // hatched is a colour with thin lines on it, rising for slope 1 and falling for -1.
 func hatched(c color.Color, slope float64) plotters.Fill {

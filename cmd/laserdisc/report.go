@@ -25,7 +25,7 @@ func reportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := reports.Write(out, from); err != nil {
+			if err := reports.Write(cmd.Context(), out, from); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s/index.html\n", out)

@@ -16,20 +16,19 @@ import (
 type EndLabels struct {
 	plotter.XYs
 	Labels []string
-	Styles []text.Style   // of each label: the colour is the line's
-	Gap    vg.Length      // between a point and its label
-	Leader draw.LineStyle // from a point to a label that was moved
+	Styles []text.Style // of each label: the colour is the line's
+	Gap    vg.Length    // between a point and its label
+	Leader vg.Length    // width of the line from a point to a label that was moved
 }
 
 // NewEndLabels returns labels in one style, and in the colour of each line.
 func NewEndLabels(ends plotter.XYs, labels []string, style text.Style, lines []draw.LineStyle) *EndLabels {
-	l := &EndLabels{XYs: ends, Labels: labels, Gap: 3}
+	l := &EndLabels{XYs: ends, Labels: labels, Gap: 3, Leader: 0.3}
 	style.XAlign, style.YAlign = text.XLeft, middle
 	for _, line := range lines {
 		style.Color = line.Color
 		l.Styles = append(l.Styles, style)
 	}
-	l.Leader = draw.LineStyle{Color: style.Color, Width: 0.3}
 	return l
 }
 
@@ -44,9 +43,7 @@ func (l *EndLabels) Plot(c draw.Canvas, p *plot.Plot) {
 	for i, y := range spread(at, heights) {
 		x := toX(l.XYs[i].X)
 		if moved := y - at[i]; moved > 1 || moved < -1 {
-			leader := l.Leader
-			leader.Color = l.Styles[i].Color
-			c.StrokeLine2(leader, x+1, at[i], x+l.Gap-0.5, y)
+			c.StrokeLine2(draw.LineStyle{Color: l.Styles[i].Color, Width: l.Leader}, x+1, at[i], x+l.Gap-0.5, y)
 		}
 		c.FillText(l.Styles[i], vg.Point{X: x + l.Gap, Y: y}, l.Labels[i])
 	}
