@@ -175,7 +175,8 @@ func plotStacks(ports []portStack) (counts, shares *plot.Plot, err error) {
 			return nil, nil, err
 		}
 		half.plot.Add(bars)
-		half.plot.X.Min, half.plot.X.Max = half.plot.X.Min-0.2, half.plot.X.Max+0.2
+		// A few bars are no wider than those of many.
+		half.plot.X.Min, half.plot.X.Max = -0.6, max(half.plot.X.Max+0.2, figure05Ports/2)
 	}
 	counts.Y.Label.Text = "Services"
 	counts.Y.Tick.Marker, counts.Y.AutoRescale = plotters.Counts{}, true

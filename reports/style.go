@@ -69,10 +69,10 @@ func newPlot() *plot.Plot {
 	return p
 }
 
-// upright turns the tick labels of the x axis, so that long ones stand side by side, and the ticks white. Their length
-// remains, for gonum sets the labels higher by the depth of letters that go below.
+// upright turns the tick labels of the x axis, so that long ones stand side by side, and makes the ticks too thin to be
+// seen. Their length remains, for gonum sets the labels higher by the depth of letters that go below.
 func upright(p *plot.Plot) {
-	p.X.Tick.Length, p.X.Tick.Color = 3, color.White
+	p.X.Tick.Length, p.X.Tick.Width, p.X.Tick.Color = 3, 0.01, color.White
 	p.X.Tick.Label.Rotation = math.Pi / 2
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = text.XRight, text.YCenter
 }
