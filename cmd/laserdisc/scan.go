@@ -58,7 +58,7 @@ func scanCommand(arguments []string) *cobra.Command {
 // newScan makes the command, and the options that it fills in.
 func newScan(arguments []string) (*scanOptions, *cobra.Command) {
 	o := &scanOptions{plan: record.Manifest{
-		Arguments: append([]string{"laserdisc"}, arguments...), Settings: session.Defaults(),
+		Arguments: append([]string{"laserdisc"}, arguments...), Settings: session.Defaults(), ChunkSize: record.DefaultChunkSize,
 	}}
 	var resumed string
 	cmd := &cobra.Command{
