@@ -250,9 +250,6 @@ func keyOf(service netip.AddrPort, run, attempt int, visit uint8, frame uint64) 
 	return k
 }
 
-// sameService reports whether two keys are of one service in one run.
-func sameService(a, b []byte) bool { return bytes.Equal(a[:21], b[:21]) }
-
 // sameAttempt reports whether two keys are of one attempt.
 func sameAttempt(a, b []byte) bool { return bytes.Equal(a[:26], b[:26]) }
 

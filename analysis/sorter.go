@@ -40,14 +40,13 @@ const arenaBlock = 1 << 20
 // sorter gathers entries in memory, in any order, and writes them to a file as a sorted run when they have grown beyond
 // a limit in bytes. It is for one goroutine.
 type sorter struct {
-	limit   int
-	create  func() (*os.File, error) // a temporary file without a name
-	blocks  [][]byte
-	refs    []ref
-	used    int // blocks that hold entries
-	size    int // bytes in memory, those of the references included
-	runs    []*os.File
-	scratch []byte
+	limit  int
+	create func() (*os.File, error) // a temporary file without a name
+	blocks [][]byte
+	refs   []ref
+	used   int // blocks that hold entries
+	size   int // bytes in memory, those of the references included
+	runs   []*os.File
 }
 
 // ref is where an entry is in a sorter's memory.

@@ -108,18 +108,24 @@ func TestAdopt(t *testing.T) {
 	if err := s.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	result, err := replay.Run(dir, 3)
+	result, services, err := play(dir, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Difference != nil || result.Agrees(dir) != nil {
-		t.Errorf("playback: %v, %v", result.Difference, result.Agrees(dir))
+	agrees := result.Agrees(dir, func(each func(*session.Service) error) (err error) {
+		for _, s := range services {
+			err = errors.Join(err, each(s))
+		}
+		return err
+	})
+	if result.Difference != nil || agrees != nil {
+		t.Errorf("playback: %v, %v", result.Difference, agrees)
 	}
-	if len(result.Services) != len(synacks) || m.EndedBy != record.EndedTargets {
-		t.Errorf("%d services of %d SYN-ACKs; ended by %s", len(result.Services), len(synacks), m.EndedBy)
+	if len(services) != len(synacks) || m.EndedBy != record.EndedTargets {
+		t.Errorf("%d services of %d SYN-ACKs; ended by %s", len(services), len(synacks), m.EndedBy)
 	}
 	identified := 0
-	for _, v := range result.Services {
+	for _, v := range services {
 		if v.State == session.SendsData {
 			identified++
 		}
@@ -139,15 +145,41 @@ func TestAdoptBadInput(t *testing.T) {
 	if err := s.Run(context.Background()); err == nil || !strings.Contains(err.Error(), bad.Error()) {
 		t.Errorf("error: %v", err)
 	}
-	result, err := replay.Run(dir, 1)
+	result, services, err := play(dir, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// More than six: hosts that repeat their SYN-ACKs are adopted off the wire.
-	if result.Difference != nil || result.Truncated != nil || len(result.Services) < 6 || m.Counters.Launched != 6 {
-		t.Errorf("%d services, %v, %v", len(result.Services), result.Difference, result.Truncated)
+	if result.Difference != nil || result.Truncated != nil || len(services) < 6 || m.Counters.Launched != 6 {
+		t.Errorf("%d services, %v, %v", len(services), result.Difference, result.Truncated)
 	}
 	if m, err := record.LoadManifest(dir); err != nil || m.EndedBy != record.EndedError || !m.Interrupted {
 		t.Errorf("manifest: %+v, %v", m, err)
 	}
+}
+
+// found keeps the services that a playback finds.
+type found struct{ services []*session.Service }
+
+func (f *found) Attempt(*session.Attempt) error { return nil }
+func (f *found) Resumed([]netip.AddrPort)       {}
+func (f *found) Service(s *session.Service) error {
+	f.services = append(f.services, s.Clone())
+	return nil
+}
+
+// play plays a run back.
+func play(dir string, workers int) (*replay.Result, []*session.Service, error) {
+	partitions := make(chan *found, workers)
+	result, err := replay.Run(context.Background(), dir, replay.Options{Workers: workers}, func(int) replay.Rows {
+		f := &found{}
+		partitions <- f
+		return f
+	})
+	close(partitions)
+	var services []*session.Service
+	for f := range partitions {
+		services = append(services, f.services...)
+	}
+	return result, services, err
 }

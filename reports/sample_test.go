@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -63,33 +61,22 @@ func (s *sample) dataset(t testing.TB) *analysis.Dataset {
 
 func datasetOf(t testing.TB, m record.Manifest, services []session.Service, attempts []session.Attempt) *analysis.Dataset {
 	t.Helper()
-	dir := t.TempDir()
-	writeManifest(t, dir, m)
-	a, err := analysis.CreateAttempts(filepath.Join(dir, "attempts.parquet"))
+	b, err := analysis.Create(t.TempDir(), analysis.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := analysis.CreateServices(filepath.Join(dir, "services.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := b.Partition(1)
 	for i := range attempts {
-		if err := a.Append(&attempts[i]); err != nil {
+		if err := p.Attempt(&attempts[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range services {
-		if err := b.Append(&services[i]); err != nil {
+		if err := p.Service(&services[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := a.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	d, err := analysis.Open(dir)
+	d, err := b.Close(t.Context(), []*record.Manifest{&m})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,17 +102,6 @@ func (s *sample) manifest(t testing.TB, ports string) record.Manifest {
 		m.Handshakes = append(m.Handshakes, h.Name)
 	}
 	return m
-}
-
-func writeManifest(t testing.TB, dir string, m record.Manifest) {
-	t.Helper()
-	text, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), text, 0o666); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // service draws the service with a number, and the attempts at it and at its host's ephemeral ports.

@@ -94,7 +94,12 @@ func ExampleMachine() {
 // An Observer is shown the packets of both directions of somebody else's connection.
 func ExampleObserver() {
 	client, server := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("198.51.100.7:2222")
-	o := session.NewObserver(1024)
+	var sum session.Summary
+	o := session.NewObserver(1024, func(a *session.Attempt) error {
+		sum.Add(a)
+		fmt.Printf("attempt %d, %s: %s\n", a.Number, a.Handshake.Name, a.State)
+		return nil
+	})
 	for i, s := range []packet.Segment{
 		{Src: client, Dst: server, Seq: 100, Flags: packet.SYN},
 		{Src: server, Dst: client, Seq: 500, Ack: 101, Flags: packet.SYN | packet.ACK, Window: 65160},
@@ -103,13 +108,18 @@ func ExampleObserver() {
 		{Src: client, Dst: server, Seq: 101, Ack: 524, Flags: packet.RST},
 	} {
 		s.Time = time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC).UnixNano()
-		o.Observe(&s)
+		if err := o.Observe(&s); err != nil {
+			fmt.Println(err)
+		}
 	}
-	attempts, services := o.Results()
-	fmt.Println(len(attempts), "attempt")
-	fmt.Printf("%s: %s, %s (%s)\n", services[0].Service, services[0].State, services[0].Label, services[0].Evidence)
+	if err := o.End(); err != nil {
+		fmt.Println(err)
+	}
+	if s, ok := sum.Service(); ok {
+		fmt.Printf("%s: %s, %s (%s)\n", s.Service, s.State, s.Label, s.Evidence)
+	}
 	// Output:
-	// 1 attempt
+	// attempt 0, wait: sends_data
 	// 198.51.100.7:2222: sends_data, ssh (certain)
 }
 

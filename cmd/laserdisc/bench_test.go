@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"laserdisc/capture/record"
+	"laserdisc/capture/session"
 	"laserdisc/replay"
 )
 
@@ -31,7 +33,8 @@ func BenchmarkServices(b *testing.B) {
 		packets += float64(m.Counters.Sent + m.Counters.Received)
 
 		start, before := time.Now(), cpuSeconds(b)
-		if r, err := replay.Run(dir, 1); err != nil || r.Difference != nil {
+		r, err := replay.Run(b.Context(), dir, replay.Options{Workers: 1}, func(int) replay.Rows { return nowhere{} })
+		if err != nil || r.Difference != nil {
 			b.Fatal(err, r)
 		}
 		played, cpu = played+time.Since(start).Seconds(), cpu+cpuSeconds(b)-before
@@ -71,3 +74,10 @@ func buildSelf(b *testing.B) string {
 	}
 	return path
 }
+
+// nowhere is where rows go that nobody wants.
+type nowhere struct{}
+
+func (nowhere) Attempt(*session.Attempt) error { return nil }
+func (nowhere) Service(*session.Service) error { return nil }
+func (nowhere) Resumed([]netip.AddrPort)       {}

@@ -27,7 +27,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"laserdisc/analysis"
 	"laserdisc/capture/formats"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/lab"
@@ -642,7 +641,7 @@ func labelsOfBytes(t *testing.T) {
 	} {
 		dir, _ := printed(t, append(strings.Fields(args), "--ports", "21-25,53,80,110,143,443,3306,3389,5060,8080")...)
 		services = append(services, findings(readRun(t, dir).services))
-		if err := analysis.ReadAttempts(filepath.Join(dir+"-tables", "attempts.parquet"), func(a *session.Attempt) error {
+		if err := eachAttempt(t, dir+"-tables", func(a *session.Attempt) error {
 			if len(a.Response) == 0 {
 				return nil
 			}
@@ -725,7 +724,7 @@ func hellosFit(t *testing.T) {
 		"--handshakes", "all", "--all-handshakes", "--seed", "7", "--out", dir)
 	laserdisc(t, "replay", dir, "--out", dir+"-tables")
 	says := map[[2]netip.AddrPort]string{}
-	if err := analysis.ReadAttempts(filepath.Join(dir+"-tables", "attempts.parquet"), func(a *session.Attempt) error {
+	if err := eachAttempt(t, dir+"-tables", func(a *session.Attempt) error {
 		says[[2]netip.AddrPort{a.Source, a.Service}] = a.Handshake.Name
 		return nil
 	}); err != nil {

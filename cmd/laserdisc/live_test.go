@@ -19,7 +19,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"laserdisc/analysis"
 	"laserdisc/capture/lab"
 	"laserdisc/capture/link"
 	"laserdisc/capture/record"
@@ -106,7 +105,7 @@ func readRun(t testing.TB, dir string) scanned {
 	if s.manifest.Drops != (record.Drops{}) {
 		t.Fatalf("the machine was too slow for this test: %+v", s.manifest.Drops)
 	}
-	if err := analysis.ReadServices(filepath.Join(dir+"-tables", "services.parquet"), func(v *session.Service) error {
+	if err := eachService(t, dir+"-tables", func(v *session.Service) error {
 		s.services[v.Service] = v.Clone()
 		return nil
 	}); err != nil {

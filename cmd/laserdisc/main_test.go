@@ -10,7 +10,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"laserdisc/analysis"
 	"laserdisc/capture/lab"
+	"laserdisc/capture/session"
 )
 
 // TestMain runs the tests in a network namespace whose only way out is the wire to the lab:
@@ -39,4 +41,24 @@ func again() int {
 		return 1
 	}
 	return 0
+}
+
+// eachAttempt passes on the attempts of the dataset in dir.
+func eachAttempt(t testing.TB, dir string, row func(*session.Attempt) error) error {
+	t.Helper()
+	d, err := analysis.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.EachAttempt(t.Context(), func(a *session.Attempt, _ int) error { return row(a) })
+}
+
+// eachService passes on the services of the dataset in dir.
+func eachService(t testing.TB, dir string, row func(*session.Service) error) error {
+	t.Helper()
+	d, err := analysis.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.EachService(t.Context(), func(s *session.Service, _ int) error { return row(s) })
 }

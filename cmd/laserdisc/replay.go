@@ -104,14 +104,14 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 		return nil, nil, fmt.Errorf("%s holds another record: name another directory", out)
 	}
 	debug.SetMemoryLimit(int64(o.memory))
-	builder, err := analysis.Create(out, analysis.Options{Memory: int(o.memory / 2), Workers: o.workers})
+	builder, err := analysis.Create(out, analysis.Options{Memory: int(o.memory / 2), Workers: o.workers, Observed: !info.IsDir()})
 	if err != nil {
 		return nil, nil, err
 	}
 	if builder.Stale != "" {
 		fmt.Fprintf(os.Stderr, "laserdisc: removed %s, which a run that was killed had left\n", builder.Stale)
 	}
-	p := newProgress(os.Stderr)
+	p := newPlayProgress(os.Stderr)
 	options := replay.Options{Workers: o.workers, Progress: p.show}
 	sink := func(of int) replay.Rows { return builder.Partition(of) }
 	var result *replay.Result
@@ -120,10 +120,11 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 	} else {
 		result, err = replay.Observe(ctx, path, options, sink)
 	}
-	p.end()
+	defer p.end()
 	if err != nil {
 		return nil, nil, errors.Join(err, builder.Abort())
 	}
+	p.stage("writing tables")
 	if result.Manifest.Observed != nil {
 		result.Manifest.Laserdisc, result.Manifest.Revision = version, revision()
 	}

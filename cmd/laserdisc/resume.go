@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +18,7 @@ import (
 	"laserdisc/capture"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
+	"laserdisc/capture/session"
 	"laserdisc/capture/target"
 	"laserdisc/replay"
 )
@@ -77,16 +81,52 @@ func (r *remaining) Left() uint64 { return uint64(len(r.again)) + r.rest.Left() 
 // history is what the record of a scan that is resumed holds.
 type history struct {
 	*replay.Result
-	recent []netip.AddrPort // targets of the SYNs in the last moments
-	last   int64            // time of the last packet, ns since the Unix epoch
+	partitions []*outcome
+	recent     []netip.AddrPort // targets of the SYNs in the last moments
+	last       int64            // time of the last packet, ns since the Unix epoch
+}
+
+// outcome is what came of the targets on some of the hosts, as far as it matters to who goes on. It implements
+// replay.Rows.
+type outcome struct {
+	services []*session.Service
+	refused  map[netip.AddrPort]bool
+}
+
+// Attempt implements replay.Rows.
+func (o *outcome) Attempt(a *session.Attempt) error {
+	if !a.State.Connected() {
+		o.refused[a.Service] = true
+	}
+	return nil
+}
+
+// Service implements replay.Rows.
+func (o *outcome) Service(s *session.Service) error {
+	o.services = append(o.services, s.Clone())
+	return nil
+}
+
+// Resumed implements replay.Rows: what was in flight was probed again.
+func (o *outcome) Resumed(unfinished []netip.AddrPort) {
+	for _, t := range unfinished {
+		delete(o.refused, t)
+	}
 }
 
 // playHistory plays the record back, which has to be identical.
-func (o *scanOptions) playHistory(set *target.Set) (h history, err error) {
+func (o *scanOptions) playHistory(ctx context.Context, set *target.Set) (h history, err error) {
 	if digest := o.resumed.TargetDigest; digest != set.Digest() {
 		return h, fmt.Errorf("%s: its targets were others: a list has been changed since", o.out)
 	}
-	if h.Result, err = replay.Run(o.out, runtime.NumCPU()); err != nil {
+	var lock sync.Mutex
+	sink := func(int) replay.Rows {
+		lock.Lock()
+		defer lock.Unlock()
+		h.partitions = append(h.partitions, &outcome{refused: make(map[netip.AddrPort]bool)})
+		return h.partitions[len(h.partitions)-1]
+	}
+	if h.Result, err = replay.Run(ctx, o.out, replay.Options{Workers: runtime.NumCPU()}, sink); err != nil {
 		return h, err
 	}
 	if h.Difference != nil {
@@ -114,14 +154,15 @@ func (o *scanOptions) takeUp(s *capture.Scan, set *target.Set, h history) error 
 	m.Start, m.Link, m.Counters = o.resumed.Start, o.resumed.Link, h.Counters
 	s.Resume = []any{}
 	done := make(map[netip.AddrPort]bool)
-	for _, v := range h.Services {
+	var services []*session.Service
+	for _, p := range h.partitions {
+		services = append(services, p.services...)
+		maps.Copy(done, p.refused)
+	}
+	slices.SortFunc(services, func(a, b *session.Service) int { return a.Service.Compare(b.Service) })
+	for _, v := range services {
 		s.Resume = append(s.Resume, v)
 		done[v.Service] = true
-	}
-	for _, a := range h.Attempts {
-		if !a.State.Connected() {
-			done[a.Service] = true
-		}
 	}
 	for _, t := range h.Unfinished {
 		done[t] = true // once it has been listed

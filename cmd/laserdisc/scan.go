@@ -210,7 +210,7 @@ func (o *scanOptions) run(cmd *cobra.Command) error {
 	}
 	var past history
 	if o.resumed != nil {
-		if past, err = o.playHistory(set); err != nil {
+		if past, err = o.playHistory(cmd.Context(), set); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"laserdisc/analysis"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/session"
 )
@@ -337,7 +336,7 @@ func readFleetResults(t *testing.T, tables string, fleet []fleetServer) map[neti
 			results[service.at], protocols[service.at] = &fleetResult{}, service.protocol
 		}
 	}
-	err := analysis.ReadAttempts(filepath.Join(tables, "attempts.parquet"), func(a *session.Attempt) error {
+	err := eachAttempt(t, tables, func(a *session.Attempt) error {
 		r, protocol := results[a.Service], protocols[a.Service]
 		if r == nil {
 			return fmt.Errorf("%v was not to be scanned", a.Service)
@@ -357,7 +356,7 @@ func readFleetResults(t *testing.T, tables string, fleet []fleetServer) map[neti
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := analysis.ReadServices(filepath.Join(tables, "services.parquet"), func(s *session.Service) error {
+	if err := eachService(t, tables, func(s *session.Service) error {
 		r := results[s.Service]
 		r.state, r.label, r.evidence = s.State, s.Label, s.Evidence
 		return nil

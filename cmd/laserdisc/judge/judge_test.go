@@ -15,9 +15,11 @@ import (
 	"sync"
 	"testing"
 
+	"laserdisc/analysis"
 	"laserdisc/capture/lab"
 	"laserdisc/capture/link"
 	"laserdisc/capture/packet"
+	"laserdisc/capture/session"
 	"laserdisc/datasets"
 )
 
@@ -154,4 +156,24 @@ func (c confusion) String() string {
 		fmt.Fprintf(&b, "%8d  %-36s %s%s\n", c[k], k[0], k[1], mark)
 	}
 	return b.String()
+}
+
+// eachAttempt passes on the attempts of the dataset in dir.
+func eachAttempt(t testing.TB, dir string, row func(*session.Attempt) error) error {
+	t.Helper()
+	d, err := analysis.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.EachAttempt(t.Context(), func(a *session.Attempt, _ int) error { return row(a) })
+}
+
+// eachService passes on the services of the dataset in dir.
+func eachService(t testing.TB, dir string, row func(*session.Service) error) error {
+	t.Helper()
+	d, err := analysis.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.EachService(t.Context(), func(s *session.Service, _ int) error { return row(s) })
 }

@@ -20,7 +20,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"laserdisc/analysis"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
@@ -440,13 +439,13 @@ func (s *runningScan) found(t *testing.T) func(at string) string {
 	}
 	tables := s.run + "-tables"
 	laserdisc(t, "replay", s.run, "--out", tables)
-	if err := analysis.ReadAttempts(filepath.Join(tables, "attempts.parquet"), func(a *session.Attempt) error {
+	if err := eachAttempt(t, tables, func(a *session.Attempt) error {
 		states[a.Service] = a.State.String() // a refusal makes no service
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := analysis.ReadServices(filepath.Join(tables, "services.parquet"), func(v *session.Service) error {
+	if err := eachService(t, tables, func(v *session.Service) error {
 		states[v.Service] = strings.TrimSpace(v.State.String() + " " + v.Label)
 		return nil
 	}); err != nil {
