@@ -23,11 +23,12 @@ test: setup build ## every test, on real wires between network namespaces
 	$(GO) test $(TAGS) -timeout 12m ./...
 	@cat out/absent.txt 2>/dev/null || true # real servers that were not there to be scanned
 
-check: ## what keeps the code as it should be: format, vet, staticcheck, import direction
+check: ## what keeps the code as it should be: format, vet, staticcheck, import direction, go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet $(TAGS) ./...
 	$(GO) tool staticcheck $(TAGS) ./...
 	.ci/imports
+	$(GO) mod tidy -diff
 
 bench: setup ## laserdisc beside zmap and masscan, on a veth pair; playback; classification
 	$(GO) test $(TAGS) -run '^$$' -bench . -benchtime 3x ./cmd/laserdisc ./cmd/laserdisc/judge

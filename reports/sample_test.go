@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -61,45 +59,34 @@ func (s *sample) dataset(t testing.TB) *analysis.Dataset {
 	return datasetOf(t, s.manifest(t, "paper"), services, attempts)
 }
 
-func datasetOf(t testing.TB, m record.Manifest, services []session.Service, attempts []session.Attempt) *analysis.Dataset {
+func datasetOf(t testing.TB, m *record.Manifest, services []session.Service, attempts []session.Attempt) *analysis.Dataset {
 	t.Helper()
-	dir := t.TempDir()
-	writeManifest(t, dir, m)
-	a, err := analysis.CreateAttempts(filepath.Join(dir, "attempts.parquet"))
+	b, err := analysis.Create(t.TempDir(), analysis.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := analysis.CreateServices(filepath.Join(dir, "services.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := b.Partition(1)
 	for i := range attempts {
-		if err := a.Append(&attempts[i]); err != nil {
+		if err := rows.Attempt(&attempts[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range services {
-		if err := b.Append(&services[i]); err != nil {
+		if err := rows.Service(&services[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := a.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	d, err := analysis.Open(dir)
+	d, err := b.Close(t.Context(), []*record.Manifest{m})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-func (s *sample) manifest(t testing.TB, ports string) record.Manifest {
+func (s *sample) manifest(t testing.TB, ports string) *record.Manifest {
 	t.Helper()
 	start := time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
-	m := record.Manifest{
+	m := &record.Manifest{
 		Format: record.ManifestFormat, Laserdisc: "0.1.0", Revision: "0123456789ab", Synthetic: "sample",
 		Start: start, End: start.Add(83 * time.Second), Arguments: []string{"laserdisc", "scan", "10.0.0.0/16", "--all-handshakes"},
 		Seed: 1<<64 - 1, TargetDigest: "4f1a9c0d2b3e5f60718293a4b5c6d7e8", TargetCount: 3_604_480, Rate: 50_000,
@@ -115,17 +102,6 @@ func (s *sample) manifest(t testing.TB, ports string) record.Manifest {
 		m.Handshakes = append(m.Handshakes, h.Name)
 	}
 	return m
-}
-
-func writeManifest(t testing.TB, dir string, m record.Manifest) {
-	t.Helper()
-	text, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), text, 0o666); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // service draws the service with a number, and the attempts at it and at its host's ephemeral ports.

@@ -44,8 +44,9 @@ func matchBGP(data []byte) Match {
 	return certainIf(len(data) >= size, min(len(data), size))
 }
 
-// isBGP: an OPEN has version 4, and in byte 28 the length of what follows it (RFC 4271, section 4.2; RFC 9072 makes that
-// 255 if it is longer). A NOTIFICATION has a code of 1 to 8 (section 4.5, RFC 7313, RFC 9384) and a subcode.
+// isBGP reports whether a message is an OPEN or a NOTIFICATION. An OPEN has version 4, and in byte 28 the length of what
+// follows it (RFC 4271, section 4.2; RFC 9072 makes that 255 if it is longer). A NOTIFICATION has a code of 1 to 8 (section
+// 4.5, RFC 7313, RFC 9384) and a subcode.
 func isBGP(kind byte, size int, body []byte) bool {
 	switch {
 	case kind == bgpOpen && size >= 29 && size <= 4096:

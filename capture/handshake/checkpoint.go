@@ -12,7 +12,7 @@ var checkpoint = Protocol{
 	Match:     matchCheckPoint,
 }
 
-// matchCheckPoint: four bytes that open the way for the request of the topology, which we do not send.
+// matchCheckPoint wants the four bytes after which a client may ask for the topology. We do not ask.
 func matchCheckPoint(data []byte) Match {
 	if len(data) == 4 && string(data) == "Y\x00\x00\x00" {
 		return likely(4)

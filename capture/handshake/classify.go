@@ -95,8 +95,8 @@ func allOnes(b []byte) bool {
 	return true
 }
 
-// Details reads the sub-labels of an answer that has this label; there are none if the signature does not match. Text in it is cut to 256 bytes, control and non-ASCII
-// bytes as in a Go string literal.
+// Details reads the sub-labels of an answer that has this label; there are none if the signature does not match. Text in them
+// is cut to 256 bytes, with control and non-ASCII bytes as in a Go string literal.
 func Details(label string, received []byte) []Detail {
 	p, ok := Lookup(label)
 	if !ok || p.Details == nil || p.Match(received).Evidence == None {

@@ -18,7 +18,7 @@ var codesys2 = Protocol{
 	Details: codesys2Details,
 }
 
-// Where an identity has its texts; each ends with a zero byte. The whole is 206 bytes or more behind the header.
+// These are where an identity has its texts; each ends with a zero byte. The whole is 206 bytes or more behind the header.
 const (
 	codesysHeader  = 6
 	codesysSystem  = 64

@@ -10,8 +10,8 @@ import (
 // maxContact keeps the longest Hello below MaxHello.
 const maxContact = 200
 
-// CheckContact reports what a User-Agent's comment cannot hold. RFC 9110, section 5.6.5; and what is quoted there is not
-// what a reader sees.
+// CheckContact reports what a User-Agent's comment cannot hold (RFC 9110, section 5.6.5), or holds only quoted, so that a
+// reader sees something else.
 func CheckContact(contact string) error {
 	if len(contact) > maxContact {
 		return fmt.Errorf("contact has %d characters: %d are the most", len(contact), maxContact)

@@ -17,7 +17,7 @@ var dnp3 = Protocol{
 	Details:   dnp3Details,
 }
 
-// Link control, IEEE 1815, section 9.2.4.1: DIR says that the master sends, PRM that it begins the exchange.
+// These are bits of link control, IEEE 1815, section 9.2.4.1: DIR says that the master sends, PRM that it begins the exchange.
 const (
 	dnp3DIR           = 0x80
 	dnp3PRM           = 0x40

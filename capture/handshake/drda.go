@@ -15,7 +15,7 @@ var drda = Protocol{
 	Details:   drdaDetails,
 }
 
-// Code points of DDM.
+// These are code points of DDM.
 const (
 	cpEXCSAT   = 0x1041
 	cpSRVCLSNM = 0x1147
@@ -47,8 +47,8 @@ func appendDDM(b []byte, code uint16, value []byte) []byte {
 	return append(b, value...)
 }
 
-// matchDRDA: DSS type 2 is a reply, 3 its data (EXCSATRD is data); the code point comes after the two lengths, which
-// differ by the six bytes of the header. Parameters fill the rest.
+// matchDRDA wants an EXCSATRD. DSS type 2 is a reply, 3 its data (EXCSATRD is data); the code point comes after the two
+// lengths, which differ by the six bytes of the header. Parameters fill the rest.
 func matchDRDA(data []byte) Match {
 	if len(data) < 10 || data[2] != 0xd0 || data[3]&15 != 2 && data[3]&15 != 3 || binary.BigEndian.Uint16(data[8:]) != cpEXCSATRD {
 		return Match{}

@@ -23,7 +23,8 @@ const (
 	identityItem    = 0x0c
 )
 
-// enipHello: command, length 0, session 0, status 0, context of 8 bytes that comes back, options 0; all little-endian.
+// enipHello is a ListIdentity: command, length 0, session 0, status 0, context of 8 bytes that comes back, options 0; all
+// little-endian.
 func enipHello(b []byte, _ netip.AddrPort, nonce uint64) []byte {
 	b = append(b, listIdentity, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	b = binary.LittleEndian.AppendUint64(b, nonce)
@@ -51,15 +52,16 @@ func matchENIP(data []byte) Match {
 	return Match{}
 }
 
-// isIdentity: number of items, then one with its type, its length, and in it protocol version 1 and a socket address of
-// family 2, in network order.
+// isIdentity reports whether a body lists an identity: the number of items, then one with its type, its length, and in it
+// protocol version 1 and a socket address of family 2, in network order.
 func isIdentity(body []byte, size int) bool {
 	return len(body) >= 12 && binary.LittleEndian.Uint16(body) >= 1 && binary.LittleEndian.Uint16(body[2:]) == identityItem &&
 		int(binary.LittleEndian.Uint16(body[4:]))+6 <= size && binary.LittleEndian.Uint16(body[6:]) == 1 &&
 		binary.BigEndian.Uint16(body[8:]) == 2
 }
 
-// enipDetails: vendor, device type, product code, revision, status, serial, and the product's name behind its length.
+// enipDetails gives the vendor and the product's name. An identity has vendor, device type, product code, revision, status,
+// serial, and the name behind its length.
 func enipDetails(data []byte) []Detail {
 	const vendor, name = 24 + 2 + 4 + 18, 24 + 2 + 4 + 32
 	if len(data) <= name {

@@ -18,7 +18,8 @@ var fox = Protocol{
 	Details: foxDetails,
 }
 
-// matchFox: kind of frame, its number, the number of the frame that it answers (0, where ours has 1), and its name.
+// matchFox wants the first line of a frame to have its kind, its number, the number of the frame that it answers (0, where ours
+// has 1), and its name.
 func matchFox(data []byte) Match {
 	line, rest, ended := cutLine(data)
 	if string(line) != "fox a 0 -1 fox hello" {

@@ -34,7 +34,7 @@ func matchFTP(data []byte) Match {
 	return found
 }
 
-// judgeFTP does so without regard to services that name themselves.
+// judgeFTP is matchFTP without regard to services that name themselves.
 func judgeFTP(r reply, rest, data []byte) Match {
 	words, named := r.words()
 	if containsFold(words, "smtp") {

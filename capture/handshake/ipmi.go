@@ -12,15 +12,16 @@ var ipmi = Protocol{
 	Match:     matchIPMI,
 }
 
-// RMCP, section 13.1.3: version 6, reserved, sequence number FFh (no acknowledgement), class 7 (IPMI) or 6 (ASF).
+// These are the headers of RMCP, section 13.1.3: version 6, reserved, sequence number FFh (no acknowledgement), class 7
+// (IPMI) or 6 (ASF).
 const (
 	rmcpIPMI = "\x06\x00\xff\x07"
 	rmcpASF  = "\x06\x00\xff\x06"
 )
 
-// ipmiHello: RMCP; no authentication, sequence 0, session 0, length 9 (section 13.6); then the request of section 22.13
-// from 81h to 20h, network function 6 (application), command 38h, this channel (0Eh) with 2.0 data, privilege 4. A
-// checksum makes the bytes that it follows, and itself, add up to 0.
+// ipmiHello asks for the channel's authentication: RMCP; no authentication, sequence 0, session 0, length 9 (section 13.6);
+// then the request of section 22.13 from 81h to 20h, network function 6 (application), command 38h, this channel (0Eh) with
+// 2.0 data, privilege 4. A checksum makes the bytes that it follows, and itself, add up to 0.
 func ipmiHello(b []byte, _ netip.AddrPort, _ uint64) []byte {
 	return append(b, rmcpIPMI+"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x09"+"\x20\x18\xc8"+"\x81\x00\x38\x8e\x04\xb5"...)
 }

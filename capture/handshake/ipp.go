@@ -35,7 +35,7 @@ func ippHello(b []byte, to netip.AddrPort, _ uint64) []byte {
 	return append(b, body...)
 }
 
-// appendAttribute: tag, and name and value with their lengths before them. RFC 8010, section 3.1.4.
+// appendAttribute appends a tag, and name and value with their lengths before them (RFC 8010, section 3.1.4).
 func appendAttribute(b []byte, tag byte, name, value string) []byte {
 	b = append(b, tag)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(name)))

@@ -14,8 +14,8 @@ var managesieve = Protocol{
 	Details:     managesieveDetails,
 }
 
-// matchManageSieve: RFC 5804, section 1.7: each capability is a line, a quoted name and for most a quoted value.
-// IMPLEMENTATION and SIEVE must be there; an OK ends the greeting.
+// matchManageSieve reads the greeting of RFC 5804, section 1.7. Each capability is a line, a quoted name and for most a
+// quoted value. IMPLEMENTATION and SIEVE must be there; an OK ends the greeting.
 func matchManageSieve(data []byte) Match {
 	if !hasPrefixFold(data, `"implementation" "`) {
 		return Match{}

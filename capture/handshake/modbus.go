@@ -15,8 +15,8 @@ var modbus = Protocol{
 	Details:   modbusDetails,
 }
 
-// modbusHello: MBAP header (transaction, protocol 0, length 5, unit 0) and function 2Bh, MEI type 0Eh, basic objects (1)
-// from the first (0).
+// modbusHello asks for the device identification: MBAP header (transaction, protocol 0, length 5, unit 0) and function 2Bh,
+// MEI type 0Eh, basic objects (1) from the first (0).
 func modbusHello(b []byte, _ netip.AddrPort, nonce uint64) []byte {
 	return append(b, byte(nonce>>8), byte(nonce), 0, 0, 0, 5, 0, 0x2b, 0x0e, 1, 0)
 }
@@ -43,13 +43,13 @@ func matchModbus(data []byte) Match {
 	return Match{}
 }
 
-// isException: one byte, a code of section 7.
+// isException reports whether a body is an exception's: one byte, a code of section 7.
 func isException(body []byte) bool {
 	return len(body) == 1 && body[0] >= 1 && body[0] <= 11 && body[0] != 9
 }
 
-// isIdentification: section 6.21: MEI type 0Eh, kind of access, conformity, more follows (0 or FFh), next object, number
-// of objects, and each object with its id, length and value.
+// isIdentification reports whether a body is that of section 6.21: MEI type 0Eh, kind of access, conformity, more follows
+// (0 or FFh), next object, number of objects, and each object with its id, length and value.
 func isIdentification(body []byte) bool {
 	if len(body) < 6 || body[0] != 0x0e || body[1] < 1 || body[1] > 4 || body[3] != 0 && body[3] != 0xff {
 		return false

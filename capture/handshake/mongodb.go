@@ -22,8 +22,8 @@ const (
 	opMsg   = 2013
 )
 
-// mongoHello: header (length, request, response to, operation), flags, collection, skip 0, return 1, and the document
-// {isMaster: 1}: length, type 16 (int32), name, value, zero.
+// mongoHello is an OP_QUERY: header (length, request, response to, operation), flags, collection, skip 0, return 1, and the
+// document {isMaster: 1}: length, type 16 (int32), name, value, zero.
 func mongoHello(b []byte, _ netip.AddrPort, nonce uint64) []byte {
 	const query = "\x00\x00\x00\x00admin.$cmd\x00\x00\x00\x00\x00\x01\x00\x00\x00" +
 		"\x13\x00\x00\x00\x10isMaster\x00\x01\x00\x00\x00\x00"

@@ -17,7 +17,7 @@ var mssql = Protocol{
 	Details:   mssqlDetails,
 }
 
-// PRELOGIN options, MS-TDS, section 2.2.6.5.
+// These are the PRELOGIN options of MS-TDS, section 2.2.6.5.
 const (
 	optVersion    = 0
 	optEncryption = 1
@@ -27,7 +27,7 @@ const (
 	optEnd        = 0xff
 )
 
-// mssqlHello: packet type 18 (PRELOGIN), status 1 (last), length, process 0, packet 1, window 0. Then a table of options
+// mssqlHello has packet type 18 (PRELOGIN), status 1 (last), length, process 0, packet 1, window 0. Then a table of options
 // (kind, offset, length), and their values: a version, encryption not supported (2), no instance, no thread, no MARS.
 func mssqlHello(b []byte, _ netip.AddrPort, _ uint64) []byte {
 	return append(b,

@@ -40,7 +40,7 @@ func matchMySQL(data []byte) Match {
 	return Match{}
 }
 
-// matchMySQLGreeting: protocol version 10, server version up to a zero byte, connection id (4), scramble (8), filler 00.
+// matchMySQLGreeting wants protocol version 10, server version up to a zero byte, connection id (4), scramble (8), filler 00.
 func matchMySQLGreeting(payload []byte, size int, whole bool) Match {
 	version, rest, ended := bytes.Cut(payload[1:], []byte{0})
 	if !isPrintable(version) || !isDigit(version[0]) || len(version) > 200 || size < 1+len(version)+1+13 {
@@ -52,7 +52,7 @@ func matchMySQLGreeting(payload []byte, size int, whole bool) Match {
 	return certainIf(ended && whole, 4+len(payload))
 }
 
-// isMySQLError: FFh, error code, and a text that may begin with # and an SQL state. Server errors are numbered from 1000.
+// isMySQLError wants FFh, an error code, and a text that may begin with # and an SQL state. Server errors are numbered from 1000.
 func isMySQLError(payload []byte) bool {
 	code := binary.LittleEndian.Uint16(payload[1:])
 	return code >= 1000 && code < 5000 && len(payload) >= 8 && isText(payload[3:])

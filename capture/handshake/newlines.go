@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Two empty lines end a request of most line protocols and make many servers complain (paper, section 4.2).
+// newlines are two empty lines: they end a request of most line protocols and make many servers complain (paper, section 4.2).
 var newlines = Protocol{
 	Name:  "newlines",
 	Spec:  "paper, section 4.2",
@@ -13,7 +13,7 @@ var newlines = Protocol{
 	Hello: func(b []byte, _ netip.AddrPort, _ uint64) []byte { return append(b, "\n\n"...) },
 }
 
-// Fifty fill the fixed-size header of most binary protocols too.
+// newlines50 are fifty, which fill the fixed-size header of most binary protocols too.
 var newlines50 = Protocol{
 	Name:  "newlines50",
 	Spec:  "LZR",

@@ -13,14 +13,14 @@ var omronfins = Protocol{
 	Signature: "FINS, length 16, command 1, and the nodes; or a length that fits and an error",
 	Leads:     "F",
 	Hello: func(b []byte, _ netip.AddrPort, _ uint64) []byte {
-		// Header: FINS, length 12, command 0 (client to server), error 0; node 0 asks the server to choose one.
+		// The header has FINS, length 12, command 0 (client to server), error 0; node 0 asks the server to choose one.
 		return append(b, "FINS\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	},
 	Match:   matchOmronFINS,
 	Details: omronDetails,
 }
 
-// matchOmronFINS: FINS, length of what follows, command 1 (server to client) or 3 (error), error code, two nodes.
+// matchOmronFINS wants FINS, the length of what follows, command 1 (server to client) or 3 (error), error code, two nodes.
 func matchOmronFINS(data []byte) Match {
 	if len(data) < 16 || !hasPrefix(data, "FINS\x00\x00\x00") {
 		return Match{}

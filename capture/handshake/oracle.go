@@ -16,7 +16,7 @@ var oracle = Protocol{
 	Details:   oracleDetails,
 }
 
-// TNS packet types.
+// These are types of TNS packets.
 const (
 	tnsConnect  = 1
 	tnsAccept   = 2
@@ -67,12 +67,12 @@ func matchOracle(data []byte) Match {
 	return Match{}
 }
 
-// tnsText: connect descriptors are nested in parentheses.
+// tnsText reports whether b is a connect descriptor, which is nested in parentheses.
 func tnsText(b []byte) bool {
 	return len(b) > 2 && b[0] == '(' && (isText(b) || hasPrefix(b, "(DESCRIPTION="))
 }
 
-// tnsVersion: versions in use are 300 (Oracle 7) to 320 (23c).
+// tnsVersion reports whether a body begins with a version. Those in use are 300 (Oracle 7) to 320 (23c).
 func tnsVersion(body []byte) bool {
 	version := binary.BigEndian.Uint16(body)
 	return version >= 300 && version < 400

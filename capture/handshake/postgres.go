@@ -53,7 +53,7 @@ func matchPostgres(data []byte) Match {
 	return Match{}
 }
 
-// matchSSLAnswer: one byte, and if a start-up message was behind the request, the refusal of that.
+// matchSSLAnswer wants one byte, and if a start-up message was behind the request, the refusal of that.
 func matchSSLAnswer(data []byte) Match {
 	if len(data) == 1 {
 		return weak(1)
@@ -65,7 +65,7 @@ func matchSSLAnswer(data []byte) Match {
 	return Match{}
 }
 
-// matchErrorResponse: E, length, then fields, each a letter and a text up to a zero byte, and a zero byte in the end.
+// matchErrorResponse wants E, a length, then fields, each a letter and a text up to a zero byte, and a zero byte in the end.
 // Severity (S) and SQLSTATE (C, five letters or digits) are always there.
 func matchErrorResponse(data []byte) Match {
 	if len(data) < 6 || data[0] != 'E' || data[5] != 'S' {
@@ -99,7 +99,7 @@ func isSQLState(b []byte) bool {
 	return len(b) == 5
 }
 
-// matchAuthentication: R, length, and a method: 0 ok, 3 clear text, 5 MD5 with 4 bytes of salt, 10 SASL with names.
+// matchAuthentication wants R, a length, and a method: 0 ok, 3 clear text, 5 MD5 with 4 bytes of salt, 10 SASL with names.
 func matchAuthentication(data []byte) Match {
 	if len(data) < 9 {
 		return Match{}

@@ -30,7 +30,7 @@ var pptpBadCookie = Protocol{
 	},
 }
 
-// RFC 2637, sections 1.4 and 2.1: every control message begins with its length, message type 1 and the cookie.
+// Every control message begins (RFC 2637, sections 1.4 and 2.1) with its length, message type 1 and the cookie.
 const (
 	pptpCookie = 0x1a2b3c4d
 	pptpSize   = 156

@@ -17,14 +17,14 @@ var rdp = Protocol{
 	Details:   rdpDetails,
 }
 
-// X.224 codes of a TPDU, ISO 8073, section 13: the upper four bits.
+// These are the X.224 codes of a TPDU, in its upper four bits (ISO 8073, section 13).
 const (
 	cotpRequest = 0xe0
 	cotpConfirm = 0xd0
 	cotpData    = 0xf0
 )
 
-// rdpHello: TPKT (RFC 1006, section 6) of 19 bytes; a connection request of 14 after its length byte; RDP_NEG_REQ,
+// rdpHello is a TPKT (RFC 1006, section 6) of 19 bytes; a connection request of 14 after its length byte; RDP_NEG_REQ,
 // MS-RDPBCGR, section 2.2.1.1.1: type 1, flags 0, length 8, protocols TLS (1) and CredSSP (2).
 func rdpHello(b []byte, _ netip.AddrPort, _ uint64) []byte {
 	return append(b, 3, 0, 0, 19, 14, cotpRequest, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0)

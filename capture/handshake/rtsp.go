@@ -15,8 +15,9 @@ var rtsp = Protocol{
 	Details: rtspDetails,
 }
 
-// matchRTSP: RFC 7826, section 8.1: RTSP-Version SP Status-Code SP Reason-Phrase; versions 1.0 and 2.0.
-// Section 18.20: every response has CSeq. An HTTP server may answer with the version that it was asked in, but without that.
+// matchRTSP wants the status line of RFC 7826, section 8.1, RTSP-Version SP Status-Code SP Reason-Phrase, of version 1.0 or
+// 2.0, and CSeq, which every response has (section 18.20). An HTTP server may answer with the version that it was asked in,
+// but without that.
 func matchRTSP(data []byte) Match {
 	r, ok := parseResponse(data, "RTSP/1.")
 	if !ok {

@@ -12,7 +12,7 @@ var siemens = Protocol{
 	Match:     matchSiemens,
 }
 
-// siemensHello: TPKT with a connection request, ISO 8073, section 13.3: source reference 4, class 0, TSAPs 0100h (C1) and
+// siemensHello is a TPKT with a connection request, ISO 8073, section 13.3: source reference 4, class 0, TSAPs 0100h (C1) and
 // 0102h (C2), unit size 2^10 (C0). Then TPKT, data TPDU, and S7 Setup Communication: 32h, job (1), parameters of 8 bytes,
 // function F0h, one job each way, 480 bytes. Without the latter a confirm would be all there is, and not proof.
 func siemensHello(b []byte, _ netip.AddrPort, _ uint64) []byte {
@@ -60,7 +60,7 @@ func hasTSAP(tpdu []byte) bool {
 	return found
 }
 
-// isS7: data TPDU of 2 bytes and end of transmission, protocol 32h, acknowledgement (2, 3) or user data (7).
+// isS7 wants a data TPDU of 2 bytes and end of transmission, protocol 32h, acknowledgement (2, 3) or user data (7).
 func isS7(tpdu []byte) bool {
 	return len(tpdu) >= 15 && hasPrefix(tpdu, "\x02\xf0\x80\x32") && (tpdu[4] == 2 || tpdu[4] == 3 || tpdu[4] == 7)
 }

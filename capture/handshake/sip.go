@@ -24,8 +24,8 @@ func sipHello(b []byte, to netip.AddrPort, nonce uint64) []byte {
 	return append(b, "User-Agent: "+UserAgent+"\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n"...)
 }
 
-// matchSIP: RFC 3261, section 7.2: SIP-Version SP Status-Code SP Reason-Phrase; the version is 2.0.
-// Section 8.2.6.2: the response has the request's CSeq.
+// matchSIP wants the status line of RFC 3261, section 7.2, SIP-Version SP Status-Code SP Reason-Phrase, of version 2.0, and
+// the request's CSeq, which the response has (section 8.2.6.2).
 func matchSIP(data []byte) Match {
 	r, ok := parseResponse(data, "SIP/2.")
 	if !ok {

@@ -31,7 +31,7 @@ func matchSMTP(data []byte) Match {
 	return found
 }
 
-// judgeSMTP does so without regard to services that name themselves.
+// judgeSMTP is matchSMTP without regard to services that name themselves.
 func judgeSMTP(r reply, rest, data []byte) Match {
 	size := len(data) - len(rest)
 	switch {

@@ -16,7 +16,7 @@ var socks5 = Protocol{
 	Details:   socks5Details,
 }
 
-// matchSOCKS5: RFC 1928, section 3: the server chooses the method offered (0), or none (FFh). Two bytes are no proof.
+// matchSOCKS5 reads the choice of RFC 1928, section 3: the method offered (0), or none (FFh). Two bytes are no proof.
 // Some choose user and password (2) all the same.
 func matchSOCKS5(data []byte) Match {
 	if hasPrefix(data, "H") {

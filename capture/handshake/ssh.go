@@ -54,7 +54,7 @@ func identification(data []byte) int {
 
 var sshLine = []byte("\nSSH-")
 
-// isSSHVersion: 2.0, 1.99 for both (RFC 4253, section 5.1), and the 1.x of before.
+// isSSHVersion takes 2.0, 1.99 for both (RFC 4253, section 5.1), and the 1.x of before.
 func isSSHVersion(v []byte) bool {
 	return len(v) >= 3 && len(v) <= 4 && (v[0] == '1' || v[0] == '2') && v[1] == '.' && isDigit(v[2]) && isDigit(v[len(v)-1])
 }

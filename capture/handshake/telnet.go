@@ -18,8 +18,8 @@ const (
 	dont = 254
 )
 
-// matchTelnet looks for option negotiation, RFC 855: IAC, a verb, an option. Two of them are certain; one is likely, if text follows. Text may precede
-// them; it is the virtual terminal's, RFC 854, so that IAC cannot occur in it otherwise.
+// matchTelnet looks for option negotiation, RFC 855: IAC, a verb, an option. Two of them are certain; one is likely, if text
+// follows. Text may precede them; it is the virtual terminal's, RFC 854, so that IAC cannot occur in it otherwise.
 func matchTelnet(data []byte) Match {
 	at := bytes.IndexByte(data, iac)
 	if at < 0 {
@@ -46,7 +46,8 @@ func matchTelnet(data []byte) Match {
 	return Match{}
 }
 
-// isNegotiation: verbs 251 to 254; the options that are assigned are 0 to 49 and 138 to 140 (RFC 2941 onwards), and 255.
+// isNegotiation wants IAC and a verb of 251 to 254; the options that are assigned are 0 to 49 and 138 to 140 (RFC 2941
+// onwards), and 255.
 func isNegotiation(b []byte) bool {
 	option := b[2]
 	return b[0] == iac && b[1] >= will && b[1] <= dont && (option < 50 || option >= 138 && option <= 140)

@@ -31,7 +31,7 @@ var tlsLegacy = Protocol{
 	},
 }
 
-// Record types, RFC 8446, section 5.1, and handshake types, section 4.
+// These are record types (RFC 8446, section 5.1) and handshake types (section 4).
 const (
 	tlsAlert     = 21
 	tlsHandshake = 22
@@ -57,7 +57,7 @@ var exportCiphers = []uint16{
 	0x0003, 0x0006, 0x0008, 0x000b, 0x000e, 0x0011, 0x0014, 0x0017, 0x0019, 0x0062, 0x0063, 0x0064, 0x0065,
 }
 
-// Extension types, RFC 8446, section 4.2, and the registry.
+// These are extension types (RFC 8446, section 4.2, and the registry).
 const (
 	extGroups        = 10
 	extPointFormats  = 11

@@ -60,7 +60,7 @@ func trimZeros(b []byte) []byte {
 	return b
 }
 
-// isSetup: 32 bytes in whose 17th the vendor's name has its length, then formats of 8 bytes and at least one root of 40.
+// isSetup wants 32 bytes in whose 17th the vendor's name has its length, then formats of 8 bytes and at least one root of 40.
 func isSetup(body []byte, size int) bool {
 	if len(body) < 32 {
 		return false

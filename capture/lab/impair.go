@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"laserdisc/capture/lab/draw"
 	"laserdisc/capture/packet"
 )
 
@@ -42,14 +43,14 @@ func (m *Impairments) impaired() bool { return m.Loss > 0 || m.Duplicate > 0 || 
 // fate is what happens to one packet: three draws from the bits of its number.
 func (n *Network) fate(number, direction uint64) (lost, twice, held bool) {
 	m := &n.population.Network
-	d := dice{n.key, n.key.draw(number, direction)}
-	return d.unit(1) < m.Loss, d.unit(2) < m.Duplicate, d.unit(3) < m.Reorder
+	d := draw.Source{Key: n.key, This: n.key.Draw(number, direction)}
+	return d.Unit(1) < m.Loss, d.Unit(2) < m.Duplicate, d.Unit(3) < m.Reorder
 }
 
 // arrives reports whether a frame from the client is to be handled now.
 func (n *Network) arrives(now int64, frame []byte) bool {
 	n.arrivals++
-	lost, twice, held := n.fate(n.arrivals, forArrival)
+	lost, twice, held := n.fate(n.arrivals, draw.ForArrival)
 	if lost {
 		n.counters.LostIn++
 		s := &n.in
@@ -68,26 +69,25 @@ func (n *Network) arrives(now int64, frame []byte) bool {
 		copies++
 	}
 	for range copies {
-		e := &event{index: -1, frame: slices.Clone(frame)}
-		n.at(e, now+max(int64(n.population.Network.HoldBack), 1))
+		n.tcp.HoldBack(now+max(int64(n.population.Network.HoldBack), 1), frame)
 	}
 	return !held
 }
 
-// depart emits n.frame, which carries out, at the time given, if the network lets it through. It
+// depart emits a frame, which carries out, at the time given, if the network lets it through. It
 // returns the time.
-func (n *Network) depart(now, at int64, out *packet.Segment) int64 {
+func (n *Network) depart(now, at int64, out *packet.Segment, frame []byte) int64 {
 	m := &n.population.Network
 	number := n.counters.Sent + n.counters.LostOut + 1
 	if m.Jitter > 0 {
-		at += int64(unit(n.key.draw(number, forDelay)) * float64(m.Jitter))
+		at += int64(draw.Unit(n.key.Draw(number, draw.ForDelay)) * float64(m.Jitter))
 	}
 	if !m.impaired() {
 		n.counters.Sent++
-		n.emit(at, n.frame)
+		n.emit(at, frame)
 		return at
 	}
-	lost, twice, held := n.fate(number, forDeparture)
+	lost, twice, held := n.fate(number, draw.ForDeparture)
 	if lost {
 		n.counters.LostOut++
 		n.lose(now, out.Src, out.Dst, false, out)
@@ -96,13 +96,13 @@ func (n *Network) depart(now, at int64, out *packet.Segment) int64 {
 	n.counters.Sent++
 	if held {
 		n.counters.Reordered++
-		n.emit(at+int64(m.HoldBack), n.frame)
+		n.emit(at+int64(m.HoldBack), frame)
 	} else {
-		n.emit(at, n.frame)
+		n.emit(at, frame)
 	}
 	if twice {
 		n.counters.Duplicated++
-		n.emit(at+int64(m.HoldBack), n.frame)
+		n.emit(at+int64(m.HoldBack), frame)
 	}
 	return at
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"laserdisc/capture/lab/servers"
+	"laserdisc/capture/lab/tcp"
 	"laserdisc/datasets"
 )
 
@@ -26,17 +28,17 @@ type Population struct {
 	// Source says where the numbers come from.
 	Source string `json:"source,omitempty"`
 
-	Prefixes []netip.Prefix `json:"prefixes"` // of addresses; hosts live in them
-	Density  float64        `json:"density"`  // share of the addresses that are hosts
-	Hosts    []HostClass    `json:"hosts"`
-	Stacks   Weights        `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal, wrapping
-	Defences []Defence      `json:"defences"` // named mixes of what services do that do not acknowledge data
-	Mixes    []NamedMix     `json:"mixes,omitempty"`
-	Ports    []Port         `json:"ports"`
-	Tails    []Tail         `json:"tails,omitempty"`
-	Answers  []Answers      `json:"answers,omitempty"`
-	Pace     Weights        `json:"pace"` // of prompt, late (0.5 to 3 s), byte_by_byte
-	Network  Impairments    `json:"network"`
+	Prefixes []netip.Prefix    `json:"prefixes"` // of addresses; hosts live in them
+	Density  float64           `json:"density"`  // share of the addresses that are hosts
+	Hosts    []HostClass       `json:"hosts"`
+	Stacks   Weights           `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal, wrapping
+	Defences []Defence         `json:"defences"` // named mixes of what services do that do not acknowledge data
+	Mixes    []NamedMix        `json:"mixes,omitempty"`
+	Ports    []Port            `json:"ports"`
+	Tails    []Tail            `json:"tails,omitempty"`
+	Answers  []servers.Answers `json:"answers,omitempty"`
+	Pace     Weights           `json:"pace"` // of prompt, late (0.5 to 3 s), byte_by_byte
+	Network  Impairments       `json:"network"`
 }
 
 // HostClass is a kind of host.
@@ -93,17 +95,6 @@ type Tail struct {
 type PortShare struct {
 	Port  uint16  `json:"port"`
 	Share float64 `json:"share"`
-}
-
-// Answers are the shares of a protocol's services that send data back to a handshake that is not
-// theirs, or to none (paper, Figure 10). A service that answers where the share is low also
-// answers wherever it is higher. A protocol not listed answers as its specification suggests.
-type Answers struct {
-	Protocol string  `json:"protocol"`
-	TLS      float64 `json:"tls"`
-	Newlines float64 `json:"newlines"`
-	HTTP     float64 `json:"http"`
-	Wait     float64 `json:"wait"`
 }
 
 // Impairments are what the network does to packets, in each direction. Shares are of packets.
@@ -193,10 +184,10 @@ func (p *Population) Check() error {
 	if err := share("density", p.Density); err != nil {
 		return err
 	}
-	if err := p.Stacks.check("stacks", known(stackNames)); err != nil {
+	if err := p.Stacks.check("stacks", known(tcp.StackNames)); err != nil {
 		return err
 	}
-	if err := p.Pace.check("pace", known(paceNames)); err != nil {
+	if err := p.Pace.check("pace", known(servers.PaceNames)); err != nil {
 		return err
 	}
 	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers} {
@@ -216,7 +207,7 @@ func (p *Population) checkDefences() error {
 		if slices.ContainsFunc(p.Defences[:i], func(x Defence) bool { return x.Name == d.Name }) {
 			return fmt.Errorf("%s.name: %q is taken", field, d.Name)
 		}
-		if err := d.Behaviours.check(field+".behaviours", known(behaviourNames[Serves+1:])); err != nil {
+		if err := d.Behaviours.check(field+".behaviours", known(tcp.BehaviourNames[tcp.Serves+1:])); err != nil {
 			return err
 		}
 	}
@@ -285,7 +276,7 @@ func (p *Population) checkMix(field string, m *Mix) error {
 	})
 }
 
-func isProtocol(name string) bool { return speakerIndex(name) >= 0 }
+func isProtocol(name string) bool { return servers.Index(name) >= 0 }
 
 func (p *Population) checkMixes() error {
 	for i, m := range p.Mixes {
@@ -345,7 +336,7 @@ func (p *Population) checkPorts() error {
 func (p *Population) checkTails() error {
 	for i, t := range p.Tails {
 		field := fmt.Sprintf("tails[%d]", i)
-		if speakerIndex(t.Protocol) < 0 {
+		if servers.Index(t.Protocol) < 0 {
 			return fmt.Errorf("%s.protocol: there is no %q", field, t.Protocol)
 		}
 		if slices.ContainsFunc(p.Tails[:i], func(x Tail) bool { return x.Protocol == t.Protocol }) {
@@ -383,10 +374,10 @@ func (p *Population) checkTails() error {
 func (p *Population) checkAnswers() error {
 	for i, a := range p.Answers {
 		field := fmt.Sprintf("answers[%d]", i)
-		if speakerIndex(a.Protocol) < 0 {
+		if servers.Index(a.Protocol) < 0 {
 			return fmt.Errorf("%s.protocol: there is no %q", field, a.Protocol)
 		}
-		if slices.ContainsFunc(p.Answers[:i], func(x Answers) bool { return x.Protocol == a.Protocol }) {
+		if slices.ContainsFunc(p.Answers[:i], func(x servers.Answers) bool { return x.Protocol == a.Protocol }) {
 			return fmt.Errorf("%s.protocol: %q has answers already", field, a.Protocol)
 		}
 		for _, x := range []struct {

@@ -4,70 +4,75 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"time"
+
+	"laserdisc/capture/lab/draw"
+	"laserdisc/capture/lab/servers"
+	"laserdisc/capture/lab/tcp"
 )
 
 // class is a HostClass made ready.
 type class struct {
 	name    string
-	bits    int    // of the prefixes that are of this class as a whole; 0: single addresses
-	upTo    uint32 // cumulative over the classes of single addresses
-	block   chance // of a prefix
-	refusal urn
-	open    []chance // per port; nil where every port is open
+	bits    int         // of the prefixes that are of this class as a whole; 0: single addresses
+	upTo    uint32      // cumulative over the classes of single addresses
+	block   draw.Chance // of a prefix
+	refusal distribution
+	open    []draw.Chance // per port; nil where every port is open
 	every   *mix
 }
+
+// refusal is what a host does with a SYN to a port that serves nothing.
+type refusal uint8
+
+const (
+	resets refusal = iota
+	ignores
+	unreachable // by an ICMP error
+)
+
+var refusalNames = []string{"reset", "ignore", "unreachable"}
 
 // mix is a Mix made ready.
 type mix struct {
 	acks      float64
-	defences  urn
-	protocols urn
+	defences  distribution
+	protocols distribution
 }
 
 // tail is a Tail made ready.
 type tail struct {
-	speaker int
-	head    map[uint16]float64 // chance per host
-	scale   float64            // chance of the port at rank 0
-	skew    float64
+	protocol int                // its index among the servers' protocols
+	head     map[uint16]float64 // chance per host
+	scale    float64            // chance of the port at rank 0
+	skew     float64
 }
 
 // host is one simulated host.
 type host struct {
-	dice
+	draw.Source
 	class *class
 	box   uint64 // what it shares with its prefix, if that is of one class
 }
 
-// service is one service of it: everything that its behaviour depends on.
+// service is one service of it.
 type service struct {
-	dice
-	net       *Network
-	at        netip.AddrPort
-	host      host
-	behaviour Behaviour
-	speaker   *speaker
-	answers   *Answers
+	tcp.Service
+	host host
 }
 
 func (n *Network) compile(p *Population) {
-	defences := map[string]urn{}
+	defences := map[string]distribution{}
 	for _, d := range p.Defences {
-		defences[d.Name] = newUrn(d.Behaviours, func(name string) int { return slices.Index(behaviourNames, name) })
+		defences[d.Name] = newDistribution(d.Behaviours, func(name string) int { return slices.Index(tcp.BehaviourNames, name) })
 	}
 	ready := func(m *Mix) *mix {
-		return &mix{m.Acks, defences[m.Defences], newUrn(p.flat(m.Protocols), speakerIndex)}
+		return &mix{m.Acks, defences[m.Defences], newDistribution(p.flat(m.Protocols), servers.Index)}
 	}
-	n.density = newChance(p.Density)
-	n.stacks = newUrn(p.Stacks, func(name string) int { return slices.Index(stackNames, name) })
-	n.paces = newUrn(p.Pace, func(name string) int { return slices.Index(paceNames, name) })
-	n.answers = make([]Answers, len(speakers))
-	for i, s := range speakers {
-		n.answers[i] = s.answers
-	}
-	for _, a := range p.Answers {
-		n.answers[speakerIndex(a.Protocol)] = a
-	}
+	n.density = draw.NewChance(p.Density)
+	n.stacks = newDistribution(p.Stacks, func(name string) int { return slices.Index(tcp.StackNames, name) })
+	n.paces = newDistribution(p.Pace, func(name string) int { return slices.Index(servers.PaceNames, name) })
+	n.answers = servers.AnswersOf(p.Answers)
 	n.listed = map[uint16]*listed{}
 	for i := range p.Ports {
 		x := &p.Ports[i]
@@ -91,15 +96,15 @@ func (n *Network) compile(p *Population) {
 		k := &class{name: c.Name, bits: c.Prefix}
 		if c.Prefix == 0 {
 			sum += c.Weight
-			k.upTo = uint32(newChance(sum / scattered))
+			k.upTo = uint32(draw.NewChance(sum / scattered))
 		} else {
 			// A prefix is full of hosts, so that fewer of them make up the class.
-			k.block = newChance(p.Density * c.Weight / total)
+			k.block = draw.NewChance(p.Density * c.Weight / total)
 		}
 		if c.EveryPort != nil {
 			k.every = ready(c.EveryPort)
 		} else {
-			k.refusal = newUrn(c.Closed, func(name string) int { return slices.Index(refusalNames, name) })
+			k.refusal = newDistribution(c.Closed, func(name string) int { return slices.Index(refusalNames, name) })
 			k.open = n.openPorts(c.Tails)
 		}
 		if c.Prefix == 0 {
@@ -120,7 +125,7 @@ type listed struct {
 // newTail spreads a protocol's services over the ports that are not listed: which port ranks where is the protocol's
 // own, and the same in every network (paper, Figure 9: the rankings of protocols are unrelated).
 func (n *Network) newTail(t Tail) tail {
-	r := tail{speaker: speakerIndex(t.Protocol), head: map[uint16]float64{}, skew: t.Skew}
+	r := tail{protocol: servers.Index(t.Protocol), head: map[uint16]float64{}, skew: t.Skew}
 	rest, sum := 1.0, 0.0
 	for _, h := range t.Head {
 		r.head[h.Port] = h.Share * t.PerHost
@@ -137,7 +142,7 @@ func (n *Network) newTail(t Tail) tail {
 
 // rank is the port's place among those of the protocol, 0 to 1.
 func (t *tail) rank(port uint16) float64 {
-	return unit(newKey(uint64(t.speaker)).draw(uint64(port), forRank))
+	return draw.Unit(draw.NewKey(uint64(t.protocol)).Draw(uint64(port), draw.ForRank))
 }
 
 // chance is that a host of factor 1 has this protocol on port by way of the tail.
@@ -149,19 +154,19 @@ func (t *tail) chance(port uint16) float64 {
 }
 
 // openPorts is the chance of each port to serve something on a host.
-func (n *Network) openPorts(factor float64) []chance {
-	open := make([]chance, 1<<16)
+func (n *Network) openPorts(factor float64) []draw.Chance {
+	open := make([]draw.Chance, 1<<16)
 	if factor > 0 && len(n.tails) > 0 {
 		for port := 1; port <= math.MaxUint16; port++ {
 			p := 0.0
 			for i := range n.tails {
 				p += factor * n.tails[i].chance(uint16(port))
 			}
-			open[port] = newChance(p)
+			open[port] = draw.NewChance(p)
 		}
 	}
 	for port, l := range n.listed {
-		open[port] = newChance(l.open)
+		open[port] = draw.NewChance(l.open)
 	}
 	return open
 }
@@ -171,17 +176,17 @@ func (n *Network) host(a netip.Addr) (h host, ok bool) {
 	if !n.contains(a) {
 		return h, false
 	}
-	hi, lo := halves(a)
-	bits := n.key.draw(hi, lo)
-	h.dice, h.box = dice{n.key, bits}, bits
+	hi, lo := draw.Halves(a)
+	bits := n.key.Draw(hi, lo)
+	h.Source, h.box = draw.Source{Key: n.key, This: bits}, bits
 	for i, k := range n.filled {
 		mhi, mlo := mask(hi, lo, a, k.bits)
-		if box := n.key.draw(mhi, mlo^uint64(forClass+i)<<56); k.block.hit(box) {
+		if box := n.key.Draw(mhi, mlo^uint64(draw.ForClass+i)<<56); k.block.Hit(box) {
 			h.class, h.box = k, box
 			return h, true
 		}
 	}
-	if !n.density.hit(bits) {
+	if !n.density.Hit(bits) {
 		return h, false
 	}
 	for _, k := range n.classes {
@@ -214,39 +219,52 @@ func (n *Network) contains(a netip.Addr) bool {
 
 // serves reports whether something listens on the port.
 func (h *host) serves(port uint16) bool {
-	return h.class.open == nil || h.class.open[port].hit(h.portBits(port))
+	return h.class.open == nil || h.class.open[port].Hit(h.portBits(port))
 }
 
 func (h *host) portBits(port uint16) uint64 {
-	return h.key.draw(h.this, forService|uint64(port)<<16)
+	return h.Key.Draw(h.This, draw.ForService|uint64(port)<<16)
 }
 
 // service draws what listens on the port of a host that serves it.
-func (n *Network) service(h host, at netip.AddrPort) (s service) {
+func (n *Network) service(h host, at netip.AddrPort) service {
 	port := at.Port()
-	s = service{dice: dice{n.key, h.portBits(port)}, net: n, at: at, host: h}
-	drawn, from := s.dice, h.class.every
+	s := service{host: h}
+	s.Source = draw.Source{Key: n.key, This: h.portBits(port)}
+	s.At, s.Host, s.Certificates = at, h.Source, n.certificates
+	s.Pace = servers.Pace(n.paces.at(s.Unit(draw.ForPace)))
+	drawn, from := s.Source, h.class.every
 	if from != nil {
-		drawn = dice{n.key, h.box} // one answer for all ports of all that it stands before
+		drawn = draw.Source{Key: n.key, This: h.box} // one answer for all ports of all that it stands before
 	} else {
-		var speaker int
-		if from, speaker = n.origin(port, s.unit(forKind)); from == nil {
-			s.speaker, s.answers = speakers[speaker], &n.answers[speaker]
+		var protocol int
+		if from, protocol = n.origin(port, s.Unit(draw.ForKind)); from == nil {
+			s.Protocol, s.Answers = servers.Protocols()[protocol], &n.answers[protocol]
 			return s
 		}
 	}
-	if drawn.unit(forBehaviour) >= from.acks {
-		s.behaviour = Behaviour(from.defences.take(drawn.unit(forDetail)))
+	if drawn.Unit(draw.ForBehaviour) >= from.acks {
+		s.Behaviour = tcp.Behaviour(from.defences.at(drawn.Unit(draw.ForDetail)))
 	}
-	speaker := speakerIndex("unknown")
+	protocol := servers.Index("unknown")
 	if len(from.protocols.items) > 0 {
-		speaker = from.protocols.take(drawn.unit(forProtocol))
+		protocol = from.protocols.at(drawn.Unit(draw.ForProtocol))
 	}
-	s.speaker, s.answers = speakers[speaker], &n.answers[speaker]
+	s.Protocol, s.Answers = servers.Protocols()[protocol], &n.answers[protocol]
 	return s
 }
 
-// origin decides whether a service is there for its port's list (a mix) or for a tail (a speaker).
+// tcpOf is the TCP of a host.
+func (n *Network) tcpOf(h *host) tcp.Host {
+	m := &n.population.Network
+	return tcp.Host{
+		Stack:     &tcp.Systems[n.stacks.at(h.Unit(draw.ForStack))],
+		Hops:      uint8(4 + h.Below(draw.ForHops, 20)),
+		RoundTrip: time.Duration(m.Delay) + time.Duration(h.Unit(draw.ForDelay)*float64(m.Spread)),
+	}
+}
+
+// origin decides whether a service is there for its port's list (a mix) or for a tail (a protocol).
 func (n *Network) origin(port uint16, x float64) (*mix, int) {
 	if l := n.listed[port]; l != nil {
 		return l.mix, 0
@@ -258,10 +276,10 @@ func (n *Network) origin(port uint16, x float64) (*mix, int) {
 	x *= total
 	for i := range n.tails {
 		if x -= n.tails[i].chance(port); x < 0 {
-			return nil, n.tails[i].speaker
+			return nil, n.tails[i].protocol
 		}
 	}
-	return nil, n.tails[len(n.tails)-1].speaker
+	return nil, n.tails[len(n.tails)-1].protocol
 }
 
 // find is host and service in one.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"testing"
 
+	"laserdisc/capture/lab/tcp"
 	"laserdisc/datasets"
 )
 
@@ -21,7 +22,7 @@ type census struct {
 type count struct {
 	services, acks, expected, across, unknown int
 	unexpected                                map[string]int
-	behaviours                                map[Behaviour]int
+	behaviours                                map[tcp.Behaviour]int
 }
 
 func (c *count) identified() (sum int) {
@@ -37,7 +38,7 @@ func takeCensus(n *Network) *census {
 	c := &census{map[uint16]*count{}, map[netip.Addr]int{}, map[string]map[uint16]int{}}
 	expected := map[uint16]string{}
 	for _, p := range datasets.Ports() {
-		c.ports[p.Port] = &count{unexpected: map[string]int{}, behaviours: map[Behaviour]int{}}
+		c.ports[p.Port] = &count{unexpected: map[string]int{}, behaviours: map[tcp.Behaviour]int{}}
 		expected[p.Port] = p.Expected
 	}
 	all := make([]uint16, 0, math.MaxUint16)
@@ -53,7 +54,7 @@ func takeCensus(n *Network) *census {
 			for port := range c.ports {
 				ports = append(ports, port)
 			}
-			if s := n.service(h.host, netip.AddrPortFrom(h.address, 1)); s.behaviour == Serves {
+			if s := n.service(h.host, netip.AddrPortFrom(h.address, 1)); s.Behaviour == tcp.Serves {
 				c.unidentified[h.address] += math.MaxUint16
 			}
 		}
@@ -62,9 +63,9 @@ func takeCensus(n *Network) *census {
 				continue
 			}
 			s := n.service(h.host, netip.AddrPortFrom(h.address, port))
-			name := s.speaker.name
+			name := s.Protocol.Name
 			known := !slices.Contains(nobody, name)
-			if s.behaviour == Serves && !every {
+			if s.Behaviour == tcp.Serves && !every {
 				if c.perProtocol[name] == nil {
 					c.perProtocol[name] = map[uint16]int{}
 				}
@@ -78,9 +79,9 @@ func takeCensus(n *Network) *census {
 				continue
 			}
 			k.services++
-			k.behaviours[s.behaviour]++
+			k.behaviours[s.Behaviour]++
 			switch {
-			case s.behaviour != Serves:
+			case s.Behaviour != tcp.Serves:
 				continue
 			case every:
 				k.across++
@@ -155,7 +156,7 @@ func TestDefaultPopulationHasThePapersShape(t *testing.T) {
 	popular := []uint16{80, 443, 7547, 22, 21, 25}
 	var dead, notExpected, unknown, unfiltered, across [2][]float64
 	var services, refused int
-	behaviours := [2]map[Behaviour]int{{}, {}}
+	behaviours := [2]map[tcp.Behaviour]int{{}, {}}
 	total := [2]int{}
 	unexpected, protocols := 0, map[string]int{}
 	for _, p := range datasets.Ports() {
@@ -190,17 +191,17 @@ func TestDefaultPopulationHasThePapersShape(t *testing.T) {
 	near("§3: of the unidentifiable, on all-ports hosts, unpopular ports", mean(across[1]), 0.75, 0.25)
 	near("Fig. 7: HTTP of all unexpected", part(protocols["http"], unexpected), 0.65, 0.05)
 	near("Fig. 7: TLS of all unexpected", part(protocols["tls"], unexpected), 0.30, 0.05)
-	for g, want := range []map[Behaviour]float64{
-		{ZeroWindow: 0.13, DroppedHandshake: 0.02, ResetAfterHandshake: 0.73, DynamicBlocking: 0.10},
-		{ZeroWindow: 0.26, DroppedHandshake: 0.02, ResetAfterHandshake: 0.34, DynamicBlocking: 0.18},
+	for g, want := range []map[tcp.Behaviour]float64{
+		{tcp.ZeroWindow: 0.13, tcp.DroppedHandshake: 0.02, tcp.ResetAfterHandshake: 0.73, tcp.DynamicBlocking: 0.10},
+		{tcp.ZeroWindow: 0.26, tcp.DroppedHandshake: 0.02, tcp.ResetAfterHandshake: 0.34, tcp.DynamicBlocking: 0.18},
 	} {
 		b, where := behaviours[g], []string{"popular", "unpopular"}[g]
-		b[ResetAfterHandshake] += b[ClosedAfterHandshake]
-		sum := total[g] - b[Serves] - b[Shunning]
-		for _, x := range []Behaviour{ZeroWindow, DroppedHandshake, ResetAfterHandshake, DynamicBlocking} {
+		b[tcp.ResetAfterHandshake] += b[tcp.ClosedAfterHandshake]
+		sum := total[g] - b[tcp.Serves] - b[tcp.Shunning]
+		for _, x := range []tcp.Behaviour{tcp.ZeroWindow, tcp.DroppedHandshake, tcp.ResetAfterHandshake, tcp.DynamicBlocking} {
 			near("§2: "+x.String()+" of those, "+where+" ports", part(b[x], sum), want[x], 0.06)
 		}
-		near("§2: shunning of all services, "+where+" ports", part(b[Shunning], total[g]), []float64{0.016, 0.05}[g], 0.012)
+		near("§2: shunning of all services, "+where+" ports", part(b[tcp.Shunning], total[g]), []float64{0.016, 0.05}[g], 0.012)
 	}
 
 	few, many := 0, 0

@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"laserdisc/capture/handshake"
+	"laserdisc/capture/lab/servers"
+	"laserdisc/capture/lab/tcp"
 )
 
 // Truth is what is known of one service, or of one host whose every port is the same (Port 0).
@@ -32,24 +34,24 @@ func (n *Network) At(at netip.AddrPort) (t Truth, ok bool) {
 	if !ok {
 		return t, false
 	}
-	return s.truth(), true
+	return n.truth(&s), true
 }
 
-func (s *service) truth() Truth {
+func (n *Network) truth(s *service) Truth {
 	t := Truth{
-		Address:     s.at.Addr(),
-		Port:        s.at.Port(),
+		Address:     s.At.Addr(),
+		Port:        s.At.Port(),
 		Host:        s.host.class.name,
-		Behaviour:   s.behaviour.String(),
-		Protocol:    s.speaker.name,
-		ServerFirst: s.speaker.first,
-		Late:        s.pace() == late,
+		Behaviour:   s.Behaviour.String(),
+		Protocol:    s.Protocol.Name,
+		ServerFirst: s.Protocol.First,
+		Late:        s.Pace == servers.Late,
 	}
-	if s.behaviour != Serves {
+	if s.Behaviour != tcp.Serves {
 		return t
 	}
-	for _, w := range s.net.words {
-		if b, label := s.answer(w.kind, w.said); len(b) > 0 {
+	for _, w := range n.words {
+		if b, label := s.Answer(w.kind, w.said); len(b) > 0 {
 			t.Answers = append(t.Answers, w.name)
 			t.Label = better(t.Label, listedLabel(label))
 		}
@@ -58,7 +60,7 @@ func (s *service) truth() Truth {
 }
 
 // Hosts iterates over the addresses that are hosts, in order. It visits every address of the
-// prefixes: for IPv4.
+// prefixes, which takes too long for most of IPv6.
 func (n *Network) Hosts() iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
 		for h := range n.hosts() {
@@ -134,7 +136,7 @@ func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
 		for h := range n.hosts() {
 			if h.class.open == nil {
 				s := n.service(h.host, netip.AddrPortFrom(h.address, ports[0]))
-				t := s.truth()
+				t := n.truth(&s)
 				t.Port = 0
 				if !yield(t) {
 					return
@@ -146,7 +148,7 @@ func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
 					continue
 				}
 				s := n.service(h.host, netip.AddrPortFrom(h.address, port))
-				if !yield(s.truth()) {
+				if !yield(n.truth(&s)) {
 					return
 				}
 			}
@@ -176,7 +178,7 @@ func (n *Network) WriteTruth(w io.Writer, ports []uint16) error {
 // words are what a handshake says first, and what that looks like to a server.
 type words struct {
 	name string
-	kind kind
+	kind servers.Kind
 	said []byte
 }
 
@@ -189,7 +191,7 @@ func firstWords() (all []words) {
 		if p.Hello != nil {
 			w.said = p.Hello(nil, to, 1)
 		}
-		w.kind = recognise(w.said)
+		w.kind = servers.Recognise(w.said)
 		all = append(all, w)
 	}
 	return all
@@ -218,10 +220,10 @@ func (n *Network) Expect(at netip.AddrPort, handshakes []string, all bool) (stat
 			panic(fmt.Sprintf("lab: there is no handshake %q", name))
 		}
 		w := &n.words[known]
-		listening := w.kind == kindWait
+		listening := w.kind == servers.Wait
 		got := s.outcome(listening, i > 0)
 		if got == "serves" {
-			b, heard := s.answer(w.kind, w.said)
+			b, heard := s.Answer(w.kind, w.said)
 			switch {
 			case len(b) > 0:
 				state, label = "sends_data", better(label, listedLabel(heard))
@@ -244,10 +246,10 @@ func (n *Network) Expect(at netip.AddrPort, handshakes []string, all bool) (stat
 // outcome is the state of one connection with a service, as its client infers it; "serves" if data
 // is acknowledged. listening: it says nothing; again: it is not the first.
 func (s *service) outcome(listening, again bool) string {
-	switch s.behaviour {
-	case Serves, ZeroWindow, DroppedHandshake, ResetAfterHandshake, ClosedAfterHandshake:
-		return s.behaviour.String()
-	case Shunning:
+	switch s.Behaviour {
+	case tcp.Serves, tcp.ZeroWindow, tcp.DroppedHandshake, tcp.ResetAfterHandshake, tcp.ClosedAfterHandshake:
+		return s.Behaviour.String()
+	case tcp.Shunning:
 		if again {
 			return "shunned"
 		}

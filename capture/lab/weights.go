@@ -87,31 +87,31 @@ func (w Weights) check(field string, known func(string) bool) error {
 	return nil
 }
 
-// urn is weights made ready for drawing.
-type urn struct {
+// distribution is weights made ready for drawing.
+type distribution struct {
 	items []int     // what each weight is for
 	upTo  []float64 // cumulative, the last is 1
 }
 
-func newUrn(w Weights, index func(string) int) urn {
-	var u urn
+func newDistribution(w Weights, index func(string) int) distribution {
+	var d distribution
 	sum, total := 0.0, w.sum()
 	for _, x := range w {
 		if x.Share > 0 {
 			sum += x.Share
-			u.items = append(u.items, index(x.Name))
-			u.upTo = append(u.upTo, sum/total)
+			d.items = append(d.items, index(x.Name))
+			d.upTo = append(d.upTo, sum/total)
 		}
 	}
-	return u
+	return d
 }
 
-// take returns the item at x in [0, 1).
-func (u urn) take(x float64) int {
-	for i, top := range u.upTo {
+// at is the item at x in [0, 1).
+func (d distribution) at(x float64) int {
+	for i, top := range d.upTo {
 		if x < top {
-			return u.items[i]
+			return d.items[i]
 		}
 	}
-	return u.items[len(u.items)-1]
+	return d.items[len(d.items)-1]
 }

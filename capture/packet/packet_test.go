@@ -2,6 +2,7 @@ package packet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -184,7 +185,10 @@ func TestNoAllocation(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, s := range samples() {
-		f.Add(uint32(LinkEthernet), s.AppendFrame(nil, macA, macB))
+		frame := s.AppendFrame(nil, macA, macB)
+		for _, l := range linkTypes {
+			f.Add(l.number, append(l.header(binary.BigEndian.Uint16(frame[12:])), frame[14:]...))
+		}
 	}
 	f.Fuzz(func(t *testing.T, link uint32, frame []byte) {
 		var s Segment

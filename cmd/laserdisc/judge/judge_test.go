@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 
 	"laserdisc/capture/lab"
 	"laserdisc/capture/link"
+	"laserdisc/capture/packet"
 	"laserdisc/datasets"
 )
 
@@ -119,8 +119,7 @@ func gateway(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mac := far.Info().SourceMAC
-	return net.HardwareAddr(mac[:]).String()
+	return packet.MAC(far.Info().SourceMAC).String()
 }
 
 // serveLab answers on the wire, as a new lab does that no scan has met, until stop is called.
