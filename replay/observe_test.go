@@ -31,7 +31,7 @@ func TestObservedAgrees(t *testing.T) {
 		if played.Manifest.EphemeralProbes > 0 {
 			continue // nobody else can know which attempts those were
 		}
-		observed, err := observe(filepath.Join(dir, "packets.pcapng"))
+		observed, err := observe(filepath.Join(dir, "packets-00000.pcapng"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -163,7 +163,7 @@ func sameProtocol(a, b *handshake.Protocol) bool { return a == b }
 // A record cut anywhere plays back to a prefix of what the scan found.
 func TestCutRecord(t *testing.T) {
 	dir := scan(t, lossy(t), 11, 5*time.Millisecond, 300)
-	whole, err := os.ReadFile(filepath.Join(dir, "packets.pcapng"))
+	whole, err := os.ReadFile(filepath.Join(dir, "packets-00000.pcapng"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestCutRecord(t *testing.T) {
 		if err := os.MkdirAll(cut, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(cut, "packets.pcapng"), whole[:n], 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(cut, "packets-00000.pcapng"), whole[:n], 0o644); err != nil {
 			t.Fatal(err)
 		}
 		r, err := run(cut, 1)

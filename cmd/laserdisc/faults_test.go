@@ -343,7 +343,7 @@ func wellFormed(t *testing.T, dir string, flows []*flow) {
 func dissect(t *testing.T, path, filter string, fields ...string) (rows [][]string) {
 	t.Helper()
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "packets.pcapng")
+		path = filepath.Join(path, "packets-00000.pcapng")
 	}
 	args := []string{"-r", path, "-Y", filter, "-T", "fields"}
 	for _, f := range fields {
