@@ -13,7 +13,7 @@ import (
 
 // allPorts shows how many ephemeral probes it takes to tell firewalls that acknowledge data on every port (paper, section
 // 3.1): how many hosts acknowledge all of them, and what share of the services that nothing identifies is theirs.
-func allPorts(a *analysis.AllPorts, _ runs) (figure, error) {
+func allPorts(a *analysis.AllPorts, _ sources) (figure, error) {
 	steps, hosts, services := a.Steps()
 	n := fmt.Sprintf("%s that acknowledged data and said nothing, %s that do", plural(hosts, "host"), plural(services, "service"))
 	f := figure{

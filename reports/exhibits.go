@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"laserdisc/analysis"
+	"laserdisc/capture/record"
 )
 
 // exhibits are the tables and figures, in the order of the page.
@@ -22,7 +23,7 @@ type exhibit struct {
 	title string // as in the paper
 	from  selection
 	fold  func() analysis.Fold // a new one, that has counted nothing
-	draw  func(analysis.Fold, runs) (figure, error)
+	draw  func(analysis.Fold, sources) (figure, error)
 }
 
 // show makes an exhibit of a function that draws what a fold counted over some runs. The type of the fold is that of
@@ -30,57 +31,62 @@ type exhibit struct {
 func show[F any, P interface {
 	*F
 	analysis.Fold
-}](name, title string, from selection, draw func(P, runs) (figure, error)) exhibit {
+}](name, title string, from selection, draw func(P, sources) (figure, error)) exhibit {
 	return exhibit{
 		name: name, title: title, from: from,
 		fold: func() analysis.Fold { return P(new(F)) },
-		draw: func(fold analysis.Fold, over runs) (figure, error) { return draw(fold.(P), over) },
+		draw: func(fold analysis.Fold, over sources) (figure, error) { return draw(fold.(P), over) },
 	}
 }
 
-// selection is which runs an exhibit is made from. Only between runs over the same ports are the counts of two ports
+// selection is which of the datasets an exhibit is made from. Only between runs over the same ports are the counts of two ports
 // comparable: a run over a few ports and one over all are samples of different sizes.
 type selection struct {
-	of      func(runs) runs // of all runs, in their order; none if the exhibit cannot be made
-	Needs   string          // what the exhibit needs, said in its place if there is no such run
-	Options string          // of scan, that would give it
+	of      func(sources) sources // of all runs, in their order; none if the exhibit cannot be made
+	Needs   string                // what the exhibit needs, said in its place if there is no such run
+	Options string                // of scan, that would give it
 }
 
 var (
-	fewestPorts = selection{of: func(all runs) runs { return all.sized(func(n, than int) bool { return n < than }) }}
-	mostPorts   = selection{of: func(all runs) runs { return all.sized(func(n, than int) bool { return n > than }) }}
+	fewestPorts = selection{of: func(all sources) sources { return all.sized(func(n, than int) bool { return n < than }) }}
+	mostPorts   = selection{of: func(all sources) sources { return all.sized(func(n, than int) bool { return n > than }) }}
 
 	everyHandshake = selection{
-		of:      func(all runs) runs { return all.where(func(r run) bool { return r.Manifest.AllHandshakes }) },
+		of:      func(all sources) sources { return all.where(func(m *record.Manifest) bool { return m.AllHandshakes }) },
 		Needs:   "a run in which every handshake was tried on every service",
 		Options: "--all-handshakes",
 	}
 	bothOptions = selection{
-		of:      func(all runs) runs { return everyHandshake.of(all).where(comparesOptions) },
+		of:      func(all sources) sources { return everyHandshake.of(all).where(comparesOptions) },
 		Needs:   "a run in which a handshake was tried both ways on every service",
 		Options: "--all-handshakes --handshakes wait,http,http-options,pptp,pptp-badcookie,tls,tls-legacy",
 	}
 	ephemeralProbes = selection{
-		of:      func(all runs) runs { return all.where(func(r run) bool { return r.Manifest.EphemeralProbes > 0 }) },
+		of: func(all sources) sources {
+			return all.where(func(m *record.Manifest) bool { return m.EphemeralProbes > 0 })
+		},
 		Needs:   "a run in which hosts were tried on random ephemeral ports",
 		Options: "--ephemeral-probes 5",
 	}
 )
 
-func (r runs) where(is func(run) bool) runs {
-	return slices.DeleteFunc(slices.Clone(r), func(one run) bool { return !is(one) })
+// where gives the datasets of which every run is such.
+func (s sources) where(is func(*record.Manifest) bool) sources {
+	return slices.DeleteFunc(slices.Clone(s), func(one source) bool {
+		return slices.ContainsFunc(one.Manifests, func(m *record.Manifest) bool { return !is(m) })
+	})
 }
 
-// sized gives the runs over the same ports as the first over a number of ports that is better than all before.
-func (r runs) sized(better func(n, than int) bool) runs {
-	if len(r) == 0 {
+// sized gives the datasets over the same ports as the first over a number of ports that is better than all before.
+func (s sources) sized(better func(n, than int) bool) sources {
+	if len(s) == 0 {
 		return nil
 	}
-	best := r[0].ports
-	for _, one := range r {
+	best := s[0].ports
+	for _, one := range s {
 		if better(len(one.ports), len(best)) {
 			best = one.ports
 		}
 	}
-	return r.where(func(one run) bool { return slices.Equal(one.ports, best) })
+	return slices.DeleteFunc(slices.Clone(s), func(one source) bool { return !slices.Equal(one.ports, best) })
 }

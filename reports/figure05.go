@@ -74,7 +74,7 @@ const figure05Ports = 55
 
 // figure05 is the paper's Figure 5 (section 3.1): per port, the services that only send a SYN-ACK, those that acknowledge
 // data, and those that complete a handshake of layer 7. The last are split by whether it is the expected protocol's.
-func figure05(c *analysis.Census, _ runs) (figure, error) {
+func figure05(c *analysis.Census, _ sources) (figure, error) {
 	ports := stackPorts(c.Kinds())
 	services := 0
 	for i := range ports {

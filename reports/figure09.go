@@ -69,7 +69,7 @@ func (r *coverageRow) port() portCount { return r.coverage.ports[r.rank-1] }
 
 // figure09 is the paper's Figure 9 (section 3.2): how many ports hold what share of a protocol's services, for the ten
 // protocols with the most.
-func figure09(c *analysis.Census, _ runs) (figure, error) {
+func figure09(c *analysis.Census, _ sources) (figure, error) {
 	covers := coverProtocols(c.Kinds())
 	services, ports := 0, make(map[uint16]bool)
 	var rows []coverageRow

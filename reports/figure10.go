@@ -76,7 +76,7 @@ type matrixLine struct {
 }
 
 // figure10 is the paper's Figure 10 (section 4.1): what share of a protocol's services sends data back to a handshake.
-func figure10(r *analysis.Responses, over runs) (figure, error) {
+func figure10(r *analysis.Responses, over sources) (figure, error) {
 	handshakes, patterns := r.Patterns(over.handshakes())
 	rows := fillMatrix(handshakes, patterns)
 	services := 0

@@ -25,10 +25,10 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // writePage writes the page that shows the exhibits, and says of each that is missing what would give it. It refers to
 // nothing but their files.
-func writePage(path string, all runs, exhibits []shown) error {
+func writePage(path string, all sources, exhibits []shown) error {
 	var b bytes.Buffer
 	err := page.Execute(&b, struct {
-		Runs      runs
+		Sources   sources
 		Exhibits  []shown
 		Synthetic []string
 	}{all, exhibits, all.synthetic()})

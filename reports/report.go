@@ -27,8 +27,8 @@ import (
 	"laserdisc/datasets"
 )
 
-// Write makes the report of some runs: their figures and index.html, in out, which is made if it does not exist. A
-// service that is in several runs counts in the first only. Runs over different ports are not mixed where ports are
+// Write makes the report of some datasets: their figures and index.html, in out, which is made if it does not exist. A
+// service that is in several of them counts in the first only. Runs over different ports are not mixed where ports are
 // compared: see exhibits.go for which runs a figure is made from.
 func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
 	all, err := load(from)
@@ -56,27 +56,33 @@ func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
 	return nil
 }
 
-// run is a dataset, with what the exhibits ask of its manifest.
-type run struct {
-	dataset  *analysis.Dataset
-	Dir      string
-	Manifest *record.Manifest
-	ports    []uint16 // over which it was made, in order; none if its targets brought their own
+// source is a dataset, with what the exhibits ask of its manifests.
+type source struct {
+	dataset   *analysis.Dataset
+	Dir       string
+	Manifests []*record.Manifest // of its runs, of which most have one
+	ports     []uint16           // over which they were made, in order; none if their targets brought their own
 }
 
-type runs []run
+type sources []source
 
-func load(from []*analysis.Dataset) (runs, error) {
+func load(from []*analysis.Dataset) (sources, error) {
 	if len(from) == 0 {
 		return nil, errors.New("reports: no run to report on")
 	}
-	var all runs
+	var all sources
 	for _, d := range from {
-		ports, err := portsOf(d.Manifest())
-		if err != nil {
-			return nil, fmt.Errorf("reports: %s: targets in manifest.json: %w", d.Dir(), err)
+		s := source{dataset: d, Dir: d.Dir(), Manifests: d.Runs()}
+		for _, m := range s.Manifests {
+			ports, err := portsOf(m)
+			if err != nil {
+				return nil, fmt.Errorf("reports: %s: targets of a run: %w", d.Dir(), err)
+			}
+			s.ports = append(s.ports, ports...)
 		}
-		all = append(all, run{d, d.Dir(), d.Manifest(), ports})
+		slices.Sort(s.ports)
+		s.ports = slices.Compact(s.ports)
+		all = append(all, s)
 	}
 	return all, nil
 }
@@ -105,7 +111,7 @@ type shown struct {
 
 // pass is folds that see the same runs at once.
 type pass struct {
-	over  runs
+	over  sources
 	folds []analysis.Fold
 }
 
@@ -122,7 +128,7 @@ func (p *pass) fold(e exhibit) analysis.Fold {
 }
 
 // exhibits makes every exhibit that the runs allow, in one pass over the same runs.
-func (all runs) exhibits(ctx context.Context) ([]shown, error) {
+func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 	var passes []*pass
 	of := make([]*pass, len(exhibits)) // the pass of each exhibit, nil if the runs lack something for it
 	for i, e := range exhibits {
@@ -164,31 +170,33 @@ func (all runs) exhibits(ctx context.Context) ([]shown, error) {
 	return list, nil
 }
 
-func same(a, b run) bool { return a.dataset == b.dataset }
+func same(a, b source) bool { return a.dataset == b.dataset }
 
-func (r runs) datasets() []*analysis.Dataset {
+func (s sources) datasets() []*analysis.Dataset {
 	var list []*analysis.Dataset
-	for _, one := range r {
+	for _, one := range s {
 		list = append(list, one.dataset)
 	}
 	return list
 }
 
-func (r runs) dirs() []string {
+func (s sources) dirs() []string {
 	var list []string
-	for _, one := range r {
+	for _, one := range s {
 		list = append(list, one.Dir)
 	}
 	return list
 }
 
 // handshakes are those of all runs, in the order in which they were tried in the first that has them.
-func (r runs) handshakes() []string {
+func (s sources) handshakes() []string {
 	var list []string
-	for _, one := range r {
-		for _, name := range one.Manifest.Handshakes {
-			if !slices.Contains(list, name) {
-				list = append(list, name)
+	for _, one := range s {
+		for _, m := range one.Manifests {
+			for _, name := range m.Handshakes {
+				if !slices.Contains(list, name) {
+					list = append(list, name)
+				}
 			}
 		}
 	}
@@ -196,19 +204,21 @@ func (r runs) handshakes() []string {
 }
 
 // synthetic gives the populations of the runs that were not on a real network.
-func (r runs) synthetic() []string {
+func (s sources) synthetic() []string {
 	var names []string
-	for _, one := range r {
-		if name := one.Manifest.Synthetic; name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
+	for _, one := range s {
+		for _, m := range one.Manifests {
+			if name := m.Synthetic; name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
 	}
 	return names
 }
 
 // note is what stands below a figure about where its numbers come from.
-func (r runs) note() string {
-	if names := r.synthetic(); len(names) > 0 {
+func (s sources) note() string {
+	if names := s.synthetic(); len(names) > 0 {
 		return "Synthetic population " + strings.Join(names, ", ") + ": simulated hosts, not a measurement of the Internet."
 	}
 	return ""

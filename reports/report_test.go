@@ -251,8 +251,8 @@ func TestErrors(t *testing.T) {
 		want string
 	}{
 		{nil, "no run"},
-		{[]*analysis.Dataset{damaged}, "attempts.parquet: not a table of attempts"},
-		{[]*analysis.Dataset{unknown}, unknown.Dir() + `: targets in manifest.json: `},
+		{[]*analysis.Dataset{damaged}, "attempts.parquet: not such a table"},
+		{[]*analysis.Dataset{unknown}, unknown.Dir() + `: targets of a run: `},
 	} {
 		if err := Write(t.Context(), t.TempDir(), c.from); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error is %v, should say %q", err, c.want)
@@ -304,7 +304,7 @@ func TestPortsOf(t *testing.T) {
 func TestOutCannotBeMade(t *testing.T) {
 	d := newSample(0, "http", false, 0).dataset(t)
 	var wrong *fs.PathError
-	if err := Write(t.Context(), filepath.Join(d.Dir(), "manifest.json", "out"), []*analysis.Dataset{d}); err == nil || !errors.As(err, &wrong) {
+	if err := Write(t.Context(), filepath.Join(d.Dir(), "dataset.json", "out"), []*analysis.Dataset{d}); err == nil || !errors.As(err, &wrong) {
 		t.Error(err)
 	}
 }

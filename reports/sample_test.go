@@ -59,34 +59,34 @@ func (s *sample) dataset(t testing.TB) *analysis.Dataset {
 	return datasetOf(t, s.manifest(t, "paper"), services, attempts)
 }
 
-func datasetOf(t testing.TB, m record.Manifest, services []session.Service, attempts []session.Attempt) *analysis.Dataset {
+func datasetOf(t testing.TB, m *record.Manifest, services []session.Service, attempts []session.Attempt) *analysis.Dataset {
 	t.Helper()
 	b, err := analysis.Create(t.TempDir(), analysis.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := b.Partition(1)
+	rows := b.Partition(1)
 	for i := range attempts {
-		if err := p.Attempt(&attempts[i]); err != nil {
+		if err := rows.Attempt(&attempts[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range services {
-		if err := p.Service(&services[i]); err != nil {
+		if err := rows.Service(&services[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d, err := b.Close(t.Context(), []*record.Manifest{&m})
+	d, err := b.Close(t.Context(), []*record.Manifest{m})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-func (s *sample) manifest(t testing.TB, ports string) record.Manifest {
+func (s *sample) manifest(t testing.TB, ports string) *record.Manifest {
 	t.Helper()
 	start := time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
-	m := record.Manifest{
+	m := &record.Manifest{
 		Format: record.ManifestFormat, Laserdisc: "0.1.0", Revision: "0123456789ab", Synthetic: "sample",
 		Start: start, End: start.Add(83 * time.Second), Arguments: []string{"laserdisc", "scan", "10.0.0.0/16", "--all-handshakes"},
 		Seed: 1<<64 - 1, TargetDigest: "4f1a9c0d2b3e5f60718293a4b5c6d7e8", TargetCount: 3_604_480, Rate: 50_000,

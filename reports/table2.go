@@ -80,7 +80,7 @@ func at[T any](list []T, i int) *T {
 
 // table2 is the paper's Table 2 (section 4.2): the optimal order of handshakes, by greedy choice, with the published
 // order, and with the exact optimum of so many handshakes beside it.
-func table2(r *analysis.Responses, over runs) (figure, error) {
+func table2(r *analysis.Responses, over sources) (figure, error) {
 	orders := bestOrders(r.Patterns(over.handshakes()))
 	var lines []orderLine
 	var of []string

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/plot/text"
 
 	"laserdisc/analysis"
+	"laserdisc/capture/record"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
 )
@@ -47,8 +48,8 @@ func (o *option) in(handshakes []string) bool {
 }
 
 // comparesOptions reports whether some comparison's two ways were tried in a run.
-func comparesOptions(r run) bool {
-	return slices.ContainsFunc(options(), func(o option) bool { return o.in(r.Manifest.Handshakes) })
+func comparesOptions(m *record.Manifest) bool {
+	return slices.ContainsFunc(options(), func(o option) bool { return o.in(m.Handshakes) })
 }
 
 // compareOptions counts, on each port, what sends data back to which way of asking. A comparison whose two ways were not
@@ -85,7 +86,7 @@ type optionLine struct {
 }
 
 // table3 is the paper's Table 3 (section 4.2): what the options of a handshake change.
-func table3(r *analysis.Responses, over runs) (figure, error) {
+func table3(r *analysis.Responses, over sources) (figure, error) {
 	list := compareOptions(r.Patterns(over.handshakes()))
 	var lines []optionLine
 	var of []string

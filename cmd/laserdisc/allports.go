@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -9,32 +10,36 @@ import (
 	"github.com/spf13/cobra"
 
 	"laserdisc/analysis"
+	"laserdisc/capture/record"
 )
 
 func allPortsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "allports DIR...",
+		Use:   "allports DIR|RUN...",
 		Short: "Print how many ephemeral probes it takes to tell all-ports firewalls, for runs with --ephemeral-probes",
 		Long: `For 1, 2, ... ephemeral probes, up to as many as the runs made: how many hosts acknowledged data on
 all of them, and which share of the services that acknowledge data and say nothing is theirs. DIR
-is what replay made.`,
+is what replay made; a RUN is played back first.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return printAllPorts(cmd.Context(), cmd.OutOrStdout(), args...)
+			ctx, stop := untilInterrupted(cmd.Context())
+			defer stop()
+			return withDatasets(ctx, args, probesEphemeral, func(d []*analysis.Dataset) error {
+				return printAllPorts(ctx, cmd.OutOrStdout(), d...)
+			})
 		},
 	}
 }
 
-func printAllPorts(ctx context.Context, w io.Writer, dirs ...string) error {
-	from, err := openDatasets(dirs)
-	if err != nil {
-		return err
+// probesEphemeral refuses a run that says nothing of all-ports firewalls.
+func probesEphemeral(m *record.Manifest) error {
+	if m.EphemeralProbes == 0 {
+		return errors.New("the scan was made without --ephemeral-probes")
 	}
-	for _, d := range from {
-		if d.Manifest().EphemeralProbes == 0 {
-			return fmt.Errorf("%s: the scan was made without --ephemeral-probes", d.Dir())
-		}
-	}
+	return nil
+}
+
+func printAllPorts(ctx context.Context, w io.Writer, from ...*analysis.Dataset) error {
 	fold := new(analysis.AllPorts)
 	if err := analysis.FoldAll(ctx, from, fold); err != nil {
 		return err
@@ -49,6 +54,6 @@ func printAllPorts(ctx context.Context, w io.Writer, dirs ...string) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "n = %d hosts that acknowledged data and said nothing, %d services\n", hosts, services)
+	_, err := fmt.Fprintf(w, "n = %d hosts that acknowledged data and said nothing, %d services\n", hosts, services)
 	return err
 }

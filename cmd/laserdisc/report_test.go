@@ -46,12 +46,8 @@ func TestOneRule(t *testing.T) {
 		t.Errorf("Figure 5 has %d services that are identified, Figure 9 %d, of %v", stacks, identified, protocols)
 	}
 
-	d, err := analysis.Open(tables)
-	if err != nil {
-		t.Fatal(err)
-	}
 	census, allPorts := new(analysis.Census), new(analysis.AllPorts)
-	if err := d.Fold(t.Context(), census, allPorts); err != nil {
+	if err := openedDataset(t, tables).Fold(t.Context(), census, allPorts); err != nil {
 		t.Fatal(err)
 	}
 	unknown := 0
@@ -96,4 +92,13 @@ func number(t *testing.T, cell string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+func openedDataset(t *testing.T, dir string) *analysis.Dataset {
+	t.Helper()
+	d, err := analysis.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"laserdisc/analysis"
+	"laserdisc/capture/record"
+)
+
+// openDatasets opens datasets, and plays back what is a run or a capture, into directories in dir. What a command needs of
+// a run, it checks before that is played back; its error follows the run's name.
+func openDatasets(ctx context.Context, paths []string, dir string, check func(*record.Manifest) error) ([]*analysis.Dataset, error) {
+	var list []*analysis.Dataset
+	for i, path := range paths {
+		d, err := openDataset(ctx, path, filepath.Join(dir, fmt.Sprintf("tables-%d", i+1)), check)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range d.Runs() {
+			if err := check(m); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+func openDataset(ctx context.Context, path, tables string, check func(*record.Manifest) error) (*analysis.Dataset, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		if analysis.IsDataset(path) || record.Packets(path) == "" {
+			return analysis.Open(path)
+		}
+		m, err := record.LoadManifest(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := check(m); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	result, d, err := play(ctx, path, tables, replayOptions{workers: runtime.NumCPU(), memory: 1 << 30})
+	if err == nil && result.Difference != nil {
+		err = verdictError{result.Difference}
+	}
+	return d, err
+}
+
+// withDatasets does something with datasets that are played back for it alone.
+func withDatasets(ctx context.Context, paths []string, check func(*record.Manifest) error, do func([]*analysis.Dataset) error) error {
+	dir, err := os.MkdirTemp("", "laserdisc-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	list, err := openDatasets(ctx, paths, dir, check)
+	if err != nil {
+		return err
+	}
+	return do(list)
+}
