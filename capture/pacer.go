@@ -1,18 +1,18 @@
 package capture
 
-// pacer holds a rate over every second: what was not sent in time may be caught up with by
-// burst packets, and no more.
+// pacer holds a rate over every second. What was not sent in time may be caught up with, by what burst holds and no more.
 type pacer struct {
-	start    int64
-	interval float64 // nanoseconds a packet; 0 is no limit
-	burst    float64 // nanoseconds
-	next     float64 // when the next packet is due, in nanoseconds since the start: since 1970 they would be rounded to 256
+	start    int64   // ns since the Unix epoch
+	interval float64 // ns a packet; 0 is no limit
+	burst    float64 // ns
+	next     float64 // when the next packet is due, in ns since the start: since 1970 they would be rounded to 256
 }
 
-// catchUp is the time that a late wake-up may make good: a hundredth of a second, so that no
-// second holds more than 1 % over the rate.
+// catchUp is the time, in nanoseconds, that a late wake-up may make good: a hundredth of a second, so that no second holds
+// more than 1 % over the rate.
 const catchUp = 10e6
 
+// newPacer returns a pacer of a rate in packets a second, of which 0 is no limit.
 func newPacer(rate uint64, now int64) pacer {
 	p := pacer{start: now}
 	if rate > 0 {
@@ -35,8 +35,8 @@ func (p *pacer) allows(now int64, limit int) int {
 	return min(limit, 1+int((elapsed-p.next)/p.interval))
 }
 
-// sent takes one packet into account: those of sessions too, which are never held back, so
-// that new probes wait for them.
+// sent takes one packet into account. Those of sessions are taken too, which are never held back, so that new probes wait
+// for them.
 func (p *pacer) sent() { p.next += p.interval }
 
 // due is when the next packet may be sent.

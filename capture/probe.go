@@ -11,21 +11,20 @@ import (
 	"laserdisc/capture/session"
 )
 
-// repeatAfter is the time between two probes of a target, in nanoseconds: a burst of loss does
-// not take them all.
+// repeatAfter is the time between two probes of a target, in nanoseconds, so that a burst of loss does not take them all.
 const repeatAfter = 1e9
 
-// adoptPause is how long the next look for another scanner's SYN-ACKs waits when there were none.
+// adoptPause is how long the next look for another scanner's SYN-ACKs waits when there were none, in nanoseconds.
 const adoptPause = 5e6
 
-// repeat is a target that is to be probed again at a time.
+// repeat is a target that is to be probed again.
 type repeat struct {
-	at     int64
+	at     int64 // ns since the Unix epoch
 	target netip.AddrPort
-	left   int // probes, this one included
+	left   int // how many probes, this one included
 }
 
-// ready is when there is something to probe, or session.Never if all has been.
+// ready is when there is something to probe, or session.Never if everything has been.
 func (e *engine) ready(now int64) int64 {
 	at := int64(session.Never)
 	if len(e.repeats) > 0 {
@@ -37,7 +36,7 @@ func (e *engine) ready(now int64) int64 {
 	return at
 }
 
-// launch makes a probe the event, if one is due: one more of a target, or the first of the next.
+// launch makes a probe the event, if one is due: one more of a target, or the first of the next target.
 func (e *engine) launch(ev *session.Event) (happened bool, err error) {
 	if len(e.repeats) > 0 && e.repeats[0].at <= e.last {
 		again := e.repeats[0]
@@ -61,8 +60,7 @@ func (e *engine) launch(ev *session.Event) (happened bool, err error) {
 	return true, nil
 }
 
-// probe makes the probe of a target the event. Times never run backwards, so that the repeats are
-// in their order.
+// probe makes the probe of a target the event. Times never run backwards, so that the repeats are in their order.
 func (e *engine) probe(target netip.AddrPort, left int, ev *session.Event) {
 	e.batch--
 	e.lastProbe = e.last
@@ -72,9 +70,8 @@ func (e *engine) probe(target netip.AddrPort, left int, ev *session.Event) {
 	}
 }
 
-// adopt makes another scanner's SYN-ACK the event: it is recorded as the frame that it came in,
-// so that playback needs nothing but the record. One that this machine's own interface has shown
-// already is left out.
+// adopt makes another scanner's SYN-ACK the event. It is recorded as the frame that it came in, so that playback needs
+// nothing but the record. One that this machine's own interface has shown already is left out.
 func (e *engine) adopt(ev *session.Event) (happened bool, err error) {
 	s, ok, err := e.Adopted.Next()
 	switch {
@@ -112,8 +109,8 @@ func (e *engine) limited(now int64) bool {
 	return e.done
 }
 
-// endProbing lets no more targets be begun. Those that are to be probed once more still are, if
-// it was the last target or a limit of them that ended it.
+// endProbing lets no more targets be begun. Those that are to be probed once more still are, if it was the last target or a
+// limit of them that ended it.
 func (e *engine) endProbing(why string) {
 	if why != record.EndedTargets && why != record.EndedMaxTargets {
 		e.repeats = nil

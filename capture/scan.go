@@ -1,5 +1,7 @@
-// Package capture is the live engine: it probes targets over a link, records every packet,
-// steps the sessions, and writes what they find.
+// Package capture is the live engine. A [Scan] takes its settings from a manifest, its targets from an iterator, and a link.
+// Its engine is both ends of a session.Machine: the source of its events (what has arrived, what is due, what to probe, in
+// this order) and the sink of what it does. Every packet is recorded before it is acted on or sent, so that the record is
+// the one log of what happened.
 package capture
 
 import (
@@ -24,42 +26,42 @@ type Targets interface {
 
 // SYNACKs yields SYN-ACKs that another scanner's SYNs drew, for the scan to go on from.
 type SYNACKs interface {
-	// Next does not wait: ok is false if there is none yet. io.EOF: there will be none. Any other
-	// error: the same, and it is Run's once what is in flight is finished.
+	// Next does not wait: ok is false if there is none yet. An error ends them. It is io.EOF at their
+	// end; any other is Run's too, once what is in flight is finished.
 	Next() (s packet.Segment, ok bool, err error)
 }
 
 // Scan is one live run.
 type Scan struct {
-	Dir      string           // the run directory, to be made
-	Manifest *record.Manifest // what to do; Start, End, Link, Counters and Drops are filled in
-	Targets  Targets
-	Adopted  SYNACKs // if not nil, in place of Targets
-	Link     link.Link
-	Resume   []any           // if not nil: go on with the record in Dir; the services that it holds
-	Stop     <-chan struct{} // when closed, no more targets are probed; what is in flight is finished
+	Dir      string           // the run directory, which is made
+	Manifest *record.Manifest // what to do; Run fills in Start, End, EndedBy, NotProbed, Link, Counters and Drops
+	Targets  Targets          // what to probe
+	Adopted  SYNACKs          // what takes the place of Targets, if not nil
+	Link     link.Link        // which stays open
+	Resume   []any            // the services of the record in Dir, if not nil, with which the scan goes on
+	Stop     <-chan struct{}  // once it is closed, no more targets are probed, and what is in flight is finished
 
-	Opened func() error                 // called when the link and the record are open and nothing is sent; may be nil
+	Opened func() error                 // called when the link and the record are open and nothing has been sent; may be nil
 	Status func(Status)                 // called each second, and at the end; may be nil
 	Found  func(*session.Service) error // called with each service, which is valid during the call only; may be nil
 }
 
 // Status is how far a scan is.
 type Status struct {
-	Time     int64 // ns since the Unix epoch
-	Elapsed  time.Duration
+	Time     int64         // ns since the Unix epoch
+	Elapsed  time.Duration // since the scan, or its present part, began
 	Counters record.Counters
 	Drops    record.Drops
-	InFlight int
-	Probing  bool // targets are left
-	Ended    bool // this is the last one
+	InFlight int  // services that have answered and are not finished
+	Probing  bool // whether targets are left
+	Ended    bool // whether this is the last status
 }
 
-// errCut ends a run whose context is done.
+// errCut ends the run of a machine whose context is done.
 var errCut = errors.New("cut")
 
-// Run scans until the targets have been probed and have had their time to answer; until Stop or
-// a limit in the manifest, and what is in flight is finished; or until ctx is done, at once. In each case the record is
+// Run scans until the targets have been probed and have had their time to answer; or until Stop is closed or a limit of
+// the manifest is reached, and what is in flight is finished; or until ctx is done, at once. In each case the record is
 // closed, and plays back. It is an error if a packet cannot be recorded or sent.
 func (s *Scan) Run(ctx context.Context) (err error) {
 	if err := s.describeLink(); err != nil {
@@ -114,8 +116,8 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 	return errors.Join(err, e.badInput, finished)
 }
 
-// describeLink notes the link in the manifest. A scan that is resumed has to find the one it had:
-// its packets carry the link's addresses.
+// describeLink notes the link in the manifest. A scan that is resumed has to find the link that it had, whose addresses its
+// packets carry.
 func (s *Scan) describeLink() error {
 	info := s.Link.Info()
 	had := s.Manifest.Link
@@ -139,28 +141,28 @@ type engine struct {
 	framer  *packet.Framer
 	pacer   pacer
 
-	start, last int64 // time of the start, of the last event
-	nextStatus  int64
-	batch       int  // probes that may go out before the next look at the link
-	done        bool // no more targets
-	lastProbe   int64
+	start, last int64          // when the scan began, and when its last event was
+	nextStatus  int64          // when the next is due
+	batch       int            // how many probes may go out before the next look at the link
+	done        bool           // whether no more targets are begun
+	lastProbe   int64          // when it was
 	repeats     []repeat       // in order of time
-	nextLook    int64          // at Adopted
-	adopted     *packet.Framer // of those
+	nextLook    int64          // when Adopted is asked again
+	adopted     *packet.Framer // of what Adopted yields
 	badInput    error          // what Adopted ended with
-	segment     packet.Segment
-	held        link.Frame // arrived after a deadline that is still to be met
+	segment     packet.Segment // the last that arrived
+	held        link.Frame     // one that arrived after a deadline that is still to be met; valid with holding
 	holding     bool
 }
 
-// batchSize is how many probes go out between two looks at the link.
+// batchSize is the most probes that go out between two looks at the link.
 const batchSize = 64
 
-// patience bounds every wait, so that a stop is noticed.
+// patience bounds every wait, in nanoseconds, so that a stop is noticed.
 const patience = 100e6
 
-// Next implements session.Source. What has arrived comes first, then what is due, then probes:
-// a scan that is short of time probes more slowly, and answers no later.
+// Next implements session.Source. What has arrived comes first, then what is due, then probes, so that a scan that is short
+// of time probes more slowly, and answers no later.
 func (e *engine) Next(deadline int64, ev *session.Event) error {
 	for {
 		if e.batch > 0 && e.last < deadline {
@@ -224,7 +226,7 @@ func (e *engine) idle(now, deadline int64, ev *session.Event) (happened bool, er
 	return e.arrived(frame, deadline, ev)
 }
 
-// receive returns the frame that was held back, or the link's next.
+// receive returns the frame that was held back, or the link's next until a time.
 func (e *engine) receive(until int64) (link.Frame, bool, error) {
 	if e.holding {
 		e.holding = false
@@ -233,8 +235,8 @@ func (e *engine) receive(until int64) (link.Frame, bool, error) {
 	return e.Link.Receive(until)
 }
 
-// arrived records a frame at the time of the event that it becomes, if a segment is in it. What
-// was due before the frame came happens first, so that the record is in order of time.
+// arrived records a frame, and makes the segment in it the event, if there is one. What was due before the frame came
+// happens first, so that the record is in order of time.
 func (e *engine) arrived(f link.Frame, deadline int64, ev *session.Event) (happened bool, err error) {
 	at := max(e.last, f.Time)
 	if deadline <= at {
@@ -260,7 +262,7 @@ func (e *engine) arrived(f link.Frame, deadline int64, ev *session.Event) (happe
 	return true, nil
 }
 
-// housekeeping looks at what is not a packet: a stop, and the status that is due.
+// housekeeping looks at what is no packet: a stop, and the status that is due.
 func (e *engine) housekeeping(now int64) error {
 	select {
 	case <-e.ctx.Done():
@@ -294,13 +296,14 @@ func (e *engine) tell(now int64, ended bool) {
 	})
 }
 
+// drops takes over what the link has counted.
 func (e *engine) drops() error {
 	stats, err := e.Link.Stats()
 	e.Manifest.Drops = record.Drops{Kernel: stats.KernelDrops, Interface: stats.InterfaceDrops}
 	return err
 }
 
-// Send implements session.Sink: first recorded, then sent.
+// Send implements session.Sink. It records the segment, and then sends it.
 func (e *engine) Send(s *packet.Segment) error {
 	frame := e.framer.Frame(s)
 	if _, err := e.record.Packet(record.Sent, s.Time, frame); err != nil {
@@ -311,7 +314,7 @@ func (e *engine) Send(s *packet.Segment) error {
 	return e.Link.Send(frame)
 }
 
-// Attempt implements session.Sink. Attempts are for playback to tell.
+// Attempt implements session.Sink. It does nothing: attempts are for playback to tell.
 func (e *engine) Attempt(*session.Attempt) error { return nil }
 
 // Service implements session.Sink.

@@ -1,144 +1,181 @@
 package replay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"sync/atomic"
+
+	"github.com/zeebo/xxh3"
 
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
-
-	"github.com/zeebo/xxh3"
 )
 
-// A card is one frame of the record, decoded.
-type card struct {
-	mark      bool // no frame: the scan was resumed here, and segment.Time is that of the frame before
-	direction record.Direction
-	segment   packet.Segment
-	frame     []byte // of a sent frame, to compare with
+// A dealt batch holds frames of the record, each decoded once, and says which are which player's. All players get it.
+type dealt struct {
+	batch    record.Batch
+	segments []packet.Segment // of batch.Frames; only those that are some player's are valid
+	of       [][]uint32       // by player: indexes of its frames
+
+	resumed bool  // the scan was resumed before these frames,
+	before  int64 // and this is the time of the frame before
+	ending  *ending
+
+	holders atomic.Int32
+	free    chan *dealt
 }
 
-// A hand is a batch of cards for one player, with the bytes they view.
-type hand struct {
-	cards  []card
-	bytes  []byte
-	ending *ending // after the last card
+// ending is how the record ended, after the last frame of a batch.
+type ending struct {
+	time  int64
+	clean bool // the scan's own end
 }
 
-const (
-	handSize      = 256 << 10 // bytes
-	handCards     = 2048
-	handsInFlight = 4 // of each player
-)
+// release ends what one player has of the batch.
+func (b *dealt) release() {
+	if b.holders.Add(-1) == 0 {
+		b.batch.Release()
+		b.batch = record.Batch{}
+		b.free <- b
+	}
+}
 
-// deal reads dir's record and gives each host's frames to that host's player.
-func deal(dir string, r *record.Reader, players []*player, result *Result) error {
-	hands := make([]*hand, len(players))
-	for i, p := range players {
-		hands[i] = <-p.out
+// batchesInFlight bounds what has been read and not yet been played by the slowest player.
+const batchesInFlight = 6
+
+// dealer reads a record and gives each host's frames to that host's player.
+type dealer struct {
+	path    string
+	reader  *record.Reader
+	options Options
+	players []*player
+	result  *Result
+	last    int64 // time of the last frame
+	number  uint64
+	offset  int64
+	free    chan *dealt
+}
+
+// deal goes through the record, until its end or until ctx is done.
+func (d *dealer) deal(ctx context.Context) error {
+	defer func() {
+		for _, p := range d.players {
+			close(p.in)
+		}
+	}()
+	d.free = make(chan *dealt, batchesInFlight)
+	for range batchesInFlight {
+		d.free <- &dealt{of: make([][]uint32, len(d.players)), free: d.free}
 	}
-	pass := func(i int) {
-		players[i].in <- hands[i]
-		hands[i] = <-players[i].out
-		hands[i].cards, hands[i].bytes = hands[i].cards[:0], hands[i].bytes[:0]
+	for ctx.Err() == nil {
+		b := <-d.free
+		err := d.reader.NextBatch(&b.batch)
+		if err == nil {
+			err = d.decode(b)
+		} else if b.ending, err = d.end(err); b.ending != nil {
+			d.pass(b)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		d.pass(b)
+		d.tell()
 	}
-	var f record.Frame
-	var last int64
-	var err error
-	for {
-		if err = r.Next(&f); err != nil {
-			break
+	return nil
+}
+
+// pass gives the batch to all players.
+func (d *dealer) pass(b *dealt) {
+	b.holders.Store(int32(len(d.players)))
+	for _, p := range d.players {
+		p.in <- b
+	}
+}
+
+// tell tells how far the playback is.
+func (d *dealer) tell() {
+	if d.options.Progress == nil {
+		return
+	}
+	var services uint64
+	for _, p := range d.players {
+		services += p.services.Load()
+	}
+	read, size := d.reader.Position()
+	d.options.Progress(Progress{Read: read, Size: size, Packets: d.result.Packets, Services: services})
+}
+
+// decode decodes the frames of a batch and finds each its player.
+func (d *dealer) decode(b *dealt) error {
+	frames := b.batch.Frames
+	if len(b.segments) < len(frames) {
+		b.segments = make([]packet.Segment, len(frames))
+	}
+	for i := range b.of {
+		b.of[i] = b.of[i][:0]
+	}
+	b.resumed, b.before, b.ending = false, d.last, nil
+	if part := frames[0].Part; part == d.result.Parts {
+		b.resumed = part > 0
+		d.result.Parts++
+	}
+	c := &d.result.Counters
+	for i := range frames {
+		f, s := &frames[i], &b.segments[i]
+		if f.Time < d.last {
+			return fmt.Errorf("replay: frame %d is earlier than the one before: not a record of laserdisc's", f.Number)
 		}
-		if f.Time < last {
-			err = fmt.Errorf("replay: frame %d is earlier than the one before: not a record of laserdisc's", f.Number)
-			break
-		}
-		before := last
-		last = f.Time
-		result.Packets++
-		if f.Part == result.Parts {
-			if f.Part > 0 {
-				mark(hands, pass, before)
-			}
-			result.Parts++
-		}
-		var s packet.Segment
+		d.last = f.Time
 		if bad := s.Decode(f.LinkType, f.Data); bad != nil {
 			if f.Direction == record.Sent {
-				err = fmt.Errorf("replay: frame %d was sent, but does not decode: %w", f.Number, bad)
-				break
+				return fmt.Errorf("replay: frame %d was sent, but does not decode: %w", f.Number, bad)
 			}
-			result.Counters.Count(f.Direction, nil)
+			c.Count(f.Direction, nil)
 			continue
 		}
-		result.Counters.Count(f.Direction, &s)
+		c.Count(f.Direction, s)
 		s.Time, s.Number = f.Time, f.Number
-		host := s.Src.Addr()
+		host := s.Src
 		if f.Direction == record.Sent {
-			host = s.Dst.Addr()
+			host = s.Dst
 		}
-		i := seat(host, len(players))
-		if len(hands[i].cards) == handCards || len(hands[i].bytes)+len(f.Data) > handSize {
-			pass(i)
-		}
-		hands[i].add(&s, &f)
+		p := partition(host.Addr(), len(b.of))
+		b.of[p] = append(b.of[p], uint32(i))
 	}
-	end := &ending{time: last}
+	last := &frames[len(frames)-1]
+	d.number, d.offset = last.Number, last.Offset
+	d.result.Packets += uint64(len(frames))
+	return nil
+}
+
+// end says how the record ends, of what the reader said after the last frame.
+func (d *dealer) end(err error) (*ending, error) {
 	var truncated *record.TruncatedError
 	switch {
 	case errors.As(err, &truncated):
-		result.Truncated = truncated
-		err = nil
-	case errors.Is(err, io.EOF):
-		err = nil
-		if t, closed := r.End(); closed {
-			*end = ending{time: max(t, last), clean: true}
-		} else {
-			result.Truncated = &record.TruncatedError{Path: dir, Frame: f.Number, Offset: f.Offset}
+		d.result.Truncated = truncated
+	case !errors.Is(err, io.EOF):
+		return nil, err
+	default:
+		if t, closed := d.reader.End(); closed {
+			return &ending{time: max(t, d.last), clean: true}, nil
 		}
+		d.result.Truncated = &record.TruncatedError{Path: d.path, Frame: d.number, Offset: d.offset}
 	}
-	for i, p := range players {
-		e := *end
-		hands[i].ending = &e
-		p.in <- hands[i]
-		close(p.in)
-	}
-	return err
+	return &ending{time: d.last}, nil
 }
 
-// mark tells every player that the scan was resumed here, after a last frame at the given time.
-func mark(hands []*hand, pass func(int), at int64) {
-	for i := range hands {
-		if len(hands[i].cards) == handCards {
-			pass(i)
-		}
-		hands[i].cards = append(hands[i].cards, card{mark: true, segment: packet.Segment{Time: at}})
-	}
-}
-
-// seat gives a host its player.
-func seat(host netip.Addr, players int) int {
-	if players == 1 {
+// partition gives a host one of n partitions.
+func partition(host netip.Addr, n int) int {
+	if n == 1 {
 		return 0
 	}
 	b := host.As16()
-	return int(xxh3.Hash(b[:]) % uint64(players))
-}
-
-// add copies a frame into the hand. The views of the segment move to the copy.
-func (h *hand) add(s *packet.Segment, f *record.Frame) {
-	if cap(h.bytes) == 0 {
-		h.bytes = make([]byte, 0, handSize+record.MaxCapture)
-		h.cards = make([]card, 0, handCards)
-	}
-	start := len(h.bytes)
-	h.bytes = append(h.bytes, f.Data...)
-	frame := h.bytes[start:]
-	moved := packet.Segment{Time: s.Time, Number: s.Number}
-	_ = moved.Decode(f.LinkType, frame) // it has just decoded
-	h.cards = append(h.cards, card{direction: f.Direction, segment: moved, frame: frame})
+	return int(xxh3.Hash(b[:]) % uint64(n))
 }
 
 func describe(s *packet.Segment) string {

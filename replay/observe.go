@@ -1,30 +1,46 @@
 package replay
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"runtime"
 	"time"
 
-	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
 
-// Observe reads a capture that something else made, pcap or pcapng: ZMap with LZR, ZGrab, a
-// browser. There is no log of events to play back and nothing to compare with, so that it goes
-// through the tracker alone. Its manifest says what is known of it.
-func Observe(path string) (*Result, error) {
-	digest, err := fileDigest(path)
+// Observe reads a capture that something else made, pcap or pcapng: ZMap with LZR, ZGrab, a browser. There is no log of
+// events to play back and nothing to compare with, so that it goes through a session.Observer. Its manifest says what is
+// known of it.
+//
+// The sink gets the attempts alone, whose Number is that of their SYN in the capture: a session.Summary makes services of
+// them, once all attempts at one are known.
+func Observe(ctx context.Context, path string, o Options, sink Sink) (*Result, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("replay: %s is not a regular file, and a capture is read twice", path)
+	}
+	digest := make(chan digested, 1)
+	go func() { digest <- fileDigest(ctx, path) }()
+	result, err := observe(ctx, path, o, sink)
+	d := <-digest
+	if d.err != nil {
+		return nil, d.err
+	}
 	if err != nil {
 		return nil, err
 	}
+	result.Manifest.Observed = &record.Observed{Path: path, SHA256: d.sum}
+	return result, nil
+}
+
+func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, error) {
 	r, err := record.Open(path)
 	if err != nil {
 		return nil, err
@@ -33,35 +49,49 @@ func Observe(path string) (*Result, error) {
 	limit := session.Defaults().ResponseLimit
 	m := &record.Manifest{
 		Format: record.ManifestFormat, Go: runtime.Version(), GOARCH: runtime.GOARCH,
-		Observed: &record.Observed{Path: path, SHA256: digest}, Settings: session.Settings{ResponseLimit: limit},
+		Settings: session.Settings{ResponseLimit: limit},
 	}
 	if own := r.Manifest(); own != nil { // a record of ours, its packets only
 		m.Synthetic = own.Synthetic
 	}
 	result := &Result{Manifest: m, Parts: 1}
-	observer := session.NewObserver(limit)
-	var f record.Frame
+	observer := session.NewObserver(limit, sink(1).Attempt)
 	var first, last int64
-	for {
-		if err = r.Next(&f); err != nil {
+	for ctx.Err() == nil {
+		var b record.Batch
+		if err = r.NextBatch(&b); err != nil {
 			break
 		}
-		result.Packets++
-		if f.Time != 0 {
-			if first == 0 {
-				first = f.Time
+		for i := range b.Frames {
+			f := &b.Frames[i]
+			if f.Time != 0 {
+				if first == 0 {
+					first = f.Time
+				}
+				last = max(last, f.Time)
 			}
-			last = max(last, f.Time)
-		}
-		var s packet.Segment
-		if bad := s.Decode(f.LinkType, f.Data); bad != nil {
-			if !errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
-				result.unread(&f, bad)
+			var s packet.Segment
+			if bad := s.Decode(f.LinkType, f.Data); bad != nil {
+				if !errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
+					result.unread(f, bad)
+				}
+				continue
 			}
-			continue
+			s.Time, s.Number = f.Time, f.Number
+			if err := observer.Observe(&s); err != nil {
+				return nil, err
+			}
 		}
-		s.Time, s.Number = f.Time, f.Number
-		observer.Observe(&s)
+		result.Packets += uint64(len(b.Frames))
+		b.Release()
+		if o.Progress != nil {
+			p := Progress{Packets: result.Packets}
+			p.Read, p.Size = r.Position()
+			o.Progress(p)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	switch {
 	case errors.As(err, &result.Truncated) && result.Packets > 0:
@@ -71,11 +101,7 @@ func Observe(path string) (*Result, error) {
 	if first != 0 {
 		m.Start, m.End = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	}
-	result.Attempts, result.Services = observer.Results()
-	result.Counters.Services = uint64(len(result.Services))
-	m.Counters = result.Counters
-	describeHandshakes(m, result.Attempts)
-	return result, nil
+	return result, observer.End()
 }
 
 func (r *Result) unread(f *record.Frame, err error) {
@@ -84,46 +110,36 @@ func (r *Result) unread(f *record.Frame, err error) {
 	}
 }
 
-// describeHandshakes notes what was said, in the table's order, and whether every service that
-// acknowledged data was told all of it: only then do the handshakes compare.
-func describeHandshakes(m *record.Manifest, attempts []*session.Attempt) {
-	said := map[*handshake.Protocol]bool{}
-	told := map[netip.AddrPort]map[*handshake.Protocol]bool{}
-	serves := map[netip.AddrPort]bool{}
-	for _, a := range attempts {
-		if !a.State.Connected() || a.Handshake == handshake.Other {
-			continue
-		}
-		if told[a.Service] == nil {
-			told[a.Service] = map[*handshake.Protocol]bool{}
-		}
-		said[a.Handshake], told[a.Service][a.Handshake] = true, true
-		serves[a.Service] = serves[a.Service] || a.State >= session.AcksData
-	}
-	for _, p := range handshake.Table() {
-		if said[p] {
-			m.Handshakes = append(m.Handshakes, p.Name)
-		}
-	}
-	m.AllHandshakes = len(said) > 1
-	for at := range serves {
-		m.AllHandshakes = m.AllHandshakes && (!serves[at] || len(told[at]) == len(said))
-	}
+// digested is a file's digest, or why it has none.
+type digested struct {
+	sum string
+	err error
 }
 
-// fileDigest reads a file that is to be read again.
-func fileDigest(path string) (string, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return "", fmt.Errorf("replay: %s is not a regular file, and a capture is read twice", path)
-	}
+// fileDigest is the SHA-256 of a file's bytes.
+func fileDigest(ctx context.Context, path string) digested {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("replay: %w", err)
+		return digested{err: fmt.Errorf("replay: %w", err)}
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("replay: %s: %w", path, err)
+	if _, err := io.Copy(h, interruptible{ctx, f}); err != nil {
+		return digested{err: fmt.Errorf("replay: %s: %w", path, err)}
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return digested{sum: hex.EncodeToString(h.Sum(nil))}
+}
+
+// interruptible reads until ctx is done.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+// Read implements io.Reader.
+func (r interruptible) Read(b []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(b)
 }

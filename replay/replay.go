@@ -1,30 +1,56 @@
-// Package replay plays a recorded run back: the same loop as the live scan's, fed from the
-// record, with every packet that it sends compared with the one that was sent.
+// Package replay plays a recorded run back: the same loop as the live scan's, fed from the record, with every packet that
+// it sends compared with the one that was sent.
+//
+// Everything streams. One goroutine reads the record and decodes each frame, once; it deals the frames to players by
+// host, so that all that a host is part of meets in one place. Each player is a session.Machine with the record as its
+// source of events, and gives what it finds to the sink as it is made. What is held is what was in flight at once when
+// the scan ran. The number of players changes the time that it takes and nothing else.
 package replay
 
 import (
-	"bytes"
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"sync"
 
-	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
 
-// Result is what a record says. Attempts and Services are sorted by address, port, and number of
-// attempt, so that they depend on the record alone.
+// Options say how a record is played back. They change nothing in what is found.
+type Options struct {
+	Workers  int            // players at a time, at least 1
+	Progress func(Progress) // called for each batch of frames, from one goroutine; may be nil
+}
+
+// Progress is how far a playback is.
+type Progress struct {
+	Read, Size int64 // bytes of the record, as they are in its files
+	Packets    uint64
+	Services   uint64
+}
+
+// Rows takes what is found at some of the hosts, from one goroutine. What it is given is valid during the call only.
+type Rows interface {
+	Attempt(*session.Attempt) error
+	Service(*session.Service) error
+	// Resumed says that the scan was resumed here, with nothing in flight: these services were probed again. The attempts
+	// at them so far do not count, but for those of visit session.Ephemeral.
+	Resumed(unfinished []netip.AddrPort)
+}
+
+// A Sink makes the Rows of one partition of the hosts, of so many in all. Rows come in any order. A target that refused
+// may be told of more than once, for nothing is remembered of it: the attempt with the lowest FirstFrame counts.
+type Sink func(partitions int) Rows
+
+// Result is what a record says, but for its attempts and services, which went to the sink.
 type Result struct {
 	Manifest *record.Manifest
 	Packets  uint64 // frames played back
 	Counters record.Counters
-	Attempts []*session.Attempt
-	Services []*session.Service
+	Services uint64 // rows that went to the sink
 
 	// Parts is how many the record has: one more than the times the scan was resumed.
 	Parts int
@@ -39,6 +65,8 @@ type Result struct {
 	FirstUnread error
 	// Difference is the first packet that is not what the session sends; nil: identical.
 	Difference *Difference
+
+	lines lineSum // of services.jsonl, as playback would write it
 }
 
 // Difference is a packet that playback and record disagree on.
@@ -58,217 +86,64 @@ func (d *Difference) Error() string {
 	return fmt.Sprintf("frame %d: recorded %s, but the session sends %s", d.Frame, d.Recorded, d.Played)
 }
 
-// Run plays back the run in dir on the given number of workers, which changes the time it takes
-// and nothing else. A difference or a truncation is part of the result, not an error; errors are
-// for what cannot be read.
-func Run(dir string, workers int) (*Result, error) {
+// Run plays back the run in dir. A difference or a truncation is part of the result, not an error; errors are for what
+// cannot be read, for the sink's own, and for ctx when it is done.
+func Run(ctx context.Context, dir string, o Options, sink Sink) (*Result, error) {
 	r, err := record.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	if r.Manifest() == nil {
+	m := r.Manifest()
+	if m == nil {
 		return nil, fmt.Errorf("replay: %s: no manifest: not a run that laserdisc recorded", dir)
 	}
-	result := &Result{Manifest: r.Manifest()}
-	players := make([]*player, max(1, workers))
-	for i := range players {
-		if players[i], err = newPlayer(result.Manifest); err != nil {
-			return nil, err
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d := &dealer{path: dir, reader: r, options: o, result: &Result{Manifest: m}}
+	workers := max(1, o.Workers)
+	for i := range workers {
+		p, err := newPlayer(m, i, workers)
+		if err != nil {
+			return nil, fmt.Errorf("replay: %s: %w", dir, err)
 		}
+		d.players = append(d.players, p)
 	}
 	var group sync.WaitGroup
-	for _, p := range players {
-		group.Go(p.run)
+	for _, p := range d.players {
+		p.rows = sink(len(d.players))
+		group.Go(func() {
+			if p.run(); p.err != nil && !errors.As(p.err, new(*Difference)) {
+				cancel(p.err)
+			}
+			p.drain()
+		})
 	}
-	err = deal(dir, r, players, result)
+	err = d.deal(ctx)
 	group.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
 	if err != nil {
 		return nil, err
 	}
-	return result, gather(players, result)
+	d.gather()
+	return d.result, nil
 }
 
-// gather merges what the players found.
-func gather(players []*player, result *Result) error {
-	for _, p := range players {
-		var d *Difference
-		if errors.As(p.err, &d) {
-			if result.Difference == nil || d.Frame < result.Difference.Frame {
-				result.Difference = d
-			}
-		} else if p.err != nil {
-			return p.err
+// gather adds up what the players found.
+func (d *dealer) gather() {
+	result := d.result
+	for _, p := range d.players {
+		var difference *Difference
+		if errors.As(p.err, &difference) && (result.Difference == nil || difference.Frame < result.Difference.Frame) {
+			result.Difference = difference
 		}
 		result.Counters.Launched += p.probes
-		result.Counters.Services += uint64(len(p.services))
+		result.Services += p.services.Load()
+		result.lines.add(p.lines)
 		result.Unfinished = append(result.Unfinished, p.machine.Unfinished()...)
-		result.Attempts = append(result.Attempts, p.attempts...)
-		result.Services = append(result.Services, p.services...)
 	}
-	slices.SortFunc(result.Attempts, func(a, b *session.Attempt) int {
-		return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Visit, b.Visit), cmp.Compare(a.FirstFrame, b.FirstFrame))
-	})
+	result.Counters.Services = result.Services
 	slices.SortFunc(result.Unfinished, netip.AddrPort.Compare)
-	slices.SortFunc(result.Services, func(a, b *session.Service) int {
-		return a.Service.Compare(b.Service)
-	})
-	// Nothing is remembered of a target that refused: each of its resets or ICMP errors stands
-	// alone. One is kept.
-	result.Attempts = slices.CompactFunc(result.Attempts, func(a, b *session.Attempt) bool {
-		return a.Service == b.Service && a.Number == b.Number && a.Visit == b.Visit && !b.State.Connected()
-	})
-	return nil
-}
-
-// player is one worker: the source of its machine's events and the sink of what it does.
-type player struct {
-	settings session.Settings
-	part     int
-	machine  *session.Machine
-	framer   *packet.Framer
-	in       chan *hand
-	out      chan *hand // empty ones, back to the dealer
-
-	hand     *hand
-	next     int    // in hand.cards
-	probed   uint64 // number of the sent frame that a probe was made of
-	probes   uint64 // how many there were
-	lastSeen uint64
-	ending   *ending
-	attempts []*session.Attempt
-	services []*session.Service
-	err      error
-}
-
-// ending is how the record ended.
-type ending struct {
-	time  int64
-	clean bool // the scan's own end
-	told  bool // the machine knows
-}
-
-func newPlayer(m *record.Manifest) (*player, error) {
-	framer, err := m.Link.Framer()
-	if err != nil {
-		return nil, err
-	}
-	p := &player{settings: m.Settings, framer: framer, in: make(chan *hand, handsInFlight), out: make(chan *hand, handsInFlight)}
-	for range handsInFlight {
-		p.out <- &hand{}
-	}
-	p.machine, err = session.New(p.settings, p.part, p)
-	return p, err
-}
-
-// run plays one part after another.
-func (p *player) run() {
-	for p.err == nil {
-		p.err = p.machine.Run(p)
-		if c := p.peek(); c == nil || p.err != nil {
-			break
-		}
-		p.next++ // the mark
-		p.err = p.resume()
-	}
-	for h := range p.in { // after a difference: let the dealer go on
-		p.out <- h
-	}
-}
-
-// resume begins the next part as the resumed scan did: with nothing in flight. The attempts at
-// what was are forgotten, for it was probed again.
-func (p *player) resume() (err error) {
-	unfinished := make(map[netip.AddrPort]bool)
-	for _, s := range p.machine.Unfinished() {
-		unfinished[s] = true
-	}
-	p.attempts = slices.DeleteFunc(p.attempts, func(a *session.Attempt) bool {
-		return unfinished[a.Service] && a.Visit != session.Ephemeral
-	})
-	p.part++
-	p.machine, err = session.New(p.settings, p.part, p)
-	return err
-}
-
-// peek returns the next frame, or nil at the end.
-func (p *player) peek() *card {
-	for p.ending == nil && (p.hand == nil || p.next == len(p.hand.cards)) {
-		if p.hand != nil {
-			p.out <- p.hand
-		}
-		p.hand, p.next = <-p.in, 0
-		if p.hand == nil {
-			p.ending = &ending{}
-		} else if p.hand.ending != nil {
-			p.ending = p.hand.ending
-		}
-	}
-	if p.next < len(p.hand.cards) {
-		return &p.hand.cards[p.next]
-	}
-	return nil
-}
-
-func (p *player) take(c *card) {
-	p.lastSeen = c.segment.Number
-	p.next++
-}
-
-// Next implements session.Source.
-func (p *player) Next(deadline int64, e *session.Event) error {
-	c := p.peek()
-	switch {
-	case c == nil && p.ending.told:
-		return io.EOF
-	case c == nil:
-		p.ending.told = true
-		e.Time = p.ending.time
-	case deadline <= c.segment.Time:
-		e.Time = deadline
-	case c.mark:
-		return io.EOF
-	case c.direction == record.Received:
-		e.Time, e.Segment = c.segment.Time, &c.segment
-		p.take(c)
-	case p.probed == c.segment.Number:
-		return &Difference{Frame: c.segment.Number, Recorded: describe(&c.segment)}
-	default:
-		// The session did not ask for it, so it was a probe; Send takes it off.
-		p.probed = c.segment.Number
-		p.probes++
-		e.Time, e.Target = c.segment.Time, c.segment.Dst
-	}
-	return nil
-}
-
-// Send implements session.Sink: the packet must be the record's next.
-func (p *player) Send(s *packet.Segment) error {
-	c := p.peek()
-	if c == nil {
-		if p.ending.clean {
-			return &Difference{Frame: p.lastSeen, Played: describe(s)}
-		}
-		return nil // the record was cut off here
-	}
-	if c.mark {
-		return nil // and here, before it was resumed
-	}
-	if c.direction != record.Sent || s.Time != c.segment.Time || !bytes.Equal(p.framer.Frame(s), c.frame) {
-		return &Difference{Frame: c.segment.Number, Recorded: describe(&c.segment), Played: describe(s)}
-	}
-	p.take(c)
-	return nil
-}
-
-// Attempt implements session.Sink.
-func (p *player) Attempt(a *session.Attempt) error {
-	p.attempts = append(p.attempts, a.Clone())
-	return nil
-}
-
-// Service implements session.Sink.
-func (p *player) Service(s *session.Service) error {
-	p.services = append(p.services, s.Clone())
-	return nil
 }

@@ -21,7 +21,6 @@ import (
 	"laserdisc/capture/link"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
-	"laserdisc/replay"
 )
 
 // epoch is when the simulated scans start.
@@ -106,14 +105,6 @@ func manifest(seed uint64) *record.Manifest {
 	return m
 }
 
-func play(t testing.TB, dir string, workers int) *replay.Result {
-	r, err := replay.Run(dir, workers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 // Thousands of scans of a lossy network, with a kernel that hands packets over late: every one
 // plays back to the same packets and the same services.
 func TestLiveEqualsPlayback(t *testing.T) {
@@ -133,7 +124,7 @@ func TestLiveEqualsPlayback(t *testing.T) {
 		if r.Truncated != nil {
 			t.Fatalf("seed %d: %v", seed, r.Truncated)
 		}
-		if err := r.Agrees(dir); err != nil {
+		if err := r.Agrees(dir, r.played); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		packets += r.Packets
@@ -157,6 +148,9 @@ func TestWorkersChangeNothing(t *testing.T) {
 	want := play(t, dir, 1)
 	for _, workers := range []int{2, 3, 8} {
 		got := play(t, dir, workers)
+		if err := got.Agrees(dir, got.played); err != nil {
+			t.Errorf("%d workers: %v", workers, err)
+		}
 		if d := cmp.Diff(want, got, cmp.Exporter(func(reflect.Type) bool { return true }), cmp.Comparer(sameProtocol)); d != "" {
 			t.Fatalf("%d workers: %s", workers, d)
 		}
@@ -169,7 +163,7 @@ func sameProtocol(a, b *handshake.Protocol) bool { return a == b }
 // A record cut anywhere plays back to a prefix of what the scan found.
 func TestCutRecord(t *testing.T) {
 	dir := scan(t, lossy(t), 11, 5*time.Millisecond, 300)
-	whole, err := os.ReadFile(filepath.Join(dir, "packets.pcapng"))
+	whole, err := os.ReadFile(filepath.Join(dir, "packets-00000.pcapng"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,10 +178,10 @@ func TestCutRecord(t *testing.T) {
 		if err := os.MkdirAll(cut, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(cut, "packets.pcapng"), whole[:n], 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(cut, "packets-00000.pcapng"), whole[:n], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		r, err := replay.Run(cut, 1)
+		r, err := run(cut, 1)
 		var truncated *record.TruncatedError
 		if errors.As(err, &truncated) && n < 4096 {
 			continue // not even the manifest
@@ -264,7 +258,7 @@ func TestChangedRecord(t *testing.T) {
 	sent := 0
 	for sent = len(frames) / 2; frames[sent].Direction != record.Sent; sent++ {
 	}
-	rewrite := func(name string, change func(*record.Frame) bool) *replay.Result {
+	rewrite := func(name string, change func(*record.Frame) bool) *result {
 		out := filepath.Join(t.TempDir(), name)
 		w, err := record.Create(out, r.Manifest())
 		if err != nil {

@@ -2,15 +2,14 @@ package reports
 
 import (
 	"bytes"
-	"encoding/csv"
-	"errors"
+	"image/color"
 	"image/png"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
+	"github.com/apache/arrow/go/v15/arrow"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -18,71 +17,65 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// The widths of one and of two columns of a USENIX or ACM page.
-const (
-	oneColumn  = 3.33 * vg.Inch
-	twoColumns = 7 * vg.Inch
-)
-
-// figure is one table or figure of the paper, ready to be written.
+// figure is a table or figure, ready to be written.
 type figure struct {
-	Name    string // of its files, without extension
-	Title   string // as in the paper: "Figure 5"
-	Caption string // what it shows, with n
-	Note    string // where its numbers come from; drawn below it
+	Caption string       // what it shows, with n
+	table   arrow.Record // the numbers behind it
+	note    string       // where they come from; drawn below it
 
-	Width, Height vg.Length
-	draw          func(sheet)
-
-	header []string // of the CSV
-	rows   [][]string
+	width, height vg.Length
+	draw          func(draw.Canvas)
 }
 
 // Inches is the width that the figure is made for.
-func (f figure) Inches() float64 { return float64(f.Width / vg.Inch) }
+func (f figure) Inches() float64 { return float64(f.width / vg.Inch) }
 
-// write writes the figure in all formats.
-func (f figure) write(dir string) error {
-	return errors.Join(
-		f.save(dir, "png", f.png),
-		f.save(dir, "svg", f.svg),
-		f.save(dir, "pdf", f.pdf),
-		f.save(dir, "csv", f.csv),
-	)
+// formats are the files that are written of every figure, by extension.
+var formats = map[string]func(figure, *bytes.Buffer) error{
+	"png": figure.png, "svg": figure.svg, "pdf": figure.pdf, "csv": figure.csv,
 }
 
-func (f figure) save(dir, extension string, encode func(*bytes.Buffer) error) error {
-	var b bytes.Buffer
-	if err := encode(&b); err != nil {
-		return err
+// write writes the figure in all formats.
+func (s shown) write(dir string) error {
+	for extension, encode := range formats {
+		var b bytes.Buffer
+		if err := encode(s.figure, &b); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, s.Name+"."+extension), b.Bytes(), 0o666); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(dir, f.Name+"."+extension), b.Bytes(), 0o666)
+	return nil
 }
 
 // paint draws the figure and its note onto a canvas of its size.
-func (f figure) paint(c vg.CanvasSizer) {
-	s := sheet{draw.New(c)}
-	s.fill(s.Rectangle, white)
-	if f.Note != "" {
-		s.text(label{size: 5.5, color: gray}, s.Min.X+2, s.Min.Y+2, f.Note)
-		s.Min.Y += noteHeight
+func (f figure) paint(canvas vg.CanvasSizer) {
+	const margin, noteHeight = vg.Length(3), vg.Length(8)
+	c := draw.New(canvas)
+	c.SetColor(color.White)
+	c.Fill(c.Rectangle.Path())
+	c = draw.Crop(c, margin, -margin, margin, -margin)
+	if f.note != "" {
+		style := sans(noteSize)
+		style.Color = gray
+		c.FillText(style, vg.Point{X: c.Min.X, Y: c.Min.Y + style.FontExtents().Descent}, f.note)
+		c.Min.Y += noteHeight
 	}
-	f.draw(s)
+	f.draw(c)
 }
-
-const noteHeight = vg.Length(10)
 
 // dotsPerInch is what journals ask of line art at least.
 const dotsPerInch = 300
 
 func (f figure) png(b *bytes.Buffer) error {
-	c := vgimg.NewWith(vgimg.UseWH(f.Width, f.Height), vgimg.UseDPI(dotsPerInch))
+	c := vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(dotsPerInch))
 	f.paint(c)
 	return png.Encode(b, c.Image())
 }
 
 func (f figure) svg(b *bytes.Buffer) error {
-	c := vgsvg.New(f.Width, f.Height)
+	c := vgsvg.New(f.width, f.height)
 	f.paint(c)
 	var plain bytes.Buffer
 	if _, err := c.WriteTo(&plain); err != nil {
@@ -102,16 +95,10 @@ func init() {
 }
 
 func (f figure) pdf(b *bytes.Buffer) error {
-	c := vgpdf.New(f.Width, f.Height)
+	c := vgpdf.New(f.width, f.height)
 	f.paint(c)
 	_, err := c.WriteTo(b)
 	return err
 }
 
-func (f figure) csv(b *bytes.Buffer) error {
-	w := csv.NewWriter(b)
-	return errors.Join(w.Write(f.header), w.WriteAll(f.rows))
-}
-
-// share writes a share, 0 to 1, as in every CSV.
-func share(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }
+func (f figure) csv(b *bytes.Buffer) error { return writeCSV(b, f.table) }

@@ -4,47 +4,59 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 
+	"laserdisc/analysis"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
+	"laserdisc/reports/plotters"
 )
 
 // portStack is one bar of Figure 5: the services of a port by how far they go.
 type portStack struct {
 	port       uint16
 	expected   string // protocol; "" is none
-	synackOnly int    // never acknowledged data
+	synackOnly int    // never acknowledged data, or only as their host does on every port
 	acksData   int    // acknowledged data, and nothing identified them
 	l7Other    int    // identified as another protocol than the expected one
 	l7Expected int
 }
 
-func (p portStack) total() int { return p.synackOnly + p.acksData + p.l7Other + p.l7Expected }
+func (p *portStack) total() int { return p.synackOnly + p.acksData + p.l7Other + p.l7Expected }
 
-// stackPorts counts the services of each port, most first.
-func stackPorts(c census) []portStack {
+// group is where the port is drawn: 0 for those that a protocol is expected on, 1 for the others.
+func (p *portStack) group() int {
+	if p.expected != "" {
+		return 0
+	}
+	return 1
+}
+
+// stackPorts counts the services of each port: those with an expected protocol first, and of these the ones with most
+// services first. A service that was identified is that, by whatever source.
+func stackPorts(kinds []analysis.Kind) []portStack {
 	stacks := make(map[uint16]*portStack)
-	for k, n := range c {
-		s := stacks[k.port]
+	for _, k := range kinds {
+		s := stacks[k.Port]
 		if s == nil {
-			s = &portStack{port: k.port, expected: datasets.Expected(k.port)}
-			stacks[k.port] = s
+			s = &portStack{port: k.Port, expected: datasets.Expected(k.Port)}
+			stacks[k.Port] = s
 		}
 		switch {
-		case k.state < session.AcksData:
-			s.synackOnly += n
-		case k.label == "":
-			s.acksData += n
-		case k.label == s.expected:
-			s.l7Expected += n
+		case k.Label == "" && k.State < session.AcksData:
+			s.synackOnly += k.Services
+		case k.Label == "":
+			s.acksData += k.Services
+		case k.Label == s.expected:
+			s.l7Expected += k.Services
 		default:
-			s.l7Other += n
+			s.l7Other += k.Services
 		}
 	}
 	var list []portStack
@@ -52,7 +64,7 @@ func stackPorts(c census) []portStack {
 		list = append(list, *s)
 	}
 	slices.SortFunc(list, func(a, b portStack) int {
-		return cmp.Or(cmp.Compare(b.total(), a.total()), cmp.Compare(a.port, b.port))
+		return cmp.Or(cmp.Compare(a.group(), b.group()), cmp.Compare(b.total(), a.total()), cmp.Compare(a.port, b.port))
 	})
 	return list
 }
@@ -60,114 +72,136 @@ func stackPorts(c census) []portStack {
 // figure05Ports is how many ports are drawn: as many as the paper scanned.
 const figure05Ports = 55
 
-// figure05 is the paper's Figure 5 (section 3.1): per port, the services that only send a
-// SYN-ACK, those that acknowledge data, and those that complete a handshake of layer 7. The last
-// are split by whether it is the expected protocol's.
-func figure05(ports []portStack, note string) figure {
+// figure05 is the paper's Figure 5 (section 3.1): per port, the services that only send a SYN-ACK, those that acknowledge
+// data, and those that complete a handshake of layer 7. The last are split by whether it is the expected protocol's.
+func figure05(c *analysis.Census, _ runs) (figure, error) {
+	ports := stackPorts(c.Kinds())
+	services := 0
+	for i := range ports {
+		services += ports[i].total()
+	}
+	n := fmt.Sprintf("%s on %s", plural(services, "service"), plural(len(ports), "port"))
 	f := figure{
-		Name: "figure05", Title: "Figure 5", Note: note,
-		Width: twoColumns, Height: 2.6 * vg.Inch,
-		header: []string{"port", "expected", "services", "synack_only", "acks_data_unidentified", "l7_other", "l7_expected"},
+		Caption: "Services by how far they go: those that only send a SYN-ACK (or acknowledge data as their host does on every port), those " +
+			"that acknowledge data, and those that are identified, as the protocol expected on their port or as another. Above, how many; " +
+			"below, shares of each port's. At the right, ports that no protocol is expected on. n = " + n + ".",
+		table: tabulate(n, ports,
+			numbers("port", "", func(p *portStack) int { return int(p.port) }),
+			texts("expected", func(p *portStack) string { return p.expected }),
+			numbers("services", "services", (*portStack).total),
+			numbers("synack_only", "services", func(p *portStack) int { return p.synackOnly }),
+			numbers("acks_data_unidentified", "services", func(p *portStack) int { return p.acksData }),
+			numbers("l7_other", "services", func(p *portStack) int { return p.l7Other }),
+			numbers("l7_expected", "services", func(p *portStack) int { return p.l7Expected })),
+		width: twoColumns, height: 3.4 * vg.Inch,
 	}
-	n := 0
-	for _, p := range ports {
-		n += p.total()
-		f.rows = append(f.rows, []string{strconv.Itoa(int(p.port)), p.expected, strconv.Itoa(p.total()),
-			strconv.Itoa(p.synackOnly), strconv.Itoa(p.acksData), strconv.Itoa(p.l7Other), strconv.Itoa(p.l7Expected)})
+	if len(ports) > figure05Ports {
+		ports = mostServices(ports, figure05Ports)
+		f.Caption += fmt.Sprintf(" Shown are the %d ports with the most services.", len(ports))
 	}
-	shown := ports[:min(len(ports), figure05Ports)]
-	f.Caption = fmt.Sprintf("Services by how far they go: those that only send a SYN-ACK, those that acknowledge data, and those "+
-		"that are identified, as the protocol expected on their port or as another. n = %s services on %s.", thousands(n), plural(len(ports), "port"))
-	if len(shown) < len(ports) {
-		f.Caption += fmt.Sprintf(" Shown are the %d ports with the most services.", len(shown))
+	counts, shares, err := plotStacks(ports)
+	if err != nil {
+		return f, err
 	}
-	if _, small := splitScales(shown); len(small) > 0 {
-		f.Caption += " The two panels have scales of their own."
+	f.draw = func(c draw.Canvas) {
+		c = addLegend(c, len(layers)+1, layerLegend("n = "+plural(services, "service")))
+		stack(c, []*plot.Plot{counts, shares}, []float64{5, 4})
 	}
-	f.draw = func(s sheet) { drawStacks(s, shown, n) }
-	return f
+	return f, nil
 }
 
-func plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
+// mostServices leaves out all but the ports with the most services, and keeps the order of those.
+func mostServices(ports []portStack, n int) []portStack {
+	by := slices.Clone(ports)
+	slices.SortStableFunc(by, func(a, b portStack) int { return cmp.Compare(b.total(), a.total()) })
+	kept := make(map[uint16]bool)
+	for _, p := range by[:n] {
+		kept[p.port] = true
 	}
-	return thousands(n) + " " + noun
+	return slices.DeleteFunc(slices.Clone(ports), func(p portStack) bool { return !kept[p.port] })
 }
 
 // layers are the parts of a bar, from the bottom.
 var layers = []struct {
 	name  string
-	area  area
-	count func(portStack) int
+	fill  plotters.Fill
+	count func(*portStack) int
 }{
-	{"L7, expected protocol", area{blue, hatching{}}, func(p portStack) int { return p.l7Expected }},
-	{"L7, another protocol", area{skyBlue, hatching{1, 2.4}}, func(p portStack) int { return p.l7Other }},
-	{"acknowledges data", area{yellow, hatching{-1, 2.4}}, func(p portStack) int { return p.acksData }},
-	{"SYN-ACK only", area{lightGray, hatching{}}, func(p portStack) int { return p.synackOnly }},
+	{"L7, expected protocol", plotters.Fill{Color: blue}, func(p *portStack) int { return p.l7Expected }},
+	{"L7, another protocol", hatched(skyBlue, 1), func(p *portStack) int { return p.l7Other }},
+	{"acknowledges data", hatched(yellow, -1), func(p *portStack) int { return p.acksData }},
+	{"SYN-ACK only", plotters.Fill{Color: lightGray}, func(p *portStack) int { return p.synackOnly }},
 }
 
-// drawStacks draws the bars in two panels with a scale each, where a few ports dwarf the others.
-func drawStacks(s sheet, ports []portStack, n int) {
-	top := s.Max.Y - 14
-	x := s.Min.X + 34
+func layerLegend(last string) []entry {
+	var list []entry
 	for _, l := range layers {
-		r := rectangle(x, s.Max.Y-9, x+11, s.Max.Y-2.5)
-		s.area(r, l.area)
-		s.frame(r, black, 0.3)
-		s.text(label{size: tickSize}, x+14, s.Max.Y-8, l.name)
-		x += 24 + label{size: tickSize}.width(l.name)
+		list = append(list, entry{l.name, []plot.Thumbnailer{l.fill}})
 	}
-	s.text(label{size: tickSize, x: text.XRight}, s.Max.X-2, s.Max.Y-8, "n = "+thousands(n)+" services")
-
-	bottom := s.Min.Y + 38
-	const margin = vg.Length(34)
-	large, small := splitScales(ports)
-	room := s.Max.X - s.Min.X - 4 - margin
-	if len(small) > 0 {
-		room -= margin
-	}
-	slot := room / vg.Length(max(1, len(ports)))
-	left := s.Min.X + margin
-	drawBars(s, large, left, slot, bottom, top)
-	if len(small) > 0 {
-		drawBars(s, small, left+slot*vg.Length(len(large))+margin, slot, bottom, top)
-	}
-	s.text(label{size: labelSize, x: text.XCenter}, (s.Min.X+margin+s.Max.X)/2, s.Min.Y+2, "TCP port, by number of services")
+	return append(list, entry{name: last})
 }
 
-// splitScales parts the ports, most services first, where the largest is over six times as
-// high: below that, bars can be read on one scale.
-func splitScales(ports []portStack) (large, small []portStack) {
-	i := slices.IndexFunc(ports, func(p portStack) bool { return p.total()*6 < ports[0].total() })
-	if i < 0 {
-		return ports, nil
-	}
-	return ports[:i], ports[i:]
-}
-
-func drawBars(s sheet, ports []portStack, left, slot, bottom, top vg.Length) {
-	highest := 0.0
-	if len(ports) > 0 {
-		highest = float64(ports[0].total())
-	}
-	marks, end := ticks(highest, 5)
-	p := panel{
-		x: axis{min: 0, max: float64(len(ports)), from: left, to: left + slot*vg.Length(len(ports))},
-		y: axis{max: end, from: bottom, to: top},
-	}
-	s.yAxis(p, marks, "Services")
-	width := min(slot*0.76, 14)
-	for i, port := range ports {
-		x := p.x.at(float64(i) + 0.5)
-		sum := 0
-		for _, l := range layers {
-			n := l.count(port)
-			s.area(rectangle(x-width/2, p.y.at(float64(sum)), x+width/2, p.y.at(float64(sum+n))), l.area)
-			sum += n
+// plotStacks draws the bars as counts, on one scale for all ports, and as shares of each port's.
+func plotStacks(ports []portStack) (counts, shares *plot.Plot, err error) {
+	counts, shares = newPlot(), newPlot()
+	x := make([]float64, len(ports))
+	names := make(plot.ConstantTicks, len(ports))
+	apart := slices.IndexFunc(ports, func(p portStack) bool { return p.group() == 1 })
+	for i := range ports {
+		p := &ports[i]
+		x[i] = float64(i)
+		if apart > 0 && i >= apart {
+			x[i]++ // an empty place between the two groups
 		}
-		s.frame(rectangle(x-width/2, bottom, x+width/2, p.y.at(float64(sum))), black, 0.3)
-		s.text(label{size: min(tickSize, float64(slot)), x: text.XRight, y: text.YCenter, turn: math.Pi / 2}, x, bottom-3, strconv.Itoa(int(port.port)))
+		names[i] = plot.Tick{Value: x[i], Label: portName(p.port, p.expected)}
 	}
-	s.line(black, axisLine, p.x.from, bottom, p.x.to, bottom)
+	for _, half := range []struct {
+		plot   *plot.Plot
+		height func(n int, p *portStack) float64
+	}{
+		{counts, func(n int, _ *portStack) float64 { return float64(n) }},
+		{shares, func(n int, p *portStack) float64 { return ratio(n, p.total()) }},
+	} {
+		var list []plotters.Layer
+		for _, l := range layers {
+			layer := plotters.Layer{Fill: l.fill}
+			for i := range ports {
+				layer.Heights = append(layer.Heights, half.height(l.count(&ports[i]), &ports[i]))
+			}
+			list = append(list, layer)
+		}
+		bars, err := plotters.NewStackedBars(x, list...)
+		if err != nil {
+			return nil, nil, err
+		}
+		half.plot.Add(bars)
+		// A few bars are no wider than those of many.
+		half.plot.X.Min, half.plot.X.Max = -0.6, max(half.plot.X.Max+0.2, figure05Ports/2)
+	}
+	counts.Y.Label.Text = "Services"
+	counts.Y.Tick.Marker, counts.Y.AutoRescale = plotters.Counts{}, true
+	counts.X.Tick.Marker = plot.ConstantTicks(nil)
+	shares.Y.Label.Text = "Share (%)"
+	shares.Y.Tick.Marker, shares.Y.Max = plotters.Percents(25), 1
+	shares.X.Label.Text = "TCP port / expected protocol, by number of services"
+	shares.X.Tick.Marker = names
+	upright(shares)
+	if apart > 0 {
+		line, err := plotter.NewLine(plotter.XYs{{X: float64(apart), Y: 0}, {X: float64(apart), Y: 1}})
+		if err != nil {
+			return nil, nil, err
+		}
+		line.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
+		shares.Add(line)
+	}
+	return counts, shares, nil
+}
+
+// portName is a port with what is expected on it: 80/http.
+func portName(port uint16, expected string) string {
+	name := strconv.Itoa(int(port))
+	if expected != "" {
+		name += "/" + expected
+	}
+	return name
 }

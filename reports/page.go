@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"laserdisc/capture/record"
+	"laserdisc/reports/plotters"
 )
 
 //go:embed page.html
@@ -19,18 +20,18 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"facts":     facts,
 	"drops":     func(m *record.Manifest) uint64 { return m.Drops.Kernel + m.Drops.Interface },
 	"join":      strings.Join,
-	"thousands": func(n uint64) string { return thousands(int(n)) },
+	"thousands": func(n uint64) string { return plotters.Thousands(int(n)) },
 }).Parse(pageText))
 
-// writePage writes the page that shows the figures. It refers to nothing but their files.
-func writePage(path string, d *data, figures []figure) error {
+// writePage writes the page that shows the exhibits, and says of each that is missing what would give it. It refers to
+// nothing but their files.
+func writePage(path string, all runs, exhibits []shown) error {
 	var b bytes.Buffer
 	err := page.Execute(&b, struct {
-		Runs      []run
-		Figures   []figure
+		Runs      runs
+		Exhibits  []shown
 		Synthetic []string
-		Matrix    bool // whether there is what needs every handshake
-	}{d.runs, figures, d.synthetic(), d.trials != nil})
+	}{all, exhibits, all.synthetic()})
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func facts(m *record.Manifest) []fact {
 	if m.AllHandshakes {
 		handshakes += " (each tried on every service)"
 	}
-	count := func(n uint64) string { return thousands(int(n)) }
+	count := func(n uint64) string { return plotters.Thousands(int(n)) }
 	if m.Observed != nil {
 		return []fact{
 			{"Capture", m.Observed.Path + ", SHA-256 " + abbreviate(m.Observed.SHA256)},
@@ -73,7 +74,7 @@ func facts(m *record.Manifest) []fact {
 	}
 	rate := "no limit"
 	if m.Rate > 0 {
-		rate = thousands(int(m.Rate)) + " packets per second"
+		rate = plotters.Thousands(int(m.Rate)) + " packets per second"
 	}
 	c := m.Counters
 	add("Targets", count(m.TargetCount)+" services, specification "+abbreviate(m.TargetDigest))

@@ -1,139 +1,87 @@
-// Package reports draws the tables and figures of the LZR paper (Izhikevich, Teixeira, Durumeric,
-// USENIX Security 2021) from the tables of one or more runs, with the published values beside the
-// measured ones where the paper gives them.
+// Package reports draws the tables and figures of the LZR paper (Izhikevich, Teixeira, Durumeric, USENIX Security
+// 2021) from the datasets of one or more runs, with the published values beside the measured ones where the paper gives
+// them.
 //
-// Each figure has a file of its own with the function that computes its values and the one that
-// draws them. Every figure is written as PNG, SVG and PDF, and the numbers behind it as CSV; all
-// four are the same bytes each time.
+// exhibits.go has them all in one ordered table: what each needs of the runs, and the function that makes it of what a
+// fold of package analysis counted. That function gives the numbers as a small Arrow table, of which the CSV is printed,
+// and a gonum plot of them, which is written as PNG, SVG and PDF. All four are the same bytes each time. A page shows
+// the exhibits, and says of those that are missing what would give them.
+//
+// A new figure is a fold in analysis, if none there counts what it shows, a file here, and a line in exhibits.go.
 package reports
 
 import (
-	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"laserdisc/analysis"
-	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
-	"laserdisc/capture/session"
 	"laserdisc/capture/target"
 	"laserdisc/datasets"
 )
 
-// Write makes the report of the runs in dirs, each with manifest.json, services.parquet and
-// attempts.parquet as `laserdisc replay` leaves them: the figures and index.html, in out, which
-// is made if it does not exist. A service that is in several runs counts in the first only. Runs
-// over different ports are not mixed where ports are compared: Figure 5 is made from those over the
-// fewest ports, Figure 9 from those over the most. What needs every handshake tried (Figure 10,
-// Tables 2 and 3) is made from the runs with --all-handshakes, and left out where there are none.
-func Write(out string, dirs []string) error {
-	d, err := load(dirs)
+// Write makes the report of some runs: their figures and index.html, in out, which is made if it does not exist. A
+// service that is in several runs counts in the first only. Runs over different ports are not mixed where ports are
+// compared: see exhibits.go for which runs a figure is made from.
+func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
+	all, err := load(from)
+	if err != nil {
+		return err
+	}
+	shown, err := all.exhibits(ctx)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
-	figures := d.figures()
-	for _, f := range figures {
-		if err := f.write(out); err != nil {
-			return fmt.Errorf("reports: %s: %w", f.Name, err)
+	for _, s := range shown {
+		if s.Lacks != nil {
+			continue
+		}
+		if err := s.write(out); err != nil {
+			return fmt.Errorf("reports: %s: %w", s.Name, err)
 		}
 	}
-	if err := writePage(filepath.Join(out, "index.html"), d, figures); err != nil {
+	if err := writePage(filepath.Join(out, "index.html"), all, shown); err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
 	return nil
 }
 
-// data is what the figures are made from.
-type data struct {
-	runs   []run
-	groups []*group         // fewest ports first
-	trials *analysis.Trials // nil if no run tried every handshake
-}
-
+// run is a dataset, with what the exhibits ask of its manifest.
 type run struct {
+	dataset  *analysis.Dataset
 	Dir      string
 	Manifest *record.Manifest
+	ports    []uint16 // over which it was made, in order; none if its targets brought their own
 }
 
-// group is the runs over the same ports. Only within a group are the counts of two ports
-// comparable: a run over a few ports and one over all are samples of different sizes.
-type group struct {
-	ports  []uint16
-	dirs   []string
-	census census
-	first  firstRun
-}
+type runs []run
 
-// census counts services by what they are.
-type census map[kind]int
-
-type kind struct {
-	port  uint16
-	state session.State
-	label string // protocol, by likely or certain evidence; "" is none
-}
-
-func load(dirs []string) (*data, error) {
-	if len(dirs) == 0 {
+func load(from []*analysis.Dataset) (runs, error) {
+	if len(from) == 0 {
 		return nil, errors.New("reports: no run to report on")
 	}
-	d := new(data)
-	tried := make(firstRun)
-	for i, dir := range dirs {
-		m, err := record.LoadManifest(dir)
+	var all runs
+	for _, d := range from {
+		ports, err := portsOf(d.Manifest())
 		if err != nil {
-			return nil, fmt.Errorf("reports: %w", err)
+			return nil, fmt.Errorf("reports: %s: targets in manifest.json: %w", d.Dir(), err)
 		}
-		d.runs = append(d.runs, run{dir, m})
-		g, err := d.group(dir, m)
-		if err != nil {
-			return nil, err
-		}
-		if err := g.count(dir, g.first.is(i)); err != nil {
-			return nil, err
-		}
-		if !m.AllHandshakes {
-			continue
-		}
-		if d.trials == nil {
-			d.trials = analysis.NewTrials(m.Handshakes)
-		}
-		if err := d.try(dir, tried.is(i)); err != nil {
-			return nil, err
-		}
+		all = append(all, run{d, d.Dir(), d.Manifest(), ports})
 	}
-	slices.SortStableFunc(d.groups, func(a, b *group) int { return cmp.Compare(len(a.ports), len(b.ports)) })
-	return d, nil
+	return all, nil
 }
 
-// group finds or makes the group of a run.
-func (d *data) group(dir string, m *record.Manifest) (*group, error) {
-	ports, err := portsOf(m)
-	if err != nil {
-		return nil, fmt.Errorf("reports: %s: targets in manifest.json: %w", dir, err)
-	}
-	for _, g := range d.groups {
-		if slices.Equal(g.ports, ports) {
-			g.dirs = append(g.dirs, dir)
-			return g, nil
-		}
-	}
-	g := &group{ports: ports, dirs: []string{dir}, census: make(census), first: make(firstRun)}
-	d.groups = append(d.groups, g)
-	return g, nil
-}
-
-// portsOf gives the ports of a run's target specification, in order; none if its targets bring
-// their own.
+// portsOf gives the ports of a run's target specification, in order; none if its targets bring their own.
 func portsOf(m *record.Manifest) ([]uint16, error) {
 	var spec target.Spec
 	if m.Targets == nil {
@@ -148,83 +96,120 @@ func portsOf(m *record.Manifest) ([]uint16, error) {
 	return target.ParsePorts(spec.Ports, datasets.PortSets())
 }
 
-// firstRun is the first run that each service is in.
-type firstRun map[netip.AddrPort]int
-
-func (f firstRun) is(run int) func(netip.AddrPort) bool {
-	return func(service netip.AddrPort) bool {
-		first, ok := f[service]
-		if !ok {
-			f[service] = run
-		}
-		return !ok || first == run
-	}
+// shown is an exhibit as a report has it.
+type shown struct {
+	Name, Title string
+	Lacks       *selection // what the runs lack for it; nil if they have it, and then the figure is valid
+	figure
 }
 
-// count adds the services of a run. Of a target that never connected nothing is drawn.
-func (g *group) count(dir string, counts func(netip.AddrPort) bool) error {
-	return analysis.ReadServices(filepath.Join(dir, "services.parquet"), func(s *session.Service) error {
-		if s.State.Connected() && counts(s.Service) {
-			k := kind{port: s.Service.Port(), state: s.State}
-			if s.Evidence >= handshake.Likely {
-				k.label = s.Label
+// pass is folds that see the same runs at once.
+type pass struct {
+	over  runs
+	folds []analysis.Fold
+}
+
+// fold gives the pass's fold for an exhibit: there is one of each type.
+func (p *pass) fold(e exhibit) analysis.Fold {
+	fold := e.fold()
+	for _, f := range p.folds {
+		if reflect.TypeOf(f) == reflect.TypeOf(fold) {
+			return f
+		}
+	}
+	p.folds = append(p.folds, fold)
+	return fold
+}
+
+// exhibits makes every exhibit that the runs allow, in one pass over the same runs.
+func (all runs) exhibits(ctx context.Context) ([]shown, error) {
+	var passes []*pass
+	of := make([]*pass, len(exhibits)) // the pass of each exhibit, nil if the runs lack something for it
+	for i, e := range exhibits {
+		over := e.from.of(all)
+		if len(over) == 0 {
+			continue
+		}
+		at := slices.IndexFunc(passes, func(p *pass) bool { return slices.EqualFunc(p.over, over, same) })
+		if at < 0 {
+			at = len(passes)
+			passes = append(passes, &pass{over: over})
+		}
+		of[i] = passes[at]
+		of[i].fold(e)
+	}
+	for _, p := range passes {
+		if err := analysis.FoldAll(ctx, p.over.datasets(), p.folds...); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]shown, len(exhibits))
+	for i, e := range exhibits {
+		list[i] = shown{Name: e.name, Title: e.title}
+		if of[i] == nil {
+			list[i].Lacks = &e.from
+			continue
+		}
+		over := of[i].over
+		f, err := e.draw(of[i].fold(e), over)
+		if err != nil {
+			return nil, fmt.Errorf("reports: %s: %w", e.name, err)
+		}
+		if len(over) < len(all) {
+			f.Caption += " From " + strings.Join(over.dirs(), ", ") + "."
+		}
+		f.note = over.note()
+		list[i].figure = f
+	}
+	return list, nil
+}
+
+func same(a, b run) bool { return a.dataset == b.dataset }
+
+func (r runs) datasets() []*analysis.Dataset {
+	var list []*analysis.Dataset
+	for _, one := range r {
+		list = append(list, one.dataset)
+	}
+	return list
+}
+
+func (r runs) dirs() []string {
+	var list []string
+	for _, one := range r {
+		list = append(list, one.Dir)
+	}
+	return list
+}
+
+// handshakes are those of all runs, in the order in which they were tried in the first that has them.
+func (r runs) handshakes() []string {
+	var list []string
+	for _, one := range r {
+		for _, name := range one.Manifest.Handshakes {
+			if !slices.Contains(list, name) {
+				list = append(list, name)
 			}
-			g.census[k]++
-		}
-		return nil
-	})
-}
-
-func (d *data) try(dir string, counts func(netip.AddrPort) bool) error {
-	return analysis.ReadAttempts(filepath.Join(dir, "attempts.parquet"), func(a *session.Attempt) error {
-		if !counts(a.Service) {
-			return nil
-		}
-		return d.trials.Add(a)
-	})
-}
-
-// figures makes every figure that the data allows, in the paper's order. What compares ports is
-// made from the runs over the fewest ports, what asks how many there are from those over the most.
-func (d *data) figures() []figure {
-	note := d.note()
-	few, many := d.groups[0], d.groups[len(d.groups)-1]
-	figures := []figure{
-		d.from(few, figure05(stackPorts(few.census), note)),
-		d.from(many, figure09(coverProtocols(many.census), note)),
-	}
-	if d.trials != nil {
-		figures = append(figures, figure10(fillMatrix(d.trials), note), table2(bestOrders(d.trials), note))
-		if options := compareOptions(d.trials); len(options) > 0 {
-			figures = append(figures, table3(options, note))
 		}
 	}
-	return figures
-}
-
-// from says in the caption which runs a figure is made from, if not from all.
-func (d *data) from(g *group, f figure) figure {
-	if len(d.groups) > 1 {
-		f.Caption += " From " + strings.Join(g.dirs, ", ") + "."
-	}
-	return f
-}
-
-// note is what stands below each figure about where its numbers come from.
-func (d *data) note() string {
-	if names := d.synthetic(); len(names) > 0 {
-		return "Synthetic population " + strings.Join(names, ", ") + ": simulated hosts, not a measurement of the Internet."
-	}
-	return ""
+	return list
 }
 
 // synthetic gives the populations of the runs that were not on a real network.
-func (d *data) synthetic() []string {
+func (r runs) synthetic() []string {
 	var names []string
-	for _, r := range d.runs {
-		if name := r.Manifest.Synthetic; name != "" && !slices.Contains(names, name) {
+	for _, one := range r {
+		if name := one.Manifest.Synthetic; name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// note is what stands below a figure about where its numbers come from.
+func (r runs) note() string {
+	if names := r.synthetic(); len(names) > 0 {
+		return "Synthetic population " + strings.Join(names, ", ") + ": simulated hosts, not a measurement of the Internet."
+	}
+	return ""
 }

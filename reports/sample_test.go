@@ -17,61 +17,93 @@ import (
 	"laserdisc/datasets"
 )
 
-// sample makes up the tables of a run whose services behave about as the paper says.
+// sample makes up the dataset of a run whose services behave about as the paper says.
 type sample struct {
 	random     *rand.Rand
 	ports      []uint16
 	services   int
 	handshakes []*handshake.Protocol
-	all        bool
+	all        bool // whether each handshake is tried on every service
+	probes     int  // ephemeral
 }
 
-func newSample(services int, handshakes string, all bool) *sample {
+// everything is handshakes enough for every exhibit.
+const everything = "wait,tls,tls-legacy,http,http-options,dns,redis,smtp"
+
+func newSample(services int, handshakes string, all bool, probes int) *sample {
 	list, err := handshake.Parse(handshakes)
 	if err != nil {
 		panic(err)
 	}
-	return &sample{random: rand.New(rand.NewPCG(20210811, 1)), services: services, ports: datasets.PortSets()["paper"], handshakes: list, all: all}
+	return &sample{
+		random: rand.New(rand.NewPCG(20210811, 1)), ports: datasets.PortSets()["paper"],
+		services: services, handshakes: list, all: all, probes: probes,
+	}
 }
 
-// write writes the run to dir.
-func (s *sample) write(t testing.TB, dir string) {
+// dataset writes the run to a directory of its own.
+func (s *sample) dataset(t testing.TB) *analysis.Dataset {
 	t.Helper()
-	attempts, err := analysis.CreateAttempts(filepath.Join(dir, "attempts.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	services, err := analysis.CreateServices(filepath.Join(dir, "services.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var services []session.Service
+	var attempts []session.Attempt
 	for i := range s.services {
 		service, tried := s.service(i)
-		if err := services.Append(&service); err != nil {
-			t.Fatal(err)
-		}
-		for j := range tried {
-			if err := attempts.Append(&tried[j]); err != nil {
-				t.Fatal(err)
+		services, attempts = append(services, service), append(attempts, tried...)
+		if service.State == session.AllPorts { // which is seen at other ports of the host, too
+			for port := range uint16(s.random.IntN(4)) {
+				other := service
+				other.Service = netip.AddrPortFrom(service.Service.Addr(), 30_000+port)
+				services = append(services, other)
+				attempts = append(attempts, session.Attempt{Service: other.Service, Handshake: s.handshakes[1], State: session.AcksData})
 			}
 		}
 	}
-	if err := attempts.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := services.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s.manifest(t, dir, "paper")
+	return datasetOf(t, s.manifest(t, "paper"), services, attempts)
 }
 
-func (s *sample) manifest(t testing.TB, dir, ports string) {
+func datasetOf(t testing.TB, m record.Manifest, services []session.Service, attempts []session.Attempt) *analysis.Dataset {
+	t.Helper()
+	dir := t.TempDir()
+	writeManifest(t, dir, m)
+	a, err := analysis.CreateAttempts(filepath.Join(dir, "attempts.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := analysis.CreateServices(filepath.Join(dir, "services.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range attempts {
+		if err := a.Append(&attempts[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range services {
+		if err := b.Append(&services[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := analysis.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (s *sample) manifest(t testing.TB, ports string) record.Manifest {
 	t.Helper()
 	start := time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
 	m := record.Manifest{
 		Format: record.ManifestFormat, Laserdisc: "0.1.0", Revision: "0123456789ab", Synthetic: "sample",
 		Start: start, End: start.Add(83 * time.Second), Arguments: []string{"laserdisc", "scan", "10.0.0.0/16", "--all-handshakes"},
-		Seed: 1<<64 - 1, TargetDigest: "4f1a9c0d2b3e5f60718293a4b5c6d7e8", TargetCount: 3_604_480, Rate: 50_000, Settings: session.Settings{AllHandshakes: s.all},
+		Seed: 1<<64 - 1, TargetDigest: "4f1a9c0d2b3e5f60718293a4b5c6d7e8", TargetCount: 3_604_480, Rate: 50_000,
+		Settings: session.Settings{AllHandshakes: s.all, EphemeralProbes: s.probes},
 		Counters: record.Counters{Launched: 3_604_480, Sent: 4_123_456, SentSYN: 3_700_000, ReceivedSYNACK: uint64(s.services)},
 		Drops:    record.Drops{Kernel: 12}, Link: record.Link{Kind: "packet", Interface: "veth0"},
 	}
@@ -82,6 +114,11 @@ func (s *sample) manifest(t testing.TB, dir, ports string) {
 	for _, h := range s.handshakes {
 		m.Handshakes = append(m.Handshakes, h.Name)
 	}
+	return m
+}
+
+func writeManifest(t testing.TB, dir string, m record.Manifest) {
+	t.Helper()
 	text, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +128,7 @@ func (s *sample) manifest(t testing.TB, dir, ports string) {
 	}
 }
 
-// service draws the service with a number, and the attempts at it.
+// service draws the service with a number, and the attempts at it and at its host's ephemeral ports.
 func (s *sample) service(i int) (session.Service, []session.Attempt) {
 	// Ports are ever less popular, as in Table 4.
 	rank := min(int(s.random.ExpFloat64()*float64(len(s.ports))/4), len(s.ports)-1)
@@ -107,19 +144,56 @@ func (s *sample) service(i int) (session.Service, []session.Attempt) {
 	sum.State = session.AcksData
 	protocol := s.protocol(port)
 	var attempts []session.Attempt
+	best := handshake.Verdict{}
 	for n, h := range s.handshakes {
 		a := session.Attempt{Service: at, Number: n, Handshake: h, State: session.AcksData}
 		if s.random.Float64() < answers(protocol, h) {
 			a.State = session.SendsData
-			a.Verdict = handshake.Verdict{Label: protocol, Evidence: handshake.Certain}
-			sum.State, sum.Handshake, sum.Label, sum.Evidence = a.State, h.Name, protocol, handshake.Certain
+			a.Verdict = handshake.Verdict{Label: speaks(protocol, h), Evidence: handshake.Certain}
+			if a.Verdict.Outranks(&best) {
+				best = a.Verdict
+				sum.State, sum.Handshake, sum.Label, sum.Evidence = a.State, h.Name, best.Label, best.Evidence
+			}
 		}
 		attempts = append(attempts, a)
 		if a.State == session.SendsData && !s.all {
 			break
 		}
 	}
+	if sum.State == session.AcksData && s.probes > 0 {
+		probes, acked := s.ephemeral(at.Addr())
+		attempts = append(attempts, probes...)
+		if acked {
+			sum.State = session.AllPorts
+		}
+	}
 	return sum, attempts
+}
+
+// ephemeral draws what the ephemeral probes of a host met, and whether it acknowledged all of them.
+func (s *sample) ephemeral(host netip.Addr) (attempts []session.Attempt, all bool) {
+	firewall := s.random.Float64() < 0.6
+	all = true
+	for n := range s.probes {
+		a := session.Attempt{
+			Service: netip.AddrPortFrom(host, uint16(50_000+n)), Number: n, Visit: session.Ephemeral, Handshake: s.handshakes[1],
+			State: session.Closed,
+		}
+		if firewall || s.random.Float64() < 0.2 {
+			a.State = session.AcksData
+		}
+		all = all && a.State == session.AcksData
+		attempts = append(attempts, a)
+	}
+	return attempts, all
+}
+
+// speaks is how the answer of a protocol's service is labelled: that of kubernetes only where it shows its certificate.
+func speaks(protocol string, h *handshake.Protocol) string {
+	if protocol == "kubernetes" && h.Name != "tls" {
+		return "http"
+	}
+	return protocol
 }
 
 func (s *sample) protocol(port uint16) string {

@@ -2,15 +2,18 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
+	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 
 	"laserdisc/analysis"
 	"laserdisc/datasets"
 	"laserdisc/replay/order"
+	"laserdisc/reports/plotters"
 )
 
 // bestOrder is one half of Table 2: the order of handshakes on a set of ports.
@@ -22,7 +25,7 @@ type bestOrder struct {
 }
 
 // services is how many services the shares are of.
-func (o bestOrder) services() int {
+func (o *bestOrder) services() int {
 	if len(o.steps) == 0 {
 		return 0
 	}
@@ -33,139 +36,152 @@ func (o bestOrder) services() int {
 const table2Steps = 10
 
 // bestOrders computes both halves, leaving out the services that speak what is expected.
-func bestOrders(trials *analysis.Trials) []bestOrder {
-	services := order.Unexpected(trials.Order(datasets.Expected))
+func bestOrders(handshakes []string, patterns []analysis.Response) []bestOrder {
 	published := datasets.Order()
-	return []bestOrder{
-		orderOn("assigned", services, datasets.Assigned(), trials.Handshakes(), published.Assigned),
-		orderOn("ephemeral", services, datasets.Ephemeral(), trials.Handshakes(), published.Ephemeral),
+	orders := []bestOrder{
+		{ports: "assigned", published: published.Assigned},
+		{ports: "ephemeral", published: published.Ephemeral},
 	}
-}
-
-func orderOn(name string, services []order.Service, ports []uint16, handshakes []string, published []datasets.OrderStep) bestOrder {
-	services = order.On(services, ports)
-	o := bestOrder{ports: name, steps: order.Greedy(services, handshakes), published: published}
-	for k := range min(len(o.steps), table2Steps) {
-		o.exact = append(o.exact, order.Exact(services, handshakes, k+1).Identified)
-	}
-	return o
-}
-
-// table2 is the paper's Table 2 (section 4.2): the optimal order of handshakes, by greedy choice,
-// with the published order, and with the exact optimum of so many handshakes beside it.
-func table2(orders []bestOrder, note string) figure {
-	t := figure{
-		Name: "table2", Title: "Table 2", Note: note, Width: twoColumns,
-		header: []string{"ports", "rank", "handshake", "gained", "share", "cumulative", "cumulative_share",
-			"exact_cumulative", "published_handshake", "published_share"},
-	}
-	lines := 0
-	t.Caption = "Order of handshakes by greedy choice: the next is the one that identifies the most services that are still unidentified. " +
-		"Services that speak the protocol expected on their port are left out. " +
-		"Optimum: share that the best choice of so many handshakes identifies."
-	for _, o := range orders {
-		lines = max(lines, min(max(len(o.steps), len(o.published)), table2Steps))
-		t.Caption += fmt.Sprintf(" %s ports: n = %s identifiable services.", title(o.ports), thousands(o.services()))
-		for i := range max(len(o.steps), len(o.published)) {
-			t.rows = append(t.rows, o.record(i))
+	for i := range orders {
+		o := &orders[i]
+		identified := analysis.Identified(analysis.Unexpected(analysis.On(patterns, datasets.PortSets()[o.ports])))
+		o.steps = order.Greedy(identified, handshakes)
+		for k := range min(len(o.steps), table2Steps) {
+			o.exact = append(o.exact, order.Exact(identified, handshakes, k+1).Identified)
 		}
 	}
-	t.Height = vg.Length(lines)*tableLine + 36 + noteHeight
-	t.draw = func(s sheet) { drawOrders(s, orders, lines) }
-	return t
+	return orders
 }
 
-// record is line i of the CSV; cells that are not there are empty.
-func (o bestOrder) record(i int) []string {
-	r := make([]string, 10)
-	r[0], r[1] = o.ports, strconv.Itoa(i+1)
-	if i < len(o.steps) {
-		s := o.steps[i]
-		r[2], r[3], r[4] = s.Handshake, strconv.Itoa(s.Gained), share(s.Share)
-		r[5], r[6] = strconv.Itoa(s.Cumulative), share(s.CumulativeShare)
-	}
-	if i < len(o.exact) {
-		r[7] = strconv.Itoa(o.exact[i])
-	}
-	if i < len(o.published) {
-		r[8], r[9] = o.published[i].Handshake, share(o.published[i].Gain)
-	}
-	return r
+// orderLine is a line of the table: a step of an order, the published one beside it. What is not there is empty.
+type orderLine struct {
+	of        *bestOrder
+	rank      int // from 1
+	step      *order.Step
+	exact     *int
+	published *datasets.OrderStep
 }
+
+func (o *bestOrder) lines() []orderLine {
+	lines := make([]orderLine, max(len(o.steps), len(o.published)))
+	for i := range lines {
+		lines[i] = orderLine{o, i + 1, at(o.steps, i), at(o.exact, i), at(o.published, i)}
+	}
+	return lines
+}
+
+// at is element i, or nil if there is none.
+func at[T any](list []T, i int) *T {
+	if i >= len(list) {
+		return nil
+	}
+	return &list[i]
+}
+
+// table2 is the paper's Table 2 (section 4.2): the optimal order of handshakes, by greedy choice, with the published
+// order, and with the exact optimum of so many handshakes beside it.
+func table2(r *analysis.Responses, over runs) (figure, error) {
+	orders := bestOrders(r.Patterns(over.handshakes()))
+	var lines []orderLine
+	var of []string
+	for i := range orders {
+		lines = append(lines, orders[i].lines()...)
+		of = append(of, fmt.Sprintf("%s on %s ports", plural(orders[i].services(), "identifiable service"), orders[i].ports))
+	}
+	n := strings.Join(of, " and ")
+	f := figure{
+		Caption: "Order of handshakes by greedy choice: the next is the one that identifies the most services that are still unidentified. " +
+			"Services that speak the protocol expected on their port are left out. " +
+			"Optimum: share that the best choice of so many handshakes identifies. n = " + n + ".",
+		table: tabulate(n, lines,
+			texts("ports", func(l *orderLine) string { return l.of.ports }),
+			numbers("rank", "", func(l *orderLine) int { return l.rank }),
+			texts("handshake", func(l *orderLine) string { return get(l.step, "", func(s order.Step) string { return s.Handshake }) }),
+			numbers("gained", "services", func(l *orderLine) int { return get(l.step, -1, func(s order.Step) int { return s.Gained }) }),
+			shares("share", "share of identifiable services", func(l *orderLine) float64 {
+				return get(l.step, math.NaN(), func(s order.Step) float64 { return s.Share })
+			}),
+			numbers("cumulative", "services", func(l *orderLine) int { return get(l.step, -1, func(s order.Step) int { return s.Cumulative }) }),
+			shares("cumulative_share", "share of identifiable services", func(l *orderLine) float64 {
+				return get(l.step, math.NaN(), func(s order.Step) float64 { return s.CumulativeShare })
+			}),
+			numbers("exact_cumulative", "services", func(l *orderLine) int { return get(l.exact, -1, func(n int) int { return n }) }),
+			texts("published_handshake", func(l *orderLine) string {
+				return get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake })
+			}),
+			shares("published_share", "share of identifiable services", func(l *orderLine) float64 {
+				return get(l.published, math.NaN(), func(p datasets.OrderStep) float64 { return p.Gain })
+			})),
+	}
+	f.drawTable(twoColumns, orderGroups(orders), nil)
+	return f, nil
+}
+
+// get is something of a thing that may not be there.
+func get[T, V any](thing *T, none V, of func(T) V) V {
+	if thing == nil {
+		return none
+	}
+	return of(*thing)
+}
+
+// orderGroups sets the orders side by side.
+func orderGroups(orders []bestOrder) []plotters.Group {
+	ranks := plotters.Column{Align: text.XRight}
+	groups := []plotters.Group{{}}
+	for i := range orders {
+		o := &orders[i]
+		names, published := plotters.Column{Head: "Handshake"}, plotters.Column{Head: "Paper"}
+		gains, sums, optimum := right("Gain (%)"), right("Sum (%)"), right("Optimum (%)")
+		publishedGains := right("Gain (%)")
+		for k, l := range o.lines() {
+			if k == table2Steps {
+				break
+			}
+			if k == len(ranks.Cells) {
+				ranks.Cells = append(ranks.Cells, strconv.Itoa(l.rank))
+			}
+			names.Cells = append(names.Cells, get(l.step, "", func(s order.Step) string { return s.Handshake }))
+			gains.Cells = append(gains.Cells, get(l.step, "", func(s order.Step) string { return percent(s.Share) }))
+			sums.Cells = append(sums.Cells, get(l.step, "", func(s order.Step) string { return percent(s.CumulativeShare) }))
+			optimum.Cells = append(optimum.Cells, get(l.exact, "", func(n int) string { return percent(ratio(n, o.services())) }))
+			published.Cells = append(published.Cells, get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake }))
+			publishedGains.Cells = append(publishedGains.Cells, get(l.published, "", func(p datasets.OrderStep) string { return percent(p.Gain) }))
+		}
+		groups = append(groups, plotters.Group{
+			Title:   fmt.Sprintf("%s ports, n = %s", title(o.ports), plotters.Thousands(o.services())),
+			Columns: []plotters.Column{names, gains, sums, optimum, published, publishedGains},
+		})
+	}
+	groups[0].Columns = []plotters.Column{ranks}
+	return groups
+}
+
+func right(head string) plotters.Column { return plotters.Column{Head: head, Align: text.XRight} }
 
 func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
-const tableLine = vg.Length(10.5)
-
-// drawOrders draws the halves side by side, ruled as tables in papers are.
-func drawOrders(s sheet, orders []bestOrder, lines int) {
-	const gap, rank = vg.Length(14), vg.Length(14)
-	half := (s.Max.X - s.Min.X - 8 - rank - gap*vg.Length(len(orders)-1)) / vg.Length(len(orders))
-	top := s.Max.Y - 6
-	first := top - 32
-	bottom := first - tableLine*vg.Length(lines-1) - 4
-	s.line(black, 0.8, s.Min.X+4, top, s.Max.X-4, top)
-	s.line(black, 0.8, s.Min.X+4, bottom, s.Max.X-4, bottom)
-	s.line(black, axisLine, s.Min.X+4, first+9, s.Max.X-4, first+9)
-	for i := range lines {
-		s.text(label{size: labelSize, x: text.XRight}, s.Min.X+rank, first-tableLine*vg.Length(i), strconv.Itoa(i+1))
-	}
-	for i, o := range orders {
-		x := s.Min.X + 4 + rank + (half+gap)*vg.Length(i)
-		s.half(o, x, half, top, first)
-	}
+// drawTable draws columns as a table, with rules above some rows.
+func (f *figure) drawTable(width vg.Length, groups []plotters.Group, rules []int) {
+	const margins = vg.Length(16)
+	table := plotters.NewTable(sans(labelSize), groups...)
+	table.Rules = rules
+	f.width, f.height = width, table.Height()+margins
+	p := plot.New()
+	p.BackgroundColor = nil
+	p.HideAxes()
+	p.X.Padding, p.Y.Padding = 0, 0
+	p.Add(table)
+	f.draw = p.Draw
 }
 
-// half draws one order between x and x+width.
-func (s sheet) half(o bestOrder, x, width, top, first vg.Length) {
-	columns := []struct {
-		title string
-		at    vg.Length // of the width, where the column ends, or begins if it has names
-		names bool
-		cell  func(int) string
-	}{
-		{"Handshake", 0.02, true, func(i int) string { return get(o.steps, i, func(s order.Step) string { return s.Handshake }) }},
-		{"Gain (%)", 0.375, false, func(i int) string { return get(o.steps, i, func(s order.Step) string { return percent(s.Share) }) }},
-		{"Sum (%)", 0.51, false, func(i int) string {
-			return get(o.steps, i, func(s order.Step) string { return percent(s.CumulativeShare) })
-		}},
-		{"Optimum (%)", 0.7, false, func(i int) string {
-			return get(o.exact, i, func(n int) string { return percent(float64(n) / float64(o.services())) })
-		}},
-		{"Paper", 0.77, true, func(i int) string {
-			return get(o.published, i, func(p datasets.OrderStep) string { return p.Handshake })
-		}},
-		{"Gain (%)", 1, false, func(i int) string {
-			return get(o.published, i, func(p datasets.OrderStep) string { return percent(p.Gain) })
-		}},
-	}
-	s.text(label{size: labelSize, x: text.XCenter}, x+width/2, top-9, fmt.Sprintf("%s ports, n = %s", title(o.ports), thousands(o.services())))
-	s.line(black, 0.35, x, top-11.5, x+width, top-11.5)
-	for _, c := range columns {
-		l := label{size: labelSize, x: text.XRight}
-		if c.names {
-			l.x = text.XLeft
-		}
-		at := x + width*c.at
-		s.text(label{size: tickSize, color: gray, x: l.x}, at, first+12, c.title)
-		for i := range table2Steps {
-			s.text(l, at, first-tableLine*vg.Length(i), c.cell(i))
-		}
-	}
-}
-
-// get is the text of element i, or none if there is no such element.
-func get[T any](list []T, i int, text func(T) string) string {
-	if i >= len(list) {
-		return ""
-	}
-	return text(list[i])
-}
-
-// percent writes a share in percent, to the digit that the paper's table has.
+// percent writes a share in percent, to the digit that the paper's table has; "" for NaN.
 func percent(share float64) string {
 	digits := 1
-	if share < 0.01 {
+	switch {
+	case math.IsNaN(share):
+		return ""
+	case share < 0.01:
 		digits = 2
 	}
 	return strconv.FormatFloat(share*100, 'f', digits, 64)

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot/text"
-	"gonum.org/v1/plot/vg"
 
 	"laserdisc/analysis"
 	"laserdisc/datasets"
+	"laserdisc/reports/plotters"
 )
 
 // option is one comparison of Table 3: two ways to say the same, to the services of a port.
@@ -40,27 +41,34 @@ func options() []option {
 	return list
 }
 
-// compareOptions counts, on each port, what sends data back to which way of asking. A comparison
-// whose two ways were not both tried is left out.
-func compareOptions(trials *analysis.Trials) []option {
-	list := options()
-	handshakes := trials.Handshakes()
-	list = slices.DeleteFunc(list, func(o option) bool {
-		return !slices.Contains(handshakes, o.ways[0]) || !slices.Contains(handshakes, o.ways[1])
-	})
-	for _, t := range trials.Services() {
-		for i := range list {
-			o := &list[i]
-			if t.Service.Port() != o.port {
+// in reports whether both ways are among the handshakes.
+func (o *option) in(handshakes []string) bool {
+	return slices.Contains(handshakes, o.ways[0]) && slices.Contains(handshakes, o.ways[1])
+}
+
+// comparesOptions reports whether some comparison's two ways were tried in a run.
+func comparesOptions(r run) bool {
+	return slices.ContainsFunc(options(), func(o option) bool { return o.in(r.Manifest.Handshakes) })
+}
+
+// compareOptions counts, on each port, what sends data back to which way of asking. A comparison whose two ways were not
+// both tried is left out.
+func compareOptions(handshakes []string, patterns []analysis.Response) []option {
+	list := slices.DeleteFunc(options(), func(o option) bool { return !o.in(handshakes) })
+	for i := range list {
+		o := &list[i]
+		first, second := slices.Index(handshakes, o.ways[0]), slices.Index(handshakes, o.ways[1])
+		for _, p := range patterns {
+			if p.Port != o.port {
 				continue
 			}
-			switch a, b := t.SentData.Has(slices.Index(handshakes, o.ways[0])), t.SentData.Has(slices.Index(handshakes, o.ways[1])); {
+			switch a, b := p.SentData.Has(first), p.SentData.Has(second); {
 			case a && b:
-				o.counts[2]++
+				o.counts[2] += p.Services
 			case a:
-				o.counts[0]++
+				o.counts[0] += p.Services
 			case b:
-				o.counts[1]++
+				o.counts[1] += p.Services
 			}
 		}
 	}
@@ -68,53 +76,60 @@ func compareOptions(trials *analysis.Trials) []option {
 }
 
 // services is how many services the shares are of: those that send data to either.
-func (o option) services() int { return o.counts[0] + o.counts[1] + o.counts[2] }
+func (o *option) services() int { return o.counts[0] + o.counts[1] + o.counts[2] }
 
-func (o option) share(k int) float64 {
-	if o.services() == 0 {
-		return 0
-	}
-	return float64(o.counts[k]) / float64(o.services())
+// optionLine is a line of the table.
+type optionLine struct {
+	*option
+	k int // which of the three
 }
 
 // table3 is the paper's Table 3 (section 4.2): what the options of a handshake change.
-func table3(list []option, note string) figure {
-	t := figure{
-		Name: "table3", Title: "Table 3", Note: note, Width: twoColumns,
-		header: []string{"port", "protocol", "option", "services", "share", "published_share"},
-		Caption: "Options of a handshake: share of the services of a port that send data to one way of asking, to the other, and to both, " +
-			"of those that send data to either; in brackets the paper's share of addresses.",
-	}
-	for _, o := range list {
-		t.Caption += fmt.Sprintf(" Port %d: n = %s services.", o.port, thousands(o.services()))
-		for k := range o.counts {
-			t.rows = append(t.rows, []string{
-				strconv.Itoa(int(o.port)), o.protocol, o.shown[k], strconv.Itoa(o.counts[k]), share(o.share(k)), share(o.published[k]),
-			})
+func table3(r *analysis.Responses, over runs) (figure, error) {
+	list := compareOptions(r.Patterns(over.handshakes()))
+	var lines []optionLine
+	var of []string
+	for i := range list {
+		for k := range list[i].counts {
+			lines = append(lines, optionLine{&list[i], k})
 		}
+		of = append(of, fmt.Sprintf("%s on port %d", plural(list[i].services(), "service"), list[i].port))
 	}
-	t.Height = vg.Length(len(list))*tableLine*2 + 24 + noteHeight
-	t.draw = func(s sheet) { drawOptions(s, list) }
-	return t
+	n := strings.Join(of, ", ")
+	f := figure{
+		Caption: "Options of a handshake: share of the services of a port that send data to one way of asking, to the other, and to both, " +
+			"of those that send data to either; beside it the paper's share of addresses. n = " + n + ".",
+		table: tabulate(n, lines,
+			numbers("port", "", func(l *optionLine) int { return int(l.port) }),
+			texts("protocol", func(l *optionLine) string { return l.protocol }),
+			texts("option", func(l *optionLine) string { return l.shown[l.k] }),
+			numbers("services", "services", func(l *optionLine) int { return l.counts[l.k] }),
+			shares("share", "share of services that send data to either", func(l *optionLine) float64 { return ratio(l.counts[l.k], l.services()) }),
+			shares("published_share", "share of addresses that send data to either", func(l *optionLine) float64 { return l.published[l.k] })),
+	}
+	port, name, answers := plotters.Column{Head: "Port"}, plotters.Column{Head: "Handshake"}, plotters.Column{Head: "Sends data to"}
+	counts, measured, paper := right("Services"), right("Share (%)"), right("Paper (%)")
+	port.Align, name.Align, answers.Align = text.XLeft, text.XLeft, text.XLeft
+	var rules []int
+	for i, l := range lines {
+		first := l.k == 0
+		if first && i > 0 {
+			rules = append(rules, i)
+		}
+		port.Cells = append(port.Cells, only(first, strconv.Itoa(int(l.port))))
+		name.Cells = append(name.Cells, only(first, l.protocol))
+		answers.Cells = append(answers.Cells, l.shown[l.k])
+		counts.Cells = append(counts.Cells, plotters.Thousands(l.counts[l.k]))
+		measured.Cells = append(measured.Cells, percent(ratio(l.counts[l.k], l.services())))
+		paper.Cells = append(paper.Cells, percent(l.published[l.k]))
+	}
+	f.drawTable(oneColumn, []plotters.Group{{Columns: []plotters.Column{port, name, answers, counts, measured, paper}}}, rules)
+	return f, nil
 }
 
-// drawOptions draws two lines a port: what is compared, and the shares.
-func drawOptions(s sheet, list []option) {
-	left, right, top := s.Min.X+4, s.Max.X-4, s.Max.Y-6
-	at := func(share float64) vg.Length { return left + (right-left)*vg.Length(share) }
-	s.line(black, 0.8, left, top, right, top)
-	y := top - 10
-	for i, o := range list {
-		if i > 0 {
-			s.line(black, axisLine, left, y+8, right, y+8)
-		}
-		s.text(label{size: labelSize, x: text.XLeft}, left, y, fmt.Sprintf("%d %s, n = %s", o.port, o.protocol, thousands(o.services())))
-		for k, shown := range o.shown {
-			x := at([3]float64{0.5, 0.77, 1}[k])
-			s.text(label{size: tickSize, color: gray, x: text.XRight}, x, y, shown+" (%)")
-			s.text(label{size: labelSize, x: text.XRight}, x, y-tableLine, fmt.Sprintf("%s (%s)", percent(o.share(k)), percent(o.published[k])))
-		}
-		y -= 2*tableLine + 2
+func only(is bool, txt string) string {
+	if is {
+		return txt
 	}
-	s.line(black, 0.8, left, y+8, right, y+8)
+	return ""
 }

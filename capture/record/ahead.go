@@ -1,6 +1,12 @@
 package record
 
-import "io"
+import (
+	"bufio"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
 
 const (
 	bufferSize   = 512 << 10 // bytes read into a buffer
@@ -13,47 +19,76 @@ const (
 // that have not been released are not counted.
 const readAheadMemory = (buffersAhead + 2) * (bufferSize + headroom)
 
-// ahead reads a stream on a goroutine of its own, so that neither the disk nor
-// a decompressor is waited for while packets are decoded.
+// zstdWindow is the longest window that is decompressed, zstd's own default.
+const zstdWindow = 128 << 20
+
+// ahead reads files on a goroutine of its own, so that neither the disk nor a
+// decompressor is waited for while packets are decoded.
 type ahead struct {
-	full chan *buffer // the last of them has an error after it
+	full chan *buffer // a file's last has an error after it; no file follows unless isEnd
 	free chan *buffer
 	stop chan struct{}
 	done chan struct{}
 }
 
-// readAhead begins to read src, which is not used by others until stopped.
-func readAhead(src io.Reader) *ahead {
+// readAhead begins to read the files that open opens, one after another.
+func readAhead(paths []string, open func(path string) (io.ReadCloser, error)) *ahead {
 	a := &ahead{
 		full: make(chan *buffer, buffersAhead),
 		free: make(chan *buffer, buffersAhead+2),
 		stop: make(chan struct{}),
 		done: make(chan struct{}),
 	}
-	go a.run(src)
+	go func() {
+		defer close(a.done)
+		for _, path := range paths {
+			if !a.file(path, open) {
+				return
+			}
+		}
+	}()
 	return a
-}
-
-func (a *ahead) run(src io.Reader) {
-	defer close(a.done)
-	for {
-		b := a.buffer()
-		b.read(src)
-		select {
-		case a.full <- b:
-		case <-a.stop:
-			return
-		}
-		if b.after != nil {
-			return
-		}
-	}
 }
 
 // close ends the goroutine.
 func (a *ahead) close() {
 	close(a.stop)
 	<-a.done
+}
+
+// file reads a file, and reports whether to read the next.
+func (a *ahead) file(path string, open func(path string) (io.ReadCloser, error)) bool {
+	src, err := open(path)
+	if err != nil {
+		return a.pass(&buffer{space: make([]byte, headroom), after: err}) && isEnd(err)
+	}
+	defer src.Close()
+	plain, release, err := decompress(bufio.NewReaderSize(src, 64<<10))
+	if err != nil {
+		return a.pass(&buffer{space: make([]byte, headroom), after: err}) && isEnd(err)
+	}
+	defer release()
+	for {
+		b := a.buffer()
+		b.read(plain)
+		after := b.after
+		if !a.pass(b) {
+			return false
+		}
+		if after != nil {
+			return isEnd(after)
+		}
+	}
+}
+
+// pass hands a buffer to the Reader, unless that is closed.
+func (a *ahead) pass(b *buffer) bool {
+	select {
+	case a.full <- b:
+		return true
+	case <-a.stop:
+		return false
+	}
 }
 
 // buffer returns an empty buffer: one that was released, or else another one.
@@ -75,4 +110,21 @@ func (b *buffer) read(src io.Reader) {
 		n, b.after = src.Read(into[b.size:])
 		b.size += n
 	}
+}
+
+// decompress returns what src holds once decompressed, whatever compressed it.
+func decompress(src *bufio.Reader) (plain io.Reader, release func(), err error) {
+	magic, _ := src.Peek(4)
+	switch {
+	case string(magic) == "\x28\xb5\x2f\xfd": // RFC 8878, section 3.1.1
+		d, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
+		if err != nil {
+			return nil, nil, err
+		}
+		return d, d.Close, nil
+	case len(magic) > 1 && string(magic[:2]) == "\x1f\x8b": // RFC 1952, section 2.3.1
+		plain, err := gzip.NewReader(src)
+		return plain, func() {}, err
+	}
+	return src, func() {}, nil
 }

@@ -35,7 +35,7 @@ func (b *Batch) Release() {
 type buffer struct {
 	space []byte // headroom, then what is read
 	size  int    // bytes that have been read
-	after error  // what follows them: io.EOF, or why nothing does; nil if more bytes do
+	after error  // what follows them in the file: io.EOF, or why nothing does; nil if more bytes do
 
 	frames  []Frame // for the batch
 	holders atomic.Int32

@@ -102,7 +102,7 @@ func TestNextBatchErrors(t *testing.T) {
 		"wrong":  {bytes.NewReader(append(bytes.Clone(content), make([]byte, 11)...)), func(err error) bool { return errors.As(err, new(*FormatError)) }},
 		"broken": {io.MultiReader(bytes.NewReader(content), iotest.ErrReader(broken)), func(err error) bool { return errors.Is(err, broken) }},
 	} {
-		r, err := newReader("test", c.src)
+		r, err := readFrom(c.src)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestBatchOfAPart(t *testing.T) {
 // of all of them used again.
 func TestBatchHolders(t *testing.T) {
 	const holders = 3
-	r, err := newReader("test", bytes.NewReader(pcapngOf(t, 300_000)))
+	r, err := readFrom(bytes.NewReader(pcapngOf(t, 300_000)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestBatchHolders(t *testing.T) {
 }
 
 func TestReleaseTooOften(t *testing.T) {
-	r, err := newReader("test", bytes.NewReader(golden(t)))
+	r, err := readFrom(bytes.NewReader(golden(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

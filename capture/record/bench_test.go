@@ -54,7 +54,7 @@ func benchmarkNext(b *testing.B, content []byte) {
 	for b.Loop() {
 		if r == nil {
 			var err error
-			if r, err = newReader("bench", bytes.NewReader(content)); err != nil {
+			if r, err = readFrom(bytes.NewReader(content)); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -71,7 +71,7 @@ func benchmarkNextBatch(b *testing.B, content []byte) {
 	b.SetBytes(synFrame)
 	b.ReportAllocs()
 	for n := 0; n < b.N; {
-		r, err := newReader("bench", bytes.NewReader(content))
+		r, err := readFrom(bytes.NewReader(content))
 		var batch Batch
 		for ; err == nil && n < b.N; n += len(batch.Frames) {
 			if err = r.NextBatch(&batch); err == nil {
@@ -102,7 +102,7 @@ func pcapngOf(t testing.TB, n int) []byte {
 	if err := w.Close(testManifest(), int64(n)*2000); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(filepath.Join(dir, packetsFile))
+	content, err := os.ReadFile(filepath.Join(dir, chunkName(0)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,8 +21,9 @@ const ManifestFormat = 1
 
 // Manifest says all that is needed to run a scan again and to read its record.
 // It is written as JSON, one key per field in this order: compact in the
-// section comment of packets.pcapng when the scan starts, indented in
-// manifest.json, which is rewritten with End, Counters and Drops when it ends.
+// section comments of the packets' files as it was when the scan started,
+// indented in manifest.json, which is rewritten with End, Counters and Drops
+// when it ends.
 type Manifest struct {
 	Format      int       `json:"format"`       // ManifestFormat; set by Create and Close
 	Laserdisc   string    `json:"laserdisc"`    // version of the program that recorded
@@ -60,9 +62,12 @@ type Manifest struct {
 
 	session.Settings // what is sent to a target, and how it is judged
 
-	Link     Link     `json:"link"`
-	Counters Counters `json:"counters"`
-	Drops    Drops    `json:"drops"`
+	ChunkSize int64    `json:"chunk_size"`      // where a file of packets ends, bytes; set by Create if it is 0
+	Chunks    int      `json:"chunks"`          // files of packets; while the scan runs, as many as there are at least
+	Chunk     *Chunk   `json:"chunk,omitempty"` // in a section header only: which of them it begins
+	Link      Link     `json:"link"`
+	Counters  Counters `json:"counters"`
+	Drops     Drops    `json:"drops"`
 }
 
 // Observed identifies a capture that something else made.
@@ -104,7 +109,7 @@ func (l *Link) Framer() (*packet.Framer, error) {
 	return packet.NewFramer(source, gateway), nil
 }
 
-// Counters count frames of packets.pcapng, but for Launched and Services. Each
+// Counters count frames of the record, but for Launched and Services. Each
 // equals what the tshark filter beside it selects: interface 0 is what was
 // sent, 1 what was received. An ICMP error is kept out of the TCP counters
 // because tshark also reads the segment that it quotes.
@@ -189,11 +194,14 @@ func parseManifest(text []byte) (*Manifest, error) {
 
 var errNoManifest = errors.New("not a manifest")
 
-// stamped returns a copy of m as it is written: format set, times in UTC.
+// stamped returns a copy of m as it is written by one who records: format and
+// size of chunks set, times in UTC.
 func (m *Manifest) stamped() *Manifest {
 	c := *m
 	c.Format = ManifestFormat
 	c.Start, c.End = c.Start.UTC(), c.End.UTC()
+	c.ChunkSize = cmp.Or(c.ChunkSize, DefaultChunkSize)
+	c.Chunk = nil
 	return &c
 }
 

@@ -154,7 +154,7 @@ func (r *Reader) checkTrailer(b []byte, n uint32) error {
 }
 
 // section reads a section header (4.1): the byte order, and no interfaces yet.
-// The first may hold our manifest.
+// The first of a file may have our manifest.
 func (r *Reader) section() error {
 	head, err := r.in.peek(12)
 	if err != nil {
@@ -177,8 +177,8 @@ func (r *Reader) section() error {
 	}
 	r.interfaces = r.interfaces[:0]
 	comment, err := r.comments(b[16:])
-	if err == nil && r.block == 0 {
-		r.manifest, err = manifestIn(comment)
+	if r.block == 0 {
+		r.comment = comment
 	}
 	return err
 }

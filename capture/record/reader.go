@@ -1,36 +1,29 @@
 package record
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math/bits"
 	"os"
-	"path/filepath"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // maxBlock is the longest block that is read whole, in bytes; Wireshark's limit.
 const maxBlock = 16 << 20
 
-// zstdWindow is the longest window that is decompressed, zstd's own default.
-const zstdWindow = 128 << 20
-
 // Reader reads a record, or a capture that something else wrote: pcap or
 // pcapng, in either byte order. Its methods are for one goroutine.
 type Reader struct {
-	path    string
-	closers []io.Closer
+	paths []string // of the chunks, or of the one file
+	chunk int      // the one that is read
+	run   string   // whose chunks they are
 
 	in     window
 	format format
 	block  int64  // offset of the current block
 	number uint64 // of the last frame
-	part   int    // of the record: a packet after statistics begins another
+	part   int    // of the record; without chunks, a packet after statistics begins another
 	told   bool   // statistics came after the last packet
 	found  error  // why there is no frame after the last
 	err    error  // what Next returns from now on: found, once all frames have been returned
@@ -39,7 +32,8 @@ type Reader struct {
 	at    int   // the next of them
 
 	manifest *Manifest
-	swap     bool // whether the file, or the section, is big endian
+	comment  []byte // of the file's first section
+	swap     bool   // whether the file, or the section, is big endian
 
 	pcap       pcapHeader
 	interfaces []netInterface // of the current pcapng section
@@ -53,98 +47,61 @@ type format struct {
 	next  func(*Frame) (bool, error) // reads a block, and whether it is a packet
 }
 
-// Open opens a run directory, or a pcap or pcapng file; any may be compressed
-// with zstd or gzip, whatever its name says. A file that is neither is a
-// *FormatError. One that is cut off within its header opens; Next tells.
+// Open opens a run directory, whose chunks are read as one, or a pcap or pcapng
+// file, which may be a chunk; any may be compressed with zstd or gzip, whatever
+// its name says. A file that is neither is a *FormatError; a chunk that is not
+// there is a *ChunkError. One that is cut off within its header opens; Next tells.
 func Open(path string) (*Reader, error) {
-	file, manifest, err := locate(path)
+	paths, manifest, err := locate(path)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("record: %w", err)
-	}
-	r, err := newReader(file, f)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	r.closers = append(r.closers, f)
-	if manifest != nil {
+	r, err := newReader(paths, func(path string) (io.ReadCloser, error) { return os.Open(path) })
+	if err == nil && manifest != nil {
 		r.manifest = manifest
 	}
-	return r, nil
+	return r, err
 }
 
-// locate returns the capture file that path means and, if path is a run
-// directory with a manifest.json, the manifest.
-func locate(path string) (string, *Manifest, error) {
+// locate returns the files that path means and, if path is a run directory with
+// a manifest.json, the manifest.
+func locate(path string) ([]string, *Manifest, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", nil, fmt.Errorf("record: %w", err)
+		return nil, nil, fmt.Errorf("record: %w", err)
 	}
 	if !info.IsDir() {
-		return path, nil, nil
+		return []string{path}, nil, nil
 	}
 	manifest, err := LoadManifest(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", nil, err
+		return nil, nil, err
 	}
-	if file := Packets(path); file != "" {
-		return file, manifest, nil
-	}
-	return "", nil, fmt.Errorf("record: %s is not a run directory: it has no %s", path, packetsFile)
+	paths, err := chunkFiles(path, manifest)
+	return paths, manifest, err
 }
 
-// Packets returns the file of packets in dir, or "" if dir holds no record.
-func Packets(dir string) string {
-	for _, name := range packetsFiles() {
-		file := filepath.Join(dir, name)
-		if _, err := os.Stat(file); err == nil {
-			return file
-		}
-	}
-	return ""
-}
-
-// packetsFiles returns the names that the packets may have in a run directory.
-func packetsFiles() []string {
-	return []string{packetsFile, packetsFile + ".zst", packetsFile + ".gz"}
-}
-
-// newReader reads from src, which errors call path.
-func newReader(path string, src io.Reader) (*Reader, error) {
-	r := &Reader{path: path}
-	plain, err := r.decompress(bufio.NewReaderSize(src, 64<<10))
-	if err == nil {
-		r.in.ahead = readAhead(plain)
-		err = r.begin()
-	}
-	if err == io.EOF {
+// newReader reads files that open opens.
+func newReader(paths []string, open func(path string) (io.ReadCloser, error)) (*Reader, error) {
+	r := &Reader{paths: paths}
+	r.in.ahead = readAhead(paths, open)
+	err := r.begin()
+	switch {
+	case isEnd(err) && len(paths) > 1:
+		err = r.wrongChunk("is cut off within its header")
+	case err == io.EOF:
 		err = io.ErrUnexpectedEOF // without a header: not an end but a cut
+	case err == nil:
+		r.run = runOf(r.comment)
+		if c := r.manifest.chunk(); c != nil && c.Number != 0 && len(paths) > 1 {
+			err = r.wrongChunk("is chunk %d", c.Number)
+		}
 	}
 	if err = r.explain(err); err != nil && !errors.As(err, new(*TruncatedError)) {
 		return nil, errors.Join(err, r.Close())
 	}
 	r.found = err
 	return r, nil
-}
-
-// decompress returns what src holds once decompressed.
-func (r *Reader) decompress(src *bufio.Reader) (io.Reader, error) {
-	magic, _ := src.Peek(4)
-	switch {
-	case string(magic) == "\x28\xb5\x2f\xfd": // RFC 8878, section 3.1.1
-		d, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
-		if err != nil {
-			return nil, err
-		}
-		r.closers = append(r.closers, d.IOReadCloser())
-		return d, nil
-	case len(magic) > 1 && string(magic[:2]) == "\x1f\x8b": // RFC 1952, section 2.3.1
-		return gzip.NewReader(src)
-	}
-	return src, nil
 }
 
 // begin tells the format by its first bytes and reads the file's header.
@@ -155,17 +112,74 @@ func (r *Reader) begin() error {
 	}
 	if r.u32(magic) == blockSection {
 		r.format = format{r.usualPackets, r.wholeBlock, r.nextBlock}
-		return r.section()
+		if err := r.section(); err != nil {
+			return err
+		}
+		r.manifest, err = manifestIn(r.comment)
+		return err
 	}
 	r.format = format{r.usualRecords, r.wholeRecord, r.nextRecord}
 	return r.header()
 }
 
-// Next reads the next frame into f. At the end of the file it returns io.EOF;
-// if the file ends within a block, a *TruncatedError; if a block is not what
-// the format allows, a *FormatError; other errors are the disk's or the
-// decompressor's. An error repeats on further calls. f.Data is valid until
-// the next call.
+// nextChunk goes on with the next file, whose header says which it is. The one
+// before ended within the block at an offset, or at its end. It is a *LostError
+// if frames are missing in between.
+func (r *Reader) nextChunk(end int64) error {
+	before := r.paths[r.chunk]
+	r.chunk++
+	r.in.nextStream()
+	r.block, r.swap = 0, false
+	magic, err := r.in.peek(4)
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF // without a header: not an end but a cut
+	}
+	if err != nil {
+		return err
+	}
+	if r.u32(magic) != blockSection {
+		return r.wrongChunk("is not a pcapng file")
+	}
+	if err := r.section(); err != nil {
+		return err
+	}
+	m, err := manifestIn(r.comment)
+	if err != nil {
+		return err
+	}
+	c := m.chunk()
+	switch {
+	case c == nil:
+		return r.wrongChunk("does not say which chunk it is")
+	case c.Run != r.run:
+		return r.wrongChunk("is of another run")
+	case c.Number != r.chunk:
+		return r.wrongChunk("is chunk %d", c.Number)
+	case c.First <= r.number:
+		return r.wrongChunk("begins with frame %d, and the one before ends with frame %d", c.First, r.number)
+	}
+	r.part, r.told = c.Part, false
+	if c.First > r.number+1 {
+		lost := &LostError{Path: before, Offset: end, Frame: r.number, Lost: c.First - 1 - r.number, Problem: "the file ends"}
+		r.number = c.First - 1
+		return lost
+	}
+	return nil
+}
+
+func (r *Reader) wrongChunk(problem string, args ...any) error {
+	return &ChunkError{Path: r.path(), Number: r.chunk, Count: len(r.paths), Problem: fmt.Sprintf(problem, args...)}
+}
+
+// path returns the file that is read.
+func (r *Reader) path() string { return r.paths[r.chunk] }
+
+// Next reads the next frame into f. At the end of the capture it returns io.EOF;
+// if that is within a block, a *TruncatedError; if a block is not what the
+// format allows, a *FormatError; if a chunk is not the one that follows, a
+// *ChunkError; if frames are missing that other frames follow, a *LostError;
+// other errors are the disk's or the decompressor's. An error repeats on
+// further calls. f.Data is valid until the next call.
 func (r *Reader) Next(f *Frame) error {
 	if r.at == len(r.batch.Frames) {
 		r.batch.Release()
@@ -201,6 +215,14 @@ func (r *Reader) NextBatch(b *Batch) error {
 	return nil
 }
 
+// GoOn makes Next, which has returned a *LostError, go on with the frames behind
+// those that are missing.
+func (r *Reader) GoOn() {
+	if errors.As(r.err, new(*LostError)) {
+		r.found, r.err = nil, nil
+	}
+}
+
 // fill reads into b what is at hand, or up to the next packet if there is none.
 func (r *Reader) fill(b *Batch) error {
 	if err := r.in.own(); err != nil {
@@ -221,7 +243,11 @@ func (r *Reader) fill(b *Batch) error {
 		var f Frame
 		var packet bool
 		r.block = r.in.offset
-		if packet, err = r.format.next(&f); err != nil {
+		packet, err = r.format.next(&f)
+		for isEnd(err) && r.chunk+1 < len(r.paths) {
+			err = r.nextChunk(r.block)
+		}
+		if err != nil {
 			break
 		}
 		if packet {
@@ -235,6 +261,9 @@ func (r *Reader) fill(b *Batch) error {
 	}
 	return err
 }
+
+// isEnd reports whether an error is the end of a file, within a block or not.
+func isEnd(err error) bool { return err == io.EOF || err == io.ErrUnexpectedEOF }
 
 // place tells a frame where in the capture it is.
 func (r *Reader) place(f Frame) Frame {
@@ -270,43 +299,37 @@ func (r *Reader) End() (int64, bool) {
 	return end, true
 }
 
-// Close closes the file. What End says stays.
+// Close closes the files. What End says stays, and so do batches.
 func (r *Reader) Close() error {
 	if r.in.ahead != nil {
 		r.in.ahead.close()
 		r.in.ahead = nil
 	}
 	r.batch, r.at = Batch{}, 0
-	var errs []error
-	for _, c := range r.closers {
-		errs = append(errs, c.Close())
-	}
-	r.closers = nil
 	if r.err == nil {
 		r.err = errClosed
 	}
-	return errors.Join(errs...)
+	r.found = r.err
+	return nil
 }
 
 // explain makes of an error from within the one that the caller sees.
 func (r *Reader) explain(err error) error {
-	switch e := err.(type) {
-	case nil:
-		return nil
-	case *FormatError:
-		return e
+	switch err.(type) {
+	case nil, *FormatError, *ChunkError, *LostError:
+		return err
 	}
 	switch err {
 	case io.EOF:
 		return io.EOF
 	case io.ErrUnexpectedEOF:
-		return &TruncatedError{Path: r.path, Offset: r.block, Frame: r.number}
+		return &TruncatedError{Path: r.path(), Offset: r.block, Frame: r.number}
 	}
-	return fmt.Errorf("record: %s: block at byte %d, after frame %d: %w", r.path, r.block, r.number, err)
+	return fmt.Errorf("record: %s: block at byte %d, after frame %d: %w", r.path(), r.block, r.number, err)
 }
 
 func (r *Reader) malformed(format string, args ...any) error {
-	return &FormatError{Path: r.path, Offset: r.block, Frame: r.number, Problem: fmt.Sprintf(format, args...)}
+	return &FormatError{Path: r.path(), Offset: r.block, Frame: r.number, Problem: fmt.Sprintf(format, args...)}
 }
 
 // checkLengths holds a packet's lengths against the bounds.

@@ -22,9 +22,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// readFrom reads what errors call "test".
+func readFrom(src io.Reader) (*Reader, error) {
+	return newReader([]string{"test"}, func(string) (io.ReadCloser, error) { return io.NopCloser(src), nil })
+}
+
 // readBytes reads a capture from memory.
 func readBytes(content []byte) ([]Frame, *Reader, error) {
-	r, err := newReader("test", bytes.NewReader(content))
+	r, err := readFrom(bytes.NewReader(content))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,7 +39,7 @@ func readBytes(content []byte) ([]Frame, *Reader, error) {
 
 func golden(t testing.TB) []byte {
 	t.Helper()
-	content, err := os.ReadFile("testdata/run/" + packetsFile)
+	content, err := os.ReadFile("testdata/run/" + singleFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +153,7 @@ func TestCompressed(t *testing.T) {
 	}
 	plain := filepath.Join(t.TempDir(), "run")
 	record(t, plain, testManifest(), made)
-	content, err := os.ReadFile(filepath.Join(plain, packetsFile))
+	content, err := os.ReadFile(filepath.Join(plain, chunkName(0)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,12 +166,12 @@ func TestCompressed(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		packed := compressed(t, c.writer, content)
-		if err := os.WriteFile(filepath.Join(dir, packetsFile+c.extension), packed, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, chunkName(0)+c.extension), packed, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		frames, r := mustRead(t, dir)
 		sameFrames(t, made, frames)
-		sameManifest(t, testManifest(), r.Manifest()) // from the section comment
+		sameManifest(t, inChunk(testManifest(), Chunk{First: 1}), r.Manifest())
 		if _, closed := r.End(); !closed {
 			t.Error("not closed")
 		}
@@ -202,7 +207,7 @@ func TestOpenRefuses(t *testing.T) {
 	write("newer/packets.pcapng", string(golden(t)))
 	for _, c := range []struct{ path, problem string }{
 		{filepath.Join(dir, "absent"), "no such file"},
-		{dir, "is not a run directory: it has no packets.pcapng"},
+		{dir, "is not a run directory: it has no packets-00000.pcapng"},
 		{write("text", "hello, world"), "neither pcap nor pcapng: begins with 68 65 6c 6c"},
 		{write("text.gz", string(compressed(t, gzipWriter, []byte("hello, world")))), "neither pcap nor pcapng"},
 		{write("old.pcap", "\xd4\xc3\xb2\xa1\x02\x00\x03\x00"+strings.Repeat("\x00", 16)), "pcap version 2.3, not 2.4"},
@@ -219,7 +224,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestReadError(t *testing.T) {
 	broken := errors.New("broken disk")
 	content := golden(t)
-	r, err := newReader("test", io.MultiReader(bytes.NewReader(content[:len(content)-300]), iotest.ErrReader(broken)))
+	r, err := readFrom(io.MultiReader(bytes.NewReader(content[:len(content)-300]), iotest.ErrReader(broken)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +232,7 @@ func TestReadError(t *testing.T) {
 		t.Error(len(frames), err)
 	}
 	// One byte at a time: a reader may return as little as it likes.
-	if r, err = newReader("test", iotest.OneByteReader(bytes.NewReader(content))); err != nil {
+	if r, err = readFrom(iotest.OneByteReader(bytes.NewReader(content))); err != nil {
 		t.Fatal(err)
 	}
 	frames, err := readAll(r)
@@ -567,7 +572,7 @@ func TestGopacket(t *testing.T) {
 
 func TestNextAllocatesNothing(t *testing.T) {
 	for name, content := range map[string][]byte{"pcapng": pcapngOf(t, 20_000), "pcap": pcapOf(t, 20_000)} {
-		r, err := newReader(name, bytes.NewReader(content))
+		r, err := readFrom(bytes.NewReader(content))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -605,7 +610,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		r, err := newReader("test", c.source)
+		r, err := readFrom(c.source)
 		if err == nil {
 			_, err = readAll(r)
 		}

@@ -2,15 +2,19 @@
 // and received, in the order the scan saw them, and what is needed to play
 // them back.
 //
-//	packets.pcapng  the packets (Writer, Reader)
-//	manifest.json   what was scanned, how, when, and what came of it (Manifest)
-//	services.jsonl  the services found, one JSON object per line, as found
+//	packets-00000.pcapng  the packets (Writer, Reader), in chunks,
+//	packets-00001.pcapng  each of which is a capture of its own
+//	...
+//	manifest.json         what was scanned, how, when, and what came of it (Manifest)
+//	services.jsonl        the services found, one JSON object per line, as found
 //
-// packets.pcapng has one section with two Ethernet interfaces, 0 "sent" and 1
-// "received", times in nanoseconds. The manifest as it was at the start is in
-// the section's comments; a long one is split over several, to be joined as
-// they stand. A record that was closed ends with a statistics block for each
-// interface; one that was cut off reads as a prefix.
+// A chunk has one section with two Ethernet interfaces, 0 "sent" and 1
+// "received", times in nanoseconds. The section's comments are the manifest as
+// it was at the start, and which chunk of which run this is; a long one is split
+// over several, to be joined as they stand. Statistics for each interface end a
+// record that was closed, and each part of one that was resumed, for which a new
+// chunk begins. A record that was cut off reads as a prefix. Records of the time
+// before chunks have all their packets in packets.pcapng.
 //
 // The format is that of draft-ietf-opsawg-pcapng, and of draft-ietf-opsawg-pcap
 // for the older files that Reader also takes. Section numbers in this package
@@ -20,13 +24,9 @@ package record
 import "fmt"
 
 const (
-	packetsFile  = "packets.pcapng"
 	manifestFile = "manifest.json"
 	servicesFile = "services.jsonl"
 )
-
-// Files returns the names that a file of a run directory may have.
-func Files() []string { return append(packetsFiles(), manifestFile, servicesFile) }
 
 // MaxCapture is the longest frame that is written or read, in bytes. It is the
 // snapshot length of tcpdump and Wireshark.
@@ -52,14 +52,14 @@ func (d Direction) String() string {
 
 // Frame is one packet of a record or of a foreign capture.
 type Frame struct {
-	Number    uint64    // from 1, as Wireshark counts: it numbers custom and journal blocks too
-	Offset    int64     // of its block in the file, in bytes, once decompressed
+	Number    uint64    // from 1, as Wireshark counts: it numbers custom and journal blocks too; in a run directory it counts on over the chunks
+	Offset    int64     // of its block in the file, or in the chunk, in bytes, once decompressed
 	Part      int       // of a laserdisc record that was resumed: 0, 1, ...
 	Time      int64     // nanoseconds since the Unix epoch; 0 if its block has no time
 	Direction Direction // by interface name or epb_flags; Received where neither tells
 	LinkType  uint32    // LINKTYPE_ number; 1 is Ethernet
 	Length    uint32    // bytes on the wire, at least len(Data)
-	Data      []byte    // bytes captured; valid until the next call of Next
+	Data      []byte    // bytes captured; valid until the next call of Next, or as long as the Batch
 }
 
 // TruncatedError says that a capture ends in the middle of a block. The frames

@@ -21,7 +21,7 @@ import (
 	"laserdisc/capture/target"
 )
 
-var update = flag.Bool("update", false, "write testdata/run anew")
+var update = flag.Bool("update", false, "write testdata/chunks anew")
 
 // testStart is the start of all records of these tests, testEnd their end.
 var (
@@ -40,7 +40,7 @@ func testManifest() *Manifest {
 		Domain: &target.Domain{Addresses: 1 << 24, Ports: 2, Services: 1 << 25},
 		Sample: &target.Sample{Unit: "host", Numerator: 1, Denominator: 1000, Drawn: 16778, Of: 1 << 24, Shard: 1, Shards: 4},
 		Lists:  []target.List{{Path: "block.txt", SHA256: "cd34", Entries: 12}},
-		Rate:   10000,
+		Rate:   10000, ChunkSize: 64 << 20,
 		Settings: session.Settings{
 			CookieKey:   session.Key{0: 1, 15: 0xff},
 			Sources:     []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
@@ -55,6 +55,13 @@ func testManifest() *Manifest {
 		Counters: Counters{Launched: 3, Sent: 3, SentSYN: 1, Received: 2, Services: 1},
 		Drops:    Drops{Kernel: 7, Interface: 2},
 	}
+}
+
+// inChunk is what the section header of a chunk says of a record with this manifest.
+func inChunk(m *Manifest, c Chunk) *Manifest {
+	in := *m
+	in.Chunk = &c
+	return &in
 }
 
 // testFrames are of lengths that need 0 to 3 bytes of padding.
@@ -151,40 +158,39 @@ func TestRoundTrip(t *testing.T) {
 		t.Error(ns, ok)
 	}
 	ended := *m
-	ended.End = testEnd
+	ended.End, ended.Chunks = testEnd, 1
 	sameManifest(t, &ended, r.Manifest())
 
 	// The file alone has the manifest of the start.
-	_, r = mustRead(t, filepath.Join(dir, packetsFile))
-	sameManifest(t, m, r.Manifest())
+	_, r = mustRead(t, filepath.Join(dir, chunkName(0)))
+	sameManifest(t, inChunk(m, Chunk{First: 1}), r.Manifest())
 }
 
 // TestGolden holds the bytes of a run directory: the format is for keeping.
 func TestGolden(t *testing.T) {
-	const golden = "testdata/run"
+	const golden = "testdata/chunks"
 	dir := filepath.Join(t.TempDir(), "run")
-	record(t, dir, testManifest(), testFrames())
+	m := testManifest()
+	m.ChunkSize = 200 // two frames a buffer, or one
+	record(t, dir, m, testFrames())
 	if *update {
 		if err := errors.Join(os.RemoveAll(golden), os.CopyFS(golden, os.DirFS(dir))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{packetsFile, manifestFile, servicesFile} {
-		want, err := os.ReadFile(filepath.Join(golden, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != string(want) {
+	want, got := readFiles(t, golden), readFiles(t, dir)
+	if len(got) != 5 || len(want) != 5 {
+		t.Errorf("%d files, want %d", len(got), len(want))
+	}
+	for name := range want {
+		if got[name] != want[name] {
 			t.Errorf("%s differs from %s; if that is meant, raise ManifestFormat where a meaning changed, and run with -update", name, golden)
 		}
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 3 {
-		t.Error(entries, err)
+	frames, r := mustRead(t, golden)
+	sameFrames(t, testFrames(), frames)
+	if r.Manifest().Chunks != 3 {
+		t.Error(r.Manifest().Chunks)
 	}
 }
 
@@ -201,6 +207,36 @@ func TestManifestBeforeSettings(t *testing.T) {
 	want := testManifest()
 	want.End, want.Domain, want.Sample = testEnd, nil, nil
 	sameManifest(t, want, got)
+}
+
+// TestGoldenSingle reads a run directory of the time before chunks.
+func TestGoldenSingle(t *testing.T) {
+	frames, r := mustRead(t, "testdata/run")
+	sameFrames(t, testFrames(), frames)
+	m := testManifest()
+	m.End, m.ChunkSize = testEnd, 0
+	sameManifest(t, m, r.Manifest())
+	if Packets("testdata/run") != "testdata/run/"+singleFile {
+		t.Error(Packets("testdata/run"))
+	}
+}
+
+// readFiles returns what the files of a directory hold, by name.
+func readFiles(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, e := range entries {
+		content, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = string(content)
+	}
+	return files
 }
 
 func TestManifestOfOtherVersions(t *testing.T) {
@@ -234,10 +270,10 @@ func TestLongManifest(t *testing.T) {
 		m.Arguments = append(m.Arguments, "ein längeres Argument")
 	}
 	record(t, dir, m, testFrames())
-	file := filepath.Join(dir, packetsFile)
+	file := filepath.Join(dir, chunkName(0))
 	got, r := mustRead(t, file)
 	sameFrames(t, testFrames(), got)
-	sameManifest(t, m, r.Manifest())
+	sameManifest(t, inChunk(m, Chunk{First: 1}), r.Manifest())
 	if out := run(t, "capinfos", "-c", "-M", file); !strings.Contains(out, "Number of packets:   5\n") {
 		t.Error(out)
 	}

@@ -116,7 +116,7 @@ func TestWiresharkAgrees(t *testing.T) {
 	m.Counters = counters
 	dir := filepath.Join(t.TempDir(), "run")
 	record(t, dir, m, frames)
-	file := filepath.Join(dir, packetsFile)
+	file := filepath.Join(dir, chunkName(0))
 	if said := complaints(t, file); said != "" {
 		t.Error(said)
 	}
@@ -241,7 +241,7 @@ func TestRewritten(t *testing.T) {
 	frames, _ := conversation(t)
 	dir := t.TempDir()
 	record(t, filepath.Join(dir, "run"), testManifest(), frames)
-	file := filepath.Join(dir, "run", packetsFile)
+	file := filepath.Join(dir, "run", chunkName(0))
 
 	unnamed := make([]Frame, len(frames)) // in pcap the direction is lost
 	copy(unnamed, frames)
@@ -287,7 +287,7 @@ func TestTcpdumpReads(t *testing.T) {
 	frames, _ := conversation(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	record(t, dir, testManifest(), frames)
-	out := run(t, "tcpdump", "-n", "-r", filepath.Join(dir, packetsFile), "tcp[tcpflags] == tcp-syn")
+	out := run(t, "tcpdump", "-n", "-r", filepath.Join(dir, chunkName(0)), "tcp[tcpflags] == tcp-syn")
 	if strings.Count(out, "\n") != 1 || !strings.Contains(out, "192.0.2.1.40000 > 198.51.100.7.80") {
 		t.Error(out)
 	}

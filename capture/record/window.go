@@ -2,9 +2,9 @@ package record
 
 import "io"
 
-// window is a view of a stream that moves forward. Bytes it has shown stay in
-// place until the next call of peek or skip, or, once handOver has given them
-// away, until their batch is released.
+// window is a view that moves forward over a stream, one of those that are read
+// ahead. Bytes that it has shown stay in place until the next call of peek or
+// skip, or, once handOver has given them away, until their batch is released.
 type window struct {
 	ahead  *ahead
 	buffer *buffer // that rest is in; nil after handOver
@@ -54,6 +54,18 @@ func (w *window) fetch() error {
 	next.recycle()
 	w.buffer, w.rest = &buffer{}, grown
 	return nil
+}
+
+// nextStream leaves the stream and moves on to the one behind it.
+func (w *window) nextStream() {
+	for w.after == nil {
+		w.rest = nil
+		_ = w.fetch() // which fails only after the last of it
+	}
+	if w.buffer != nil {
+		w.buffer.recycle()
+	}
+	w.buffer, w.rest, w.offset, w.after = nil, nil, 0, nil
 }
 
 // handOver gives away the buffer with what has been passed, and keeps the rest.

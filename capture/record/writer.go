@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -14,9 +13,9 @@ import (
 )
 
 const (
-	chunkSize = 512 << 10 // handed to the disk at a time, bytes
-	maxChunks = 128       // wait for the disk: 64 MiB, which is a stall of a second at full rate
-	maxAge    = int64(time.Second)
+	writeBufferSize = 512 << 10 // handed to the disk at a time, bytes
+	maxWriteBuffers = 128       // wait for the disk: 64 MiB, which is a stall of a second at full rate
+	maxAge          = int64(time.Second)
 )
 
 // Writer appends to a run directory. Its methods are for one goroutine. They
@@ -24,119 +23,112 @@ const (
 // a full disk for instance, is the error of all later calls: a scan that
 // cannot be recorded has to stop.
 type Writer struct {
-	dir               *os.Root
-	packets, services *os.File
+	dir      *os.Root
+	lock     *os.File // the directory, which nobody else writes to while this is open
+	chunks   *chunkWriter
+	services *os.File
 
-	chunk  *chunk
-	oldest int64     // time of the first packet in chunk
-	frames [2]uint64 // by direction
-	chunks int       // made so far
-	closed bool
+	buffer  *writeBuffer
+	limit   int       // bytes of packets in it
+	oldest  int64     // time of the first packet in it
+	frames  [2]uint64 // by direction
+	buffers int       // made so far
+	closed  bool
 
-	full    chan *chunk // to the writing goroutine
-	empty   chan *chunk // and back
+	full    chan *writeBuffer // to the writing goroutine
+	empty   chan *writeBuffer // and back
 	pending sync.WaitGroup
 	failure atomic.Pointer[error]
 }
 
-// chunk is what is written at a time. Its packets go first: no service is ever
-// in services.jsonl before the packets that showed it are in packets.pcapng.
-type chunk struct {
-	packets  []byte
+// writeBuffer is what is written at a time. Its packets go first: no service is
+// ever in services.jsonl before the packets that showed it are in a chunk.
+type writeBuffer struct {
+	blocks   []byte
+	packets  int    // how many of the blocks are
+	first    uint64 // number of the first of them
 	services bytes.Buffer
 }
 
 // Create makes the run directory dir, with its parents, and starts the record:
-// manifest.json, and packets.pcapng with its header. A directory that already
-// holds a record is an error, and stays as it is.
-func Create(dir string, m *Manifest) (*Writer, error) {
-	m = m.stamped()
-	header, err := header(m)
-	if err != nil {
-		return nil, err
-	}
+// manifest.json, and chunk 0 with its header. A directory that already holds a
+// record is an error, and stays as it is.
+func Create(dir string, m *Manifest) (_ *Writer, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
-	if name := holds(dir); name != "" {
+	root, lock, err := lockRun(dir)
+	if err != nil {
+		return nil, err
+	}
+	m = m.stamped()
+	m.Chunks = 1
+	chunks := &chunkWriter{dir: root, manifest: m, limit: m.ChunkSize}
+	var services *os.File
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Close(), root.Close())
+		}
+	}()
+	if name, err := holds(dir); err != nil {
+		return nil, err
+	} else if name != "" {
 		return nil, fmt.Errorf("record: %s already holds a record (%s); name a new directory", dir, name)
 	}
-	packets, err := createFile(dir, packetsFile, header)
-	if err != nil {
+	if err := chunks.begin(Chunk{First: 1}); err != nil {
 		return nil, err
 	}
-	services, err := createFile(dir, servicesFile, nil)
-	if err != nil {
-		return nil, errors.Join(err, packets.Close(), os.Remove(packets.Name()))
+	if services, err = root.OpenFile(servicesFile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644); err != nil {
+		return nil, errors.Join(fmt.Errorf("record: %w", err), chunks.remove())
 	}
-	if err := SaveManifest(dir, m); err != nil {
-		return nil, errors.Join(err, packets.Close(), services.Close(),
-			os.Remove(packets.Name()), os.Remove(services.Name()))
+	if err := m.save(root); err != nil {
+		return nil, errors.Join(err, chunks.remove(), services.Close(), root.Remove(servicesFile))
 	}
-	return start(dir, packets, services)
+	return start(root, lock, chunks, services), nil
 }
 
-// start takes the files over, and closes them if that fails.
-func start(dir string, packets, services *os.File) (*Writer, error) {
+// lockRun opens a run directory, which nobody else may be writing to.
+func lockRun(dir string) (*os.Root, *os.File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("record: %w", err), packets.Close(), services.Close())
+		return nil, nil, fmt.Errorf("record: %w", err)
 	}
-	w := &Writer{
-		dir: root, packets: packets, services: services,
-		full:  make(chan *chunk, maxChunks),
-		empty: make(chan *chunk, maxChunks),
+	lock, err := root.Open(".")
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("record: %w", err), root.Close())
 	}
-	w.chunk = w.newChunk()
-	go w.drain()
-	return w, nil
+	// The lock ends with its process, killed or not. Not every file system can.
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, nil, errors.Join(fmt.Errorf("record: another scan is writing to %s", dir), lock.Close(), root.Close())
+	}
+	return root, lock, nil
 }
 
-// header returns what packets.pcapng begins with.
-func header(m *Manifest) ([]byte, error) {
-	comment, err := m.encode("")
-	if err != nil {
-		return nil, err
+// start takes all of them over.
+func start(dir *os.Root, lock *os.File, chunks *chunkWriter, services *os.File) *Writer {
+	w := &Writer{
+		dir: dir, lock: lock, chunks: chunks, services: services,
+		limit: int(min(writeBufferSize, chunks.limit)),
+		full:  make(chan *writeBuffer, maxWriteBuffers),
+		empty: make(chan *writeBuffer, maxWriteBuffers),
 	}
-	b := appendSection(nil, string(bytes.TrimSpace(comment)))
-	if len(b) > maxBlock {
-		return nil, fmt.Errorf("record: the manifest has %d bytes; a pcapng section header holds %d", len(comment), maxBlock)
-	}
-	b = appendInterface(b, Sent.String())
-	return appendInterface(b, Received.String()), nil
+	w.buffer = w.newBuffer()
+	go w.drain()
+	return w
 }
 
 // holds returns the name of a file in dir that is part of a record, or "".
-func holds(dir string) string {
-	for _, name := range Files() {
-		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return name
+func holds(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", fmt.Errorf("record: %w", err)
+	}
+	for _, e := range entries {
+		if IsFile(e.Name()) {
+			return e.Name(), nil
 		}
 	}
-	return ""
-}
-
-func createFile(dir, name string, content []byte) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("record: %w", err)
-	}
-	if err = lock(f); err == nil {
-		_, err = f.Write(content)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("record: %w", err), f.Close(), os.Remove(f.Name()))
-	}
-	return f, nil
-}
-
-// lock keeps others from writing to a record while f is open, which it is no more when its process is killed. Not every
-// file system can.
-func lock(f *os.File) error {
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
-		return fmt.Errorf("another scan is writing to %s", f.Name())
-	}
-	return nil
+	return "", nil
 }
 
 // Packet appends a frame at a time in nanoseconds since the Unix epoch and
@@ -150,19 +142,19 @@ func (w *Writer) Packet(d Direction, ns int64, frame []byte) (number uint64, err
 	if d > Received || ns < 0 || len(frame) > MaxCapture {
 		return 0, fmt.Errorf("record: cannot hold a frame of %d bytes at %d ns, direction %v", len(frame), ns, d)
 	}
-	if len(w.chunk.packets)+packetOverhead+len(frame)+3 > chunkSize || w.aged(ns) {
+	b := w.buffer
+	if b.packets > 0 && (len(b.blocks)+packetOverhead+len(frame)+3 > w.limit || ns-w.oldest >= maxAge) {
 		w.handOver()
+		b = w.buffer
 	}
-	if len(w.chunk.packets) == 0 {
-		w.oldest = ns
-	}
-	w.chunk.packets = appendPacket(w.chunk.packets, d, ns, frame)
 	w.frames[d]++
-	return w.frames[Sent] + w.frames[Received], nil
-}
-
-func (w *Writer) aged(ns int64) bool {
-	return len(w.chunk.packets) > 0 && ns-w.oldest >= maxAge
+	number = w.frames[Sent] + w.frames[Received]
+	if b.packets == 0 {
+		b.first, w.oldest = number, ns
+	}
+	b.blocks = appendPacket(b.blocks, d, ns, frame)
+	b.packets++
+	return number, nil
 }
 
 // Service appends v to services.jsonl, as JSON on a line of its own. It
@@ -171,13 +163,20 @@ func (w *Writer) Service(v any) error {
 	if err := w.failed(); err != nil {
 		return err
 	}
-	e := json.NewEncoder(&w.chunk.services)
+	if err := encodeLine(&w.buffer.services, v); err != nil {
+		return err
+	}
+	if w.buffer.services.Len() > writeBufferSize {
+		w.handOver()
+	}
+	return nil
+}
+
+func encodeLine(b *bytes.Buffer, v any) error {
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("record: service: %w", err)
-	}
-	if w.chunk.services.Len() > chunkSize {
-		w.handOver()
 	}
 	return nil
 }
@@ -204,80 +203,83 @@ func (w *Writer) Close(m *Manifest, end int64) error {
 	w.closed = true
 	m = m.stamped()
 	m.End = time.Unix(0, end).UTC()
-	w.appendEnding(m)
+	w.buffer.blocks = appendEnding(w.buffer.blocks, m, w.frames)
 	err := errors.Join(w.Flush(), w.stop())
+	m.Chunks = w.chunks.chunk.Number + 1
 	if err == nil {
 		err = m.save(w.dir)
 	}
 	w.fail(errClosed)
-	return errors.Join(err, w.dir.Close())
+	return errors.Join(err, w.lock.Close(), w.dir.Close())
 }
 
 var errClosed = fmt.Errorf("record: %w", os.ErrClosed)
 
-// appendEnding appends the statistics of both interfaces.
-func (w *Writer) appendEnding(m *Manifest) {
+// appendEnding appends the statistics of both interfaces, which have recorded so
+// many frames up to the end in m.
+func appendEnding(b []byte, m *Manifest, frames [2]uint64) []byte {
 	s := statistics{end: m.End.UnixNano()}
 	if !m.Start.IsZero() {
 		s.start = m.Start.UnixNano()
 	}
-	b := w.chunk.packets
-	s.recorded = w.frames[Sent]
+	s.recorded = frames[Sent]
 	b = appendStatistics(b, Sent, s)
-	s.recorded, s.drops = w.frames[Received], m.Drops
-	w.chunk.packets = appendStatistics(b, Received, s)
+	s.recorded, s.drops = frames[Received], m.Drops
+	return appendStatistics(b, Received, s)
 }
 
 // stop ends the writing goroutine and closes the files.
 func (w *Writer) stop() error {
 	w.pending.Wait() // after an error Flush does not
 	close(w.full)
-	return errors.Join(w.packets.Sync(), w.packets.Close(), w.services.Sync(), w.services.Close())
+	return errors.Join(w.chunks.close(), w.services.Sync(), w.services.Close())
 }
 
-// handOver gives the chunk to the writing goroutine and takes an empty one.
-// It waits only when the disk is behind by maxChunks.
+// handOver gives the buffer to the writing goroutine and takes an empty one.
+// It waits only when the disk is behind by maxWriteBuffers.
 func (w *Writer) handOver() {
 	w.pending.Add(1)
-	w.full <- w.chunk
+	w.full <- w.buffer
 	select {
-	case w.chunk = <-w.empty:
+	case w.buffer = <-w.empty:
 	default:
-		w.chunk = w.newChunk()
+		w.buffer = w.newBuffer()
 	}
 }
 
-// newChunk makes a chunk, or waits for one when there are enough.
-func (w *Writer) newChunk() *chunk {
-	if w.chunks == maxChunks {
+// newBuffer makes a buffer, or waits for one when there are enough.
+func (w *Writer) newBuffer() *writeBuffer {
+	if w.buffers == maxWriteBuffers {
 		return <-w.empty
 	}
-	w.chunks++
-	return &chunk{packets: make([]byte, 0, chunkSize)}
+	w.buffers++
+	return &writeBuffer{blocks: make([]byte, 0, w.limit)}
 }
 
 // drain is the writing goroutine. After an error it writes nothing more, so
-// that the files stay prefixes, and lets the chunks go round.
+// that the files stay prefixes, and lets the buffers go round.
 func (w *Writer) drain() {
-	for c := range w.full {
+	for b := range w.full {
 		if w.failed() == nil {
-			w.write(c)
+			if err := w.write(b); err != nil {
+				w.fail(err)
+			}
 		}
-		c.packets = c.packets[:0]
-		c.services.Reset()
-		w.empty <- c
+		b.blocks, b.packets = b.blocks[:0], 0
+		b.services.Reset()
+		w.empty <- b
 		w.pending.Done()
 	}
 }
 
-func (w *Writer) write(c *chunk) {
-	if _, err := w.packets.Write(c.packets); err != nil {
-		w.fail(fmt.Errorf("record: %w", err))
-		return
+func (w *Writer) write(b *writeBuffer) error {
+	if err := w.chunks.write(b.blocks, b.packets, b.first); err != nil {
+		return err
 	}
-	if _, err := w.services.Write(c.services.Bytes()); err != nil {
-		w.fail(fmt.Errorf("record: %w", err))
+	if _, err := w.services.Write(b.services.Bytes()); err != nil {
+		return fmt.Errorf("record: %w", err)
 	}
+	return nil
 }
 
 // fail makes err the error of all later calls, unless there is one.

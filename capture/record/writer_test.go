@@ -15,7 +15,7 @@ import (
 )
 
 func TestCreateKeepsWhatIsThere(t *testing.T) {
-	for _, name := range []string{packetsFile, packetsFile + ".zst", manifestFile, servicesFile} {
+	for _, name := range []string{singleFile, singleFile + ".zst", chunkName(0), chunkName(7) + ".zst", manifestFile, servicesFile} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("dear"), 0o644); err != nil {
 			t.Fatal(err)
@@ -133,6 +133,16 @@ func TestPacketRefuses(t *testing.T) {
 	}
 }
 
+// writerTo writes to files that need not be in the run directory.
+func writerTo(t *testing.T, dir string, packets, services *os.File) *Writer {
+	t.Helper()
+	root, lock, err := lockRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(root, lock, &chunkWriter{dir: root, file: packets, limit: DefaultChunkSize}, services)
+}
+
 // TestFullDisk writes to a device that is full.
 func TestFullDisk(t *testing.T) {
 	open := func(path string) *os.File {
@@ -147,10 +157,7 @@ func TestFullDisk(t *testing.T) {
 		{"/dev/null", "/dev/full"},
 	} {
 		dir := t.TempDir()
-		w, err := start(dir, open(c.packets), open(c.services))
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := writerTo(t, dir, open(c.packets), open(c.services))
 		if _, err := w.Packet(Sent, 0, []byte("frame")); err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +203,7 @@ func TestReopenRunning(t *testing.T) {
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		refused(n+1, "another scan is writing to "+filepath.Join(dir, packetsFile))
+		refused(n+1, "another scan is writing to "+dir)
 		if err := w.Close(testManifest(), testEnd.UnixNano()); err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +245,7 @@ func TestReopenFails(t *testing.T) {
 // TestFileSizeLimit fills a file up to a limit, in a process of its own, and
 // reads what is left: a prefix, and a manifest without an end.
 func TestFileSizeLimit(t *testing.T) {
-	const limit = chunkSize + 1001 // blocks end on multiples of 4
+	const limit = writeBufferSize + 1001 // blocks end on multiples of 4
 	if dir := os.Getenv("RECORD_TEST_LIMITED"); dir != "" {
 		signal.Ignore(syscall.SIGXFSZ)
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
@@ -260,7 +267,7 @@ func TestFileSizeLimit(t *testing.T) {
 	defer r.Close()
 	frames, err := readAll(r)
 	var cut *TruncatedError
-	if !errors.As(err, &cut) || cut.Frame != uint64(len(frames)) || !strings.Contains(err.Error(), "is cut off") || len(frames) < chunkSize/200 {
+	if !errors.As(err, &cut) || cut.Frame != uint64(len(frames)) || !strings.Contains(err.Error(), "is cut off") || len(frames) < writeBufferSize/200 {
 		t.Errorf("%d frames, then %v", len(frames), err)
 	}
 	if m := r.Manifest(); m == nil || !m.End.IsZero() {
@@ -273,7 +280,7 @@ func recordUntilError(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 100 * chunkSize / synFrame {
+	for range 100 * writeBufferSize / synFrame {
 		if _, err = w.Packet(Sent, 0, make([]byte, synFrame)); err != nil {
 			break
 		}
@@ -286,7 +293,7 @@ func recordUntilError(t *testing.T, dir string) {
 	}
 }
 
-// TestSlowDisk lets the chunks run out, so that Packet has to wait for one.
+// TestSlowDisk lets the buffers run out, so that Packet has to wait for one.
 func TestSlowDisk(t *testing.T) {
 	r, p, err := os.Pipe()
 	if err != nil {
@@ -296,17 +303,14 @@ func TestSlowDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const packets = (maxChunks + 20) * chunkSize / MaxCapture
+	const packets = (maxWriteBuffers + 20) * writeBufferSize / MaxCapture
 	written := make(chan int64)
 	go func() {
 		time.Sleep(50 * time.Millisecond)
 		n, _ := io.Copy(io.Discard, r)
 		written <- n
 	}()
-	w, err := start(t.TempDir(), p, null)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := writerTo(t, t.TempDir(), p, null)
 	frame := make([]byte, MaxCapture)
 	for range packets {
 		if _, err := w.Packet(Sent, 0, frame); err != nil {
@@ -316,8 +320,8 @@ func TestSlowDisk(t *testing.T) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if w.chunks > maxChunks {
-		t.Errorf("%d chunks", w.chunks)
+	if w.buffers > maxWriteBuffers {
+		t.Errorf("%d buffers", w.buffers)
 	}
 	p.Close()
 	if n := <-written; n != packets*(MaxCapture+packetOverhead) {
@@ -338,7 +342,7 @@ func TestPacketAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Over many chunks: what is made once per chunk rounds down to nothing.
+	// Over many buffers: what is made once for each rounds down to nothing.
 	if n := testing.AllocsPerRun(100_000, packet); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

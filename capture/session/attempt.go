@@ -8,28 +8,27 @@ import (
 	"laserdisc/capture/packet"
 )
 
-// State is what an attempt, or a service over its attempts, was seen to do
-// (paper, sections 2 and 5). The order is that of how far the client got.
+// State is what an attempt, or a service over its attempts, was seen to do (paper, sections 2 and 5). The states are
+// ordered by how far the client got.
 type State uint8
 
-// The states. Churned, Shunned, DynamicBlocking and AllPorts are a service's only: a single
-// attempt cannot show them.
+// The states. Churned, Shunned, DynamicBlocking and AllPorts are a service's only: a single attempt cannot show them.
 const (
 	NoAnswer             State = iota // nothing came back to the SYN
-	Unreachable                       // an ICMP error
+	Unreachable                       // an ICMP error came back
 	Closed                            // a reset answered the SYN
-	Churned                           // connected once; later neither the same source nor a fresh one did
-	Shunned                           // connected once, refused or ignored afterwards
+	Churned                           // it connected once; later neither the same source nor a fresh one did
+	Shunned                           // it connected once, and refused or ignored a later connection
 	ZeroWindow                        // the SYN-ACK allows no data
 	DroppedHandshake                  // the SYN-ACK was repeated although it was acknowledged
-	ResetAfterHandshake               // a reset before any data was acknowledged
-	ClosedAfterHandshake              // a FIN before any data was acknowledged
-	Silent                            // connected; nothing was sent, and nothing came
-	NoDataAck                         // data was sent and never acknowledged
-	DynamicBlocking                   // the same; but what a fresh source sent was acknowledged
-	AllPorts                          // acknowledges data, as its host does on every port
-	AcksData                          // acknowledged at least one byte, sent none
-	SendsData                         // sent data back
+	ResetAfterHandshake               // a reset came before any data was acknowledged
+	ClosedAfterHandshake              // a FIN came before any data was acknowledged
+	Silent                            // it connected; nothing was sent to it, and nothing came
+	NoDataAck                         // what was sent to it was never acknowledged
+	DynamicBlocking                   // the same, but what a fresh source sent was acknowledged
+	AllPorts                          // it acknowledges data, as its host does on every port
+	AcksData                          // it acknowledged at least one byte, and sent none
+	SendsData                         // it sent data
 	states
 )
 
@@ -56,8 +55,8 @@ func (s *State) UnmarshalText(text []byte) error {
 	return fmt.Errorf("session: no state is called %q", text)
 }
 
-// Connected reports whether the target answered with a SYN-ACK: whether it is a service in the
-// paper's sense, of whatever worth.
+// Connected reports whether the target answered with a SYN-ACK: whether it is a service in the paper's sense, of whatever
+// worth.
 func (s State) Connected() bool { return s >= Churned }
 
 // Visit is what an attempt is for.
@@ -65,10 +64,10 @@ type Visit uint8
 
 // The visits.
 const (
-	First     Visit = iota // the scan's own
-	Again                  // a second look, from the same source
-	Fresh                  // a second look, from another source
-	Ephemeral              // whether the host acknowledges data on a port where nothing should be
+	First     Visit = iota // it is the scan's own
+	Again                  // it is a second look, from the same source
+	Fresh                  // it is a second look, from another source
+	Ephemeral              // it asks whether the host acknowledges data on a port where nothing should be
 )
 
 var visitNames = [...]string{"first", "again", "fresh", "ephemeral"}
@@ -87,46 +86,46 @@ func (v *Visit) UnmarshalText(text []byte) error {
 	return fmt.Errorf("session: no visit is called %q", text)
 }
 
-// Attempt is one connection attempt to one service: one row of the attempts table.
-// Times are nanoseconds since the Unix epoch, 0 for what did not happen.
+// Attempt is one connection to one service, or what should have become one: a row of the attempts table. Times are
+// nanoseconds since the Unix epoch, and 0 for what did not happen.
 //
-// There is one for each service in flight: the order of its fields is one that leaves few gaps.
+// Each service in flight has one, so that the order of the fields is one that leaves few gaps.
 type Attempt struct {
 	Service   netip.AddrPort
-	Number    int // from 0; of an ephemeral visit, which of the host's it is
+	Number    int // of the service's attempts, from 0; with Ephemeral, of the host's ephemeral ones
 	Visit     Visit
-	State     State
-	FIN, RST  bool // came
-	Truncated bool // it sent more than Response holds
-	ICMP      packet.ICMP
+	State     State               // valid only after the attempt has ended
+	FIN, RST  bool                // whether the server sent one
+	Truncated bool                // whether the server sent more than Response holds
+	ICMP      packet.ICMP         // the error that came, or 0
 	Handshake *handshake.Protocol // what was said, or was to be said
-	Source    netip.AddrPort
+	Source    netip.AddrPort      // our end
 
-	SYNTime    int64 // of the first attempt: from the echoed TCP timestamp, so ±1 ms, and 0 without one
-	SYNACKTime int64
-	AckTime    int64 // the first byte that we sent was acknowledged
-	DataTime   int64 // the first byte arrived
-	End        int64
+	SYNTime    int64 // the SYN was sent; of a first attempt, from the echoed TCP timestamp, to 1 ms, and 0 without one
+	SYNACKTime int64 // the first SYN-ACK came
+	AckTime    int64 // the first byte of the hello was acknowledged
+	DataTime   int64 // the first byte of the response came
+	End        int64 // the attempt ended; valid only after that
 
-	Window      uint16 // of the SYN-ACK, as in the header
-	Options     packet.Options
-	Layout      string // of the SYN-ACK's options, see packet.Layout
-	SYNACKTTL   uint8
-	DataTTL     uint8 // of the first segment with data
-	ResetTTL    uint8
-	SYNACKs     int        // SYN-ACKs, the first included, network duplicates not
-	Retransmits int        // segments that we sent again
-	SentBytes   int        // length of the hello
-	AckedBytes  int        // of the hello
-	ResetText   []byte     // payload of the reset: some middleboxes say why
-	Reporter    netip.Addr // of the ICMP error
+	Window      uint16         // of the SYN-ACK, as in its header: not scaled
+	Options     packet.Options // of the SYN-ACK
+	Layout      string         // of the SYN-ACK's options, as packet.Layout writes it
+	SYNACKTTL   uint8          // or IPv6's hop limit, as the other two
+	DataTTL     uint8          // of the first segment with data
+	ResetTTL    uint8          // of the reset; valid only with RST
+	SYNACKs     int            // how many came, without those that the network duplicated
+	Retransmits int            // how many segments we sent again
+	SentBytes   int            // of the hello
+	AckedBytes  int            // of these
+	ResetText   []byte         // the payload of the reset, in which some middleboxes say why
+	Reporter    netip.Addr     // who sent the ICMP error; valid only with ICMP
 
-	Last       Last
-	FirstFrame uint64 // frame numbers of the first and last segment received
-	LastFrame  uint64
+	Last       Last   // the last segment that came
+	FirstFrame uint64 // number of the frame in which the first segment came, from 1; 0 if none did
+	LastFrame  uint64 // number of that in which the last one came
 
-	Response []byte // what the server sent, reassembled from its first byte, up to Settings.ResponseLimit
-	Verdict  handshake.Verdict
+	Response []byte            // what the server sent, reassembled from its first byte, up to Settings.ResponseLimit bytes
+	Verdict  handshake.Verdict // on Response; valid only after the attempt has ended
 }
 
 // Last is the last segment that came to an attempt, as other scanners' formats show it.
@@ -137,31 +136,30 @@ type Last struct {
 	TTL      uint8
 }
 
-// Service is the sum of the attempts at one service: at an address and port that answered with a
-// SYN-ACK.
+// Service is an address and port that answered with a SYN-ACK: what the attempts at it come to. Times are nanoseconds since
+// the Unix epoch.
 type Service struct {
 	Service   netip.AddrPort
 	State     State
-	Label     string // protocol, "unknown" when nothing identified it, "" when it sent nothing
-	Evidence  handshake.Evidence
-	Handshake string         // of the attempt that State and Label come from
-	Source    netip.AddrPort // of the attempt that State and Label come from
-	Last      Last           // of the same
-	Attempts  int
-	First     int64  // time of the first SYN-ACK
-	End       int64  // of the last attempt
-	Window    uint16 // of the first SYN-ACK
-	TTL       uint8  // of the first SYN-ACK
-	Acked     bool   // data that was sent from Source was acknowledged
-	Layout    string // of the first SYN-ACK's options
-	Frame     uint64 // number of the first frame that came from it
-	Response  []byte // of the attempt that Label comes from; valid until the next call of the machine
+	Label     string             // a protocol, "unknown" if nothing identified it, "echo" or "all-ones", "" if it sent nothing
+	Evidence  handshake.Evidence // for Label
+	Handshake string             // of the attempt that State and Label come from
+	Source    netip.AddrPort     // of the same attempt: our end
+	Last      Last               // of the same attempt
+	Attempts  int                // how many there were, without ephemeral ones
+	First     int64              // when the first SYN-ACK came
+	End       int64              // when the last attempt ended
+	Window    uint16             // of the first SYN-ACK, as in its header
+	TTL       uint8              // of the first SYN-ACK
+	Acked     bool               // whether data that was sent from Source was acknowledged
+	Layout    string             // of the first SYN-ACK's options, as packet.Layout writes it
+	Frame     uint64             // number of the first frame that came from it
+	Response  []byte             // of the attempt that Label comes from; valid until the machine's next event
 
-	hangsUp bool // at once, on whoever connects and says nothing
+	hangsUp bool // whether it does at once, on whoever connects and says nothing
 }
 
-// add takes one more attempt into account, from the same source as those before. Of two labels the
-// better wins, then the earlier attempt.
+// add takes one more attempt into account, from the same source as those before it.
 func (s *Service) add(a *Attempt) {
 	s.Attempts, s.End = a.Number+1, a.End
 	if s.State < AcksData && s.hangsUpOn(a) {
@@ -182,7 +180,7 @@ func (s *Service) add(a *Attempt) {
 		if a.State > s.State {
 			s.take(a)
 		}
-	case s.State >= AcksData: // it is a service, whatever this attempt met
+	case s.State >= AcksData: // it serves, whatever this attempt met
 	case !first && !a.State.Connected():
 		s.State, s.Handshake = Shunned, a.Handshake.Name
 	case (s.State == Silent || s.State == NoDataAck) && a.State == DroppedHandshake:
@@ -193,24 +191,23 @@ func (s *Service) add(a *Attempt) {
 	}
 }
 
-// hangsUpOn reports whether an attempt's data was acknowledged only to be hung up on, as whoever
-// says nothing is too: that is the doing of the service's TCP.
+// hangsUpOn reports whether an attempt's data was acknowledged only to be hung up on, as whoever says nothing is too. Then
+// it was the service's TCP that acknowledged.
 func (s *Service) hangsUpOn(a *Attempt) bool {
 	return s.hangsUp && a.State == AcksData && a.hungUp()
 }
 
-// hungUp reports whether the server ended the connection right after the handshake, and sent
-// nothing.
+// hungUp reports whether the server ended the connection as soon as there was one, and sent nothing.
 func (a *Attempt) hungUp() bool {
 	return (a.RST || a.FIN) && a.DataTime == 0 && a.End-a.SYNACKTime < promptly
 }
 
-// promptly is less time than a server gives a client to say something, in nanoseconds.
+// promptly is less time than any server gives a client to say something, in nanoseconds.
 const promptly = 1e9
 
-// revisited decides why the service did not acknowledge data (paper, section 2), from what a
-// second look from the same source came to, which did not either, and then one from a fresh
-// source. The label is what the fresh one found.
+// revisited decides why a service did not acknowledge data (paper, section 2), from what two more attempts came to: that
+// from the same source again, which did not get any acknowledged either, and that from a fresh one. The label is what the
+// fresh one found.
 func (s *Service) revisited(again State, fresh *Attempt) {
 	s.Attempts, s.End = fresh.Number+1, fresh.End
 	served := fresh.State >= AcksData && !s.hangsUpOn(fresh)
@@ -220,7 +217,7 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 	switch {
 	case !again.Connected() && fresh.State.Connected():
 		s.State = Shunned
-	case served && again == ZeroWindow && fresh.Window == 0: // for every source: who speaks nevertheless is heard
+	case served && again == ZeroWindow && fresh.Window == 0: // it closes its window to every source, and speaks nevertheless
 	case served:
 		s.State = DynamicBlocking
 	case !again.Connected():
@@ -228,6 +225,7 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 	}
 }
 
+// take has the service be what an attempt found.
 func (s *Service) take(a *Attempt) {
 	s.State, s.Handshake = a.State, a.Handshake.Name
 	s.Label, s.Evidence = a.Verdict.Label, a.Verdict.Evidence

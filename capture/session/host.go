@@ -8,10 +8,10 @@ import (
 	"laserdisc/capture/packet"
 )
 
-// A firewall that acknowledges data on every port of a host makes services of nothing: 75 % of
-// what cannot be identified on unpopular ports is theirs (paper, section 3). Whether a host has
-// one is asked when it first acknowledges data and says nothing: it is tried on a few random
-// ephemeral ports, and has one if it acknowledges data on all of them. A SYN-ACK is not enough.
+// A firewall that acknowledges data on every port of a host makes services of nothing: 75 % of what cannot be identified
+// on unpopular ports is theirs (paper, section 3). A host is checked for one when it first acknowledges data and says
+// nothing: it is tried on a few random ephemeral ports, and has one if it acknowledges data on all of them. A SYN-ACK is
+// not enough.
 
 // maxEphemeralProbes keeps the check of a host small.
 const maxEphemeralProbes = 64
@@ -20,50 +20,51 @@ const maxEphemeralProbes = 64
 // probes, so that they differ from those of the port's own service.
 const ephemeralAttempt = 1 << 15
 
-// check is a host's, while it lasts.
+// check is the check of one host, while it lasts.
 type check struct {
-	left    int       // probes that are not over
-	silent  bool      // a probe's data was not acknowledged: an honest host
-	waiting []*flight // services of the host that wait for the verdict
-	ports   []uint16  // tried
+	left    int        // how many of its probes are not over
+	silent  bool       // whether a probe's data was not acknowledged: the host is honest
+	waiting []*session // the services of the host that wait for the verdict
+	ports   []uint16   // those that have been tried
 }
 
 // allPorts reports whether the host is known to acknowledge data on every port.
 func (m *Machine) allPorts(a netip.Addr) bool { return m.verdicts[a.As16()] }
 
-// check has the service wait for the verdict on its host, or carries that out.
-func (m *Machine) check(v *flight) {
-	a := v.sum.Service.Addr()
+// check has a service wait for the verdict on its host, or goes on if there is one. The first service of a host that waits
+// begins the check.
+func (m *Machine) check(ss *session) {
+	a := ss.service.Service.Addr()
 	if _, known := m.verdicts[a.As16()]; known {
-		m.judged(v)
+		m.judged(ss)
 		return
 	}
-	m.timers.remove(v)
+	m.timers.remove(ss)
 	c := m.checks[a]
 	if c != nil {
-		c.waiting = append(c.waiting, v)
+		c.waiting = append(c.waiting, ss)
 		return
 	}
-	c = &check{left: m.settings.EphemeralProbes, waiting: []*flight{v}}
+	c = &check{left: m.settings.EphemeralProbes, waiting: []*session{ss}}
 	m.checks[a] = c
 	for i := range m.settings.EphemeralProbes {
 		m.probeEphemeral(c, a, i)
 	}
 }
 
-// probeEphemeral tries the i-th random port of a host: another than those before.
+// probeEphemeral tries the i-th random port of a host, another than those before it.
 func (m *Machine) probeEphemeral(c *check, a netip.Addr, i int) {
 	port := m.id.ephemeral(a, i)
 	for slices.Contains(c.ports, port) {
 		port = 49152 | (port + 1)
 	}
 	c.ports = append(c.ports, port)
-	v := m.newFlight(netip.AddrPortFrom(a, port))
-	m.probes[v.sum.Service] = v
-	m.connect(v, Ephemeral, i, m.policy.speaking)
+	ss := m.newSession(netip.AddrPortFrom(a, port))
+	m.probes[ss.service.Service] = ss
+	m.connect(ss, Ephemeral, i, m.policy.speaking)
 }
 
-// wasEphemeral reports whether a segment belongs to an ephemeral probe that is over: nothing else remembers those.
+// wasEphemeral reports whether a segment belongs to an ephemeral probe that is over, which nothing else remembers.
 func (m *Machine) wasEphemeral(s *packet.Segment) bool {
 	if m.settings.EphemeralProbes == 0 || !s.Flags.Has(packet.ACK) {
 		return false
@@ -72,14 +73,14 @@ func (m *Machine) wasEphemeral(s *packet.Segment) bool {
 	return s.Dst == end.source && s.Ack-end.seq-1 <= handshake.MaxHello
 }
 
-// checked takes the end of an ephemeral probe into account. The last one is the verdict.
-func (m *Machine) checked(v *flight) {
-	a := v.sum.Service.Addr()
+// checked takes the end of an ephemeral probe into account. The last one of a host brings the verdict.
+func (m *Machine) checked(ss *session) {
+	a := ss.service.Service.Addr()
 	c := m.checks[a]
 	c.left--
-	c.silent = c.silent || v.conn.State < AcksData
-	delete(m.probes, v.sum.Service)
-	m.retire(v)
+	c.silent = c.silent || ss.conn.State < AcksData
+	delete(m.probes, ss.service.Service)
+	m.retire(ss)
 	if c.left > 0 {
 		return
 	}
@@ -91,10 +92,10 @@ func (m *Machine) checked(v *flight) {
 }
 
 // judged goes on with a service whose host has its verdict.
-func (m *Machine) judged(v *flight) {
-	allPorts := m.allPorts(v.sum.Service.Addr())
+func (m *Machine) judged(ss *session) {
+	allPorts := m.allPorts(ss.service.Service.Addr())
 	if allPorts {
-		v.sum.State = AllPorts
+		ss.service.State = AllPorts
 	}
-	m.do(v, m.policy.Judged(&v.sum, &v.conn.Attempt, allPorts))
+	m.do(ss, m.policy.Judged(&ss.service, &ss.conn.Attempt, allPorts))
 }

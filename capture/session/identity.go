@@ -7,23 +7,22 @@ import (
 	"net/netip"
 )
 
-// identity gives every connection attempt its source, first sequence number and nonce: keyed
-// functions of the service and the attempt's number, so that an answer proves that it is one
-// and a sweep need not remember what it asked. The function is AES in CBC-MAC over a block of
-// fixed length, as safe as the key is secret.
+// identity gives every attempt its source, initial sequence number and nonce. They are keyed functions of the service and
+// the attempt's number, so that an answer proves that it is one, and a sweep need not remember what it has asked. The
+// function is AES in CBC-MAC over a message of fixed length, as safe as the key is secret.
 type identity struct {
 	cipher  cipher.Block
-	sources [2][]netip.Addr // IPv4, IPv6
+	sources [2][]netip.Addr // of IPv4, of IPv6
 	ports   PortRange
-	first   int // attempt number of the part
-	block   [aes.BlockSize]byte
+	first   int                 // the number of the part's first attempt
+	block   [aes.BlockSize]byte // where a message is encrypted: on the stack it would escape to the heap
 }
 
-// endpoint is what identity gives to one attempt.
+// endpoint is our end of one attempt.
 type endpoint struct {
 	source netip.AddrPort
-	seq    uint32 // initial sequence number
-	clock  uint32 // offset of the TCP timestamp's clock
+	seq    uint32 // the initial sequence number
+	clock  uint32 // the offset of the TCP timestamps' clock
 	nonce  uint64 // for the hello
 }
 
@@ -40,6 +39,7 @@ func newIdentity(s *Settings, part int) *identity {
 	return id
 }
 
+// family is 0 for IPv4 and 1 for IPv6.
 func family(a netip.Addr) int {
 	if a.Is4() {
 		return 0
@@ -81,14 +81,13 @@ func (id *identity) of(service netip.AddrPort, attempt int, fresh bool) endpoint
 	}
 }
 
-// ephemeral picks the number-th random port of a host, from the range that no service is
-// assigned to (RFC 6335, section 6).
+// ephemeral picks the number-th random port of a host, of the range that no service is assigned to (RFC 6335, section 6).
 func (id *identity) ephemeral(host netip.Addr, number int) uint16 {
 	b := &id.block
 	*b = host.As16()
 	id.cipher.Encrypt(b[:], b[:])
 	b[0] ^= byte(number + 1)
-	b[2] ^= 0xff // no service's block
+	b[2] ^= 0xff // which no service's message has there
 	id.cipher.Encrypt(b[:], b[:])
 	return 49152 | binary.LittleEndian.Uint16(b[:])
 }

@@ -96,7 +96,7 @@ func TestMemory(t *testing.T) {
 	}
 	each := (heap() - probed) / services
 	t.Logf("%d services in flight, %d bytes each", m.InFlight(), each)
-	if m.InFlight() != services || each >= 900 { // a flight beyond 760 bytes gets 896, with which it would be 984
+	if m.InFlight() != services || each >= 900 { // a session beyond 760 bytes gets 896, with which it would be 984
 		t.Errorf("%d services in flight, %d bytes each", m.InFlight(), each)
 	}
 	m.now += linger / 2

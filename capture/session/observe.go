@@ -1,10 +1,7 @@
 package session
 
 import (
-	"cmp"
-	"maps"
 	"net/netip"
-	"slices"
 
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
@@ -12,18 +9,29 @@ import (
 
 // Observer tells what the connections of other clients came to, from the packets of both
 // directions as a capture has them. It sends nothing, and does not know what the client had in
-// mind: it is the tracker alone, and the rules by which attempts make a service.
+// mind: it is the tracker alone. A Summary then makes services of the attempts.
 //
 // Who sends a SYN is a client. A connection that began before the capture is left out, but for
-// one whose SYN-ACK is there. Attempts at a service are numbered in the order of their SYNs; those
-// from another address than the first one's are Fresh.
+// one whose SYN-ACK is there.
+//
+// Time is that of the packets. A connection ends with a reset, with the next SYN between its two ends, or when nothing
+// has come for five minutes; what follows then is no part of it. So what an Observer holds is what is open at once,
+// and 48 bytes for each service of the last hour.
 type Observer struct {
-	limit    int
-	services map[netip.AddrPort][]*conversation // in the order of their SYNs
-	latest   map[pair]*conversation
+	limit   int
+	attempt func(*Attempt) error
+
+	now    int64
+	begun  int
+	latest map[pair]*conversation
+	idle   queue[*conversation] // those of latest, each once
+
+	known  map[netip.AddrPort]int64 // services, and until when
+	forget queue[netip.AddrPort]    // the same, each once
 
 	asked map[pair]question // SYNs to what nothing is known of
-	asks  []pair            // the same, oldest first
+	asks  queue[pair]       // the same
+	err   error             // the first of attempt's
 }
 
 type pair struct{ service, client netip.AddrPort }
@@ -34,38 +42,122 @@ type question struct {
 	time int64
 }
 
-// unanswered is how long a SYN is remembered, in nanoseconds: no host takes longer to answer.
-const unanswered = 60e9
+// In nanoseconds.
+const (
+	unanswered = 60e9   // how long a SYN is remembered: no host takes longer to answer
+	idleTime   = 300e9  // without a packet, after which a connection is over: TCP itself gives up within 100 s (RFC 9293, section 3.8.3)
+	knownTime  = 3600e9 // how long it is remembered that a service is one: a SYN to it that nothing comes back to is an attempt
+)
+
+// queue holds things in the order in which they fall due.
+type queue[T any] struct{ list []due[T] }
+
+type due[T any] struct {
+	at    int64
+	thing T
+}
+
+func (q *queue[T]) push(at int64, thing T) { q.list = append(q.list, due[T]{at, thing}) }
+
+// pop takes the first thing off if it is due by t.
+func (q *queue[T]) pop(t int64) (thing T, ok bool) {
+	if len(q.list) == 0 || q.list[0].at > t {
+		return thing, false
+	}
+	thing = q.list[0].thing
+	q.list = q.list[1:]
+	return thing, true
+}
 
 // conversation is one connection of a client's.
 type conversation struct {
 	tracker
+	pair    pair
+	latest  int64  // time of its last packet
 	said    []byte // by the client, before the service said anything
 	saidAt  int64
 	leaving bool // the client has sent its FIN
-	over    bool
+	over    bool // nothing more counts
+	told    bool // its attempt has been reported
 }
 
-// NewObserver returns an observer that keeps so many bytes of a response.
-func NewObserver(responseLimit int) *Observer {
+// NewObserver returns an observer that keeps so many bytes of a response. It calls attempt with each connection when that
+// is over, in no order: its Number is then that of its SYN among all that there were. The attempt is valid during the
+// call.
+func NewObserver(responseLimit int, attempt func(*Attempt) error) *Observer {
 	return &Observer{
-		limit:    responseLimit,
-		services: make(map[netip.AddrPort][]*conversation),
-		latest:   make(map[pair]*conversation),
-		asked:    make(map[pair]question),
+		limit:   responseLimit,
+		attempt: attempt,
+		latest:  make(map[pair]*conversation),
+		known:   make(map[netip.AddrPort]int64),
+		asked:   make(map[pair]question),
 	}
 }
 
-// Observe takes the capture's next segment.
-func (o *Observer) Observe(s *packet.Segment) {
+// Observe takes the capture's next segment. The error is that of the function that attempts are reported to.
+func (o *Observer) Observe(s *packet.Segment) error {
+	o.now = max(o.now, s.Time)
+	o.expire()
 	if s.ICMP == 0 && s.Flags&(packet.SYN|packet.ACK) == packet.SYN {
 		o.ask(s)
 	} else if c := o.latest[pair{s.Src, s.Dst}]; c != nil {
-		c.answered(s)
+		o.answered(c, s)
 	} else if c := o.latest[pair{s.Dst, s.Src}]; c != nil {
-		c.says(s)
+		o.says(c, s)
 	} else {
 		o.answer(s)
+	}
+	return o.err
+}
+
+// End ends the capture: every connection that is open is reported.
+func (o *Observer) End() error {
+	for _, d := range o.idle.list {
+		o.tell(d.thing)
+	}
+	clear(o.latest)
+	o.idle.list = nil
+	return o.err
+}
+
+// expire forgets what nothing has come of for long.
+func (o *Observer) expire() {
+	for {
+		c, ok := o.idle.pop(o.now)
+		if !ok {
+			break
+		}
+		switch {
+		case o.latest[c.pair] != c: // another has taken its place
+			o.tell(c)
+		case c.latest+idleTime > o.now:
+			o.idle.push(c.latest+idleTime, c)
+		default:
+			o.tell(c)
+			delete(o.latest, c.pair)
+		}
+	}
+	for {
+		service, ok := o.forget.pop(o.now)
+		if !ok {
+			break
+		}
+		if until := o.known[service]; until > o.now {
+			o.forget.push(until, service)
+		} else {
+			delete(o.known, service)
+		}
+	}
+	for {
+		p, ok := o.asks.pop(o.now)
+		if !ok {
+			return
+		}
+		if q, is := o.asked[p]; is && q.time+unanswered > o.now {
+			o.asks.push(q.time+unanswered, p)
+		} else {
+			delete(o.asked, p)
+		}
 	}
 }
 
@@ -73,20 +165,16 @@ func (o *Observer) Observe(s *packet.Segment) {
 func (o *Observer) ask(s *packet.Segment) {
 	p := pair{s.Dst, s.Src}
 	if c := o.latest[p]; c != nil && c.iss == s.Seq {
-		c.says(s)
+		o.says(c, s)
 		return
 	}
-	if o.services[s.Dst] != nil {
-		o.begin(p).says(s)
+	if _, known := o.known[s.Dst]; known {
+		o.says(o.begin(p), s)
 		return
-	}
-	for len(o.asks) > 0 && o.asked[o.asks[0]].time < s.Time-unanswered {
-		delete(o.asked, o.asks[0])
-		o.asks = o.asks[1:]
 	}
 	q, again := o.asked[p]
 	if !again {
-		o.asks = append(o.asks, p)
+		o.asks.push(o.now+unanswered, p)
 	}
 	if !again || q.seq != s.Seq {
 		o.asked[p] = question{s.Seq, s.Time}
@@ -111,18 +199,33 @@ func (o *Observer) answer(s *packet.Segment) {
 	if asked && c.iss == q.seq {
 		c.SYNTime = q.time
 	}
-	c.answered(s)
+	o.answered(c, s)
 }
 
 func (o *Observer) begin(p pair) *conversation {
-	c := &conversation{tracker: tracker{limit: o.limit, Attempt: Attempt{Service: p.service, Source: p.client}}}
-	o.services[p.service] = append(o.services[p.service], c)
+	if c := o.latest[p]; c != nil {
+		o.tell(c)
+	}
+	c := &conversation{pair: p, latest: o.now, tracker: tracker{limit: o.limit, Attempt: Attempt{Service: p.service, Source: p.client, Number: o.begun}}}
+	o.begun++
 	o.latest[p] = c
+	o.idle.push(o.now+idleTime, c)
+	o.remember(p.service)
+	delete(o.asked, p)
 	return c
 }
 
+// remember keeps it in mind that there is such a service.
+func (o *Observer) remember(service netip.AddrPort) {
+	if _, known := o.known[service]; !known {
+		o.forget.push(o.now+knownTime, service)
+	}
+	o.known[service] = o.now + knownTime
+}
+
 // says takes a segment of the client's.
-func (c *conversation) says(s *packet.Segment) {
+func (o *Observer) says(c *conversation, s *packet.Segment) {
+	c.latest = o.now
 	if c.over {
 		return
 	}
@@ -135,10 +238,12 @@ func (c *conversation) says(s *packet.Segment) {
 	c.End, c.over = s.Time, s.Flags.Has(packet.RST)
 	c.leaving = c.leaving || s.Flags.Has(packet.FIN)
 	c.sent(s)
+	o.ended(c)
 }
 
 // answered takes a segment of the service's.
-func (c *conversation) answered(s *packet.Segment) {
+func (o *Observer) answered(c *conversation, s *packet.Segment) {
+	c.latest = o.now
 	if c.over {
 		return
 	}
@@ -152,50 +257,32 @@ func (c *conversation) answered(s *packet.Segment) {
 	}
 	c.received(&kept)
 	c.End, c.over = s.Time, c.RST && !c.overtaken()
+	o.ended(c)
 }
 
-// Results are all attempts, and the services that they make, sorted as a playback's.
-func (o *Observer) Results() (attempts []*Attempt, services []*Service) {
-	for _, at := range slices.SortedFunc(maps.Keys(o.services), netip.AddrPort.Compare) {
-		mine := make([]*Attempt, 0, len(o.services[at]))
-		for i, c := range o.services[at] {
-			a := &c.Attempt
-			a.Number, a.State, a.Handshake = i, c.state(), handshake.Other
-			if c.connected {
-				a.Handshake = handshake.Said(c.said, at)
-			}
-			if len(a.Response) > 0 {
-				handshake.Classify(&a.Verdict, c.said, a.Response)
-			}
-			if a.Source.Addr() != o.services[at][0].Source.Addr() {
-				a.Visit = Fresh
-			}
-			mine = append(mine, a)
-		}
-		attempts = append(attempts, mine...)
-		if s := sum(mine); s.State.Connected() {
-			services = append(services, s)
-		}
+// ended reports a connection that is over at once. What is kept of it keeps what follows apart from other connections.
+func (o *Observer) ended(c *conversation) {
+	if !c.over {
+		return
 	}
-	return attempts, services
+	o.tell(c)
+	c.tracker = tracker{iss: c.iss}
+	c.said = nil
 }
 
-// sum is the service that attempts make: those from the first source, and then what a fresh one tells of it, whenever
-// that came.
-func sum(attempts []*Attempt) *Service {
-	var s Service
-	var again State // what the last attempt from the first source came to
-	last := attempts[len(attempts)-1]
-	slices.SortStableFunc(attempts, func(a, b *Attempt) int { return cmp.Compare(a.Visit, b.Visit) })
-	for _, a := range attempts {
-		switch {
-		case a.Visit == First || !s.State.Connected():
-			s.add(a)
-			again = a.State
-		case s.State < AllPorts:
-			s.revisited(again, a)
-		}
+// tell reports the connection as an attempt, once.
+func (o *Observer) tell(c *conversation) {
+	if c.told || o.err != nil {
+		return
 	}
-	s.Attempts, s.End = last.Number+1, last.End
-	return &s
+	c.told = true
+	a := &c.Attempt
+	a.State, a.Handshake = c.state(), handshake.Other
+	if c.connected {
+		a.Handshake = handshake.Said(c.said, a.Service)
+	}
+	if len(a.Response) > 0 {
+		handshake.Classify(&a.Verdict, c.said, a.Response)
+	}
+	o.err = o.attempt(a)
 }

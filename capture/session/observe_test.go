@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -19,7 +20,7 @@ func FuzzObserver(f *testing.F) {
 	kinds := []packet.Flags{packet.SYN, packet.SYN | packet.ACK, packet.ACK, packet.RST | packet.ACK, packet.FIN | packet.ACK, packet.ACK | packet.PSH, packet.RST, 0}
 	ends := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("198.51.100.1:80"), netip.MustParseAddrPort("192.0.2.2:40000")}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		o := NewObserver(64)
+		o := observe(64)
 		for n := uint64(1); len(data) >= 4; n++ {
 			what, seq, ack, length := data[0], data[1], data[2], data[3]
 			data = data[4:]
@@ -36,7 +37,7 @@ func FuzzObserver(f *testing.F) {
 			s.Payload = data[:min(int(length), len(data))]
 			o.Observe(&s)
 		}
-		attempts, services := o.Results()
+		attempts, services := o.results()
 		connected := map[netip.AddrPort]bool{}
 		numbers := map[netip.AddrPort]int{}
 		for _, a := range attempts {
@@ -63,7 +64,7 @@ func FuzzObserver(f *testing.F) {
 // A client that closes before its data is acknowledged sends the data again with its FIN, which is no byte of it.
 func TestObservedBytes(t *testing.T) {
 	client, service := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("198.51.100.1:80")
-	o := NewObserver(64)
+	o := observe(64)
 	for i, s := range []packet.Segment{
 		{Src: client, Dst: service, Seq: 10, Flags: packet.SYN},
 		{Src: service, Dst: client, Seq: 20, Ack: 11, Flags: packet.SYN | packet.ACK, Window: 1000},
@@ -74,7 +75,7 @@ func TestObservedBytes(t *testing.T) {
 		s.Time, s.Number = int64(i+1)*1e8, uint64(i+1)
 		o.Observe(&s)
 	}
-	attempts, _ := o.Results()
+	attempts, _ := o.results()
 	if a := attempts[0]; a.SentBytes != 5 || a.AckedBytes != 5 {
 		t.Errorf("%d bytes sent, %d acknowledged, want 5", a.SentBytes, a.AckedBytes)
 	}
@@ -90,7 +91,7 @@ func TestObservedHostility(t *testing.T) {
 	for seed := range uint64(20_000) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		pick := func(from ...int64) int64 { return from[random.IntN(len(from))] }
-		p := play{T: t, observer: NewObserver(64), with: []string{"", "sources revisit=10s"}[random.IntN(2)]}
+		p := play{T: t, observer: observe(64), with: []string{"", "sources revisit=10s"}[random.IntN(2)]}
 		if err := p.start([]string{"http", "wait,http", "http,redis"}[random.IntN(3)], random.IntN(3) == 0); err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +161,7 @@ func TestObservedHostility(t *testing.T) {
 func TestObservedSourcesInTurn(t *testing.T) {
 	service := netip.MustParseAddrPort("198.51.100.1:80")
 	for _, sources := range []string{"1 1 2", "1 2 1", "1 2 1 2"} {
-		o := NewObserver(64)
+		o := observe(64)
 		for i, source := range strings.Fields(sources) {
 			client := netip.MustParseAddrPort("192.0.2." + source + ":4000" + strconv.Itoa(i))
 			connection := []packet.Segment{
@@ -177,8 +178,71 @@ func TestObservedSourcesInTurn(t *testing.T) {
 				o.Observe(&s)
 			}
 		}
-		if _, services := o.Results(); services[0].State != DynamicBlocking || services[0].Attempts != len(strings.Fields(sources)) {
+		if _, services := o.results(); services[0].State != DynamicBlocking || services[0].Attempts != len(strings.Fields(sources)) {
 			t.Errorf("sources %s: %v after %d attempts", sources, services[0].State, services[0].Attempts)
 		}
+	}
+}
+
+// observed is an Observer and what it has reported.
+type observed struct {
+	*Observer
+	attempts []*Attempt
+}
+
+func observe(limit int) *observed {
+	o := &observed{}
+	o.Observer = NewObserver(limit, func(a *Attempt) error {
+		o.attempts = append(o.attempts, a.Clone())
+		return nil
+	})
+	return o
+}
+
+// results ends the capture and gives all attempts, and the services that they make, in order.
+func (o *observed) results() (attempts []*Attempt, services []*Service) {
+	if err := o.End(); err != nil {
+		panic(err)
+	}
+	attempts = o.attempts
+	slices.SortFunc(attempts, func(a, b *Attempt) int {
+		return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number))
+	})
+	for i := 0; i < len(attempts); {
+		var sum Summary
+		at := attempts[i].Service
+		for ; i < len(attempts) && attempts[i].Service == at; i++ {
+			sum.Add(attempts[i])
+		}
+		if s, ok := sum.Service(); ok {
+			services = append(services, s)
+		}
+	}
+	return attempts, services
+}
+
+// An observer holds what is open, and for a while what it knows to be a service: not the whole capture.
+func TestObserverForgets(t *testing.T) {
+	o := observe(64)
+	client := netip.MustParseAddr("192.0.2.1")
+	const connections = 20_000
+	for i := range connections {
+		service := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), 80)
+		from := netip.AddrPortFrom(client, uint16(40000+i%1000))
+		for n, s := range []packet.Segment{
+			{Src: from, Dst: service, Seq: 10, Flags: packet.SYN},
+			{Src: service, Dst: from, Seq: 20, Ack: 11, Flags: packet.SYN | packet.ACK, Window: 1000},
+		} {
+			s.Time, s.Number = int64(i)*1e9+int64(n)*1e6, uint64(2*i+n+1)
+			if err := o.Observe(&s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if open := int(idleTime / 1e9); len(o.latest) > open+1 || len(o.idle.list) > open+1 || len(o.known) > int(knownTime/1e9)+open || len(o.asked) > 61 {
+		t.Errorf("holds %d connections, %d services, %d SYNs", len(o.latest), len(o.known), len(o.asked))
+	}
+	if attempts, services := o.results(); len(attempts) != connections || len(services) != connections {
+		t.Errorf("%d attempts, %d services of %d", len(attempts), len(services), connections)
 	}
 }

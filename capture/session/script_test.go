@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := play{T: t, iss: map[netip.AddrPort]uint32{}, observer: NewObserver(64)}
+			p := play{T: t, iss: map[netip.AddrPort]uint32{}, observer: observe(64)}
 			for i, line := range strings.Split(string(text), "\n") {
 				line, _, _ = strings.Cut(line, "#!")
 				if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "# ") {
@@ -83,7 +83,7 @@ type play struct {
 	iss     map[netip.AddrPort]uint32 // by source
 	hello   int
 
-	observer *Observer // of the same packets
+	observer *observed // of the same packets
 	services []string
 }
 
@@ -112,7 +112,7 @@ func (p *play) compare() {
 	if p.machine.settings.EphemeralProbes > 0 || p.machine.settings.Adopt {
 		return // what only the scan knows
 	}
-	_, services := p.observer.Results()
+	_, services := p.observer.results()
 	var observed []string
 	for _, s := range services {
 		observed = append(observed, fmt.Sprintf("service %s %s", s.State, s.Label))

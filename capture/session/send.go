@@ -6,11 +6,10 @@ import (
 	"laserdisc/capture/packet"
 )
 
-// clock is our TCP timestamp clock: milliseconds, with an offset of the connection's own
-// (RFC 7323, section 5.4).
+// clock is our TCP timestamp clock, in milliseconds, with an offset of the connection's own (RFC 7323, section 5.4).
 func (m *Machine) clock(end endpoint) uint32 { return uint32(m.now/1e6) + end.clock }
 
-// send passes m.out to the sink.
+// send passes m.out to the sink, at the present time.
 func (m *Machine) send() {
 	m.out.Time, m.out.TTL = m.now, ttl
 	m.report(m.sink.Send(&m.out))
@@ -28,39 +27,42 @@ func (m *Machine) sendSYN(target netip.AddrPort, end endpoint) {
 	m.report(m.sink.Send(s))
 }
 
-// sendHello sends what is not yet acknowledged of the attempt's first bytes.
-func (m *Machine) sendHello(v *flight, flags packet.Flags) {
-	hello := m.helloOf(v)
-	m.sendSegment(v, v.conn.iss+1+uint32(v.conn.AckedBytes), flags, hello[v.conn.AckedBytes:])
+// sendHello sends what is not yet acknowledged of the hello.
+func (m *Machine) sendHello(ss *session, flags packet.Flags) {
+	hello := m.helloOf(ss)
+	m.sendSegment(ss, ss.conn.iss+1+uint32(ss.conn.AckedBytes), flags, hello[ss.conn.AckedBytes:])
 }
 
-func (m *Machine) sendACK(v *flight) { m.sendSegment(v, v.conn.sendNext, packet.ACK, nil) }
+// sendACK acknowledges what has come so far.
+func (m *Machine) sendACK(ss *session) { m.sendSegment(ss, ss.conn.sendNext, packet.ACK, nil) }
 
-// probeWindow asks whether a closed window has opened, with a number from before it, which has to be answered
-// (RFC 9293, sections 3.8.6.1 and 3.10.7.4).
-func (m *Machine) probeWindow(v *flight) { m.sendSegment(v, v.conn.sendNext-1, packet.ACK, nil) }
+// probeWindow asks whether a closed window has opened. Its sequence number is from before the window, so that it has to be
+// answered (RFC 9293, sections 3.8.6.1 and 3.10.7.4).
+func (m *Machine) probeWindow(ss *session) { m.sendSegment(ss, ss.conn.sendNext-1, packet.ACK, nil) }
 
-func (m *Machine) sendSegment(v *flight, seq uint32, flags packet.Flags, payload []byte) {
+// sendSegment sends a segment of the session's connection, with a timestamp if the server's SYN-ACK had one (RFC 7323,
+// section 3.2).
+func (m *Machine) sendSegment(ss *session, seq uint32, flags packet.Flags, payload []byte) {
 	m.out = packet.Segment{
-		Src: v.end.source, Dst: v.sum.Service, Seq: seq, Ack: v.conn.receiveNext,
+		Src: ss.end.source, Dst: ss.service.Service, Seq: seq, Ack: ss.conn.receiveNext,
 		Flags: flags, Window: window, Payload: payload,
 	}
-	if v.conn.Options.HasScale {
+	if ss.conn.Options.HasScale {
 		m.out.Window = scaled
 	}
-	if v.conn.Options.Timestamps {
-		m.options = packet.AppendTimestamp(m.options[:0], m.clock(v.end), v.conn.timestamp)
+	if ss.conn.Options.Timestamps {
+		m.options = packet.AppendTimestamp(m.options[:0], m.clock(ss.end), ss.conn.timestamp)
 		m.out.Options = m.options
 	}
 	m.send()
-	v.conn.sent(&m.out)
+	ss.conn.sent(&m.out)
 }
 
-// helloOf writes the attempt's first bytes; they are the same whenever asked for.
-func (m *Machine) helloOf(v *flight) []byte {
+// helloOf writes the hello of the session's attempt, which is the same whenever it is asked for.
+func (m *Machine) helloOf(ss *session) []byte {
 	m.hello = m.hello[:0]
-	if h := v.conn.Handshake.Hello; h != nil {
-		m.hello = h(m.hello, v.sum.Service, v.end.nonce)
+	if h := ss.conn.Handshake.Hello; h != nil {
+		m.hello = h(m.hello, ss.service.Service, ss.end.nonce)
 	}
 	return m.hello
 }

@@ -1,36 +1,36 @@
 package session
 
-// timers is a heap of the services in flight, by (deadline, order of setting). Four children a
-// node: half the levels of a binary heap, and the children share a cache line.
+// timers is a heap of the sessions that wait for something, by deadline and then by the order in which these were set.
+// Each node has four children: that makes half the levels of a binary heap, and the children share a cache line.
 type timers struct {
-	heap []*flight
-	sets uint64
+	heap []*session
+	sets uint64 // how many deadlines have been set
 }
 
 const arity = 4
 
-// set gives v a deadline, its first or another.
-func (t *timers) set(v *flight, deadline int64) {
+// set gives a session a deadline, its first or another.
+func (t *timers) set(ss *session, deadline int64) {
 	t.sets++
-	v.deadline, v.order = deadline, t.sets
-	if v.index < 0 {
-		v.index = len(t.heap)
-		t.heap = append(t.heap, v)
+	ss.deadline, ss.order = deadline, t.sets
+	if ss.index < 0 {
+		ss.index = len(t.heap)
+		t.heap = append(t.heap, ss)
 	}
-	t.up(v.index)
-	t.down(v.index)
+	t.up(ss.index)
+	t.down(ss.index)
 }
 
-// remove takes v out, if it is in.
-func (t *timers) remove(v *flight) {
-	if v.index < 0 {
+// remove takes a session out, if it is in.
+func (t *timers) remove(ss *session) {
+	if ss.index < 0 {
 		return
 	}
-	i, last := v.index, len(t.heap)-1
+	i, last := ss.index, len(t.heap)-1
 	t.swap(i, last)
 	t.heap[last] = nil
 	t.heap = t.heap[:last]
-	v.index = -1
+	ss.index = -1
 	if i < last {
 		moved := t.heap[i]
 		t.up(i)

@@ -4,14 +4,14 @@ import (
 	"laserdisc/capture/packet"
 )
 
-// A SYN-ACK that comes sooner after another than this is the network's duplicate: a server waits longer
-// before it repeats one (RFC 6298, section 2: a second; the fastest stacks 0.5 s).
+// A SYN-ACK that comes sooner after another than duplicateSYNACK, in nanoseconds, is the network's duplicate. A server waits
+// longer before it repeats one: a second by RFC 6298, section 2, and the fastest stacks half of that.
 const duplicateSYNACK = 300e6
 
-// widest is a receive window that few clients' grow beyond: Linux's does to 6 MB.
+// widest is a receive window, in bytes, that few clients' grow beyond: Linux's grows to 6 MB.
 const widest = 8 << 20
 
-// heldSegments bounds what is kept of a response whose first bytes have not arrived.
+// heldSegments bounds how many segments are kept of a response whose first bytes have not arrived.
 const heldSegments = 16
 
 // tracker folds the segments of one connection, of both directions, into the facts that its
@@ -19,18 +19,18 @@ const heldSegments = 16
 // what the live one showed.
 type tracker struct {
 	Attempt
-	limit int // of Response
+	limit int // of Response, in bytes
 
-	iss, sendNext    uint32 // ours: initial, next to send
-	irs, receiveNext uint32 // theirs: initial, next expected
-	connected        bool   // a SYN-ACK came
-	opened           bool   // a window above zero came
-	hasFIN           bool
+	iss, sendNext    uint32 // our sequence numbers: the initial one, and the next to be sent
+	irs, receiveNext uint32 // theirs, valid once connected: the initial one, and the next that is expected
+	connected        bool   // whether a SYN-ACK came
+	opened           bool   // whether a window above zero came
+	hasFIN           bool   // whether a FIN came, be it before its turn
 	timestamp        uint32 // their latest TCP timestamp
-	endAt            uint32 // sequence number of the FIN, or of the reset
-	repeated         uint32 // milliseconds from the SYN-ACK to the latest that came again
+	endAt            uint32 // the sequence number of the FIN, or of the reset; valid with one of them
+	repeated         uint32 // milliseconds from the first SYN-ACK to the latest that was repeated
 
-	held []piece // segments past receiveNext
+	held []piece // what came past receiveNext
 }
 
 // piece is a segment that arrived before its turn.
@@ -59,8 +59,8 @@ func (t *tracker) sent(s *packet.Segment) {
 	}
 }
 
-// received takes one segment of the service's into account. Segments that no state of the
-// connection allows are ignored.
+// received takes one of the service's segments into account. It ignores those that the state of the connection does not
+// allow.
 func (t *tracker) received(s *packet.Segment) {
 	switch {
 	case s.ICMP != 0:
@@ -111,6 +111,7 @@ func (t *tracker) inWindow(seq uint32) bool {
 	return seq-t.irs < t.receiveNext-t.irs+widest
 }
 
+// connect takes the first SYN-ACK.
 func (t *tracker) connect(s *packet.Segment) {
 	t.connected = true
 	t.opened = s.Window > 0
@@ -122,6 +123,7 @@ func (t *tracker) connect(s *packet.Segment) {
 	t.text(s, s.Seq+1)
 }
 
+// established takes a segment of an established connection.
 func (t *tracker) established(s *packet.Segment) {
 	if s.Flags.Has(packet.ACK) {
 		t.acknowledge(s)
@@ -154,8 +156,8 @@ func (t *tracker) text(s *packet.Segment, seq uint32) {
 	}
 }
 
-// acknowledge notes how much of the hello has been acknowledged. A FIN or RST that carries the
-// acknowledgement counts as one: the server's TCP had the data.
+// acknowledge notes how much of the hello has been acknowledged. The acknowledgement that a FIN or RST carries counts as
+// any other: the server's TCP had the data.
 func (t *tracker) acknowledge(s *packet.Segment) {
 	acked := int(s.Ack - t.iss - 1)
 	if acked > int(t.sendNext-t.iss-1) {
@@ -170,6 +172,7 @@ func (t *tracker) acknowledge(s *packet.Segment) {
 	t.AckedBytes = acked
 }
 
+// reset takes a reset.
 func (t *tracker) reset(s *packet.Segment) {
 	t.RST, t.ResetTTL = true, s.TTL
 	if !t.hasFIN {
@@ -183,7 +186,7 @@ func (t *tracker) overtaken() bool {
 	return t.RST && t.connected && packet.Before(t.receiveNext, t.endAt)
 }
 
-// reassemble appends what is next in sequence and keeps what is early.
+// reassemble appends what is next in sequence, and keeps what came before its turn.
 func (t *tracker) reassemble(seq uint32, data []byte) {
 	if len(data) == 0 || t.FIN {
 		return
@@ -208,8 +211,9 @@ func (t *tracker) reassemble(seq uint32, data []byte) {
 	}
 }
 
+// append appends to the response what is new of the data, whose first byte has the number seq.
 func (t *tracker) append(seq uint32, data []byte) {
-	old := t.receiveNext - seq // bytes that we have already
+	old := t.receiveNext - seq // how many bytes we have already
 	if old >= uint32(len(data)) {
 		return
 	}

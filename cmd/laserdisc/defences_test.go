@@ -165,7 +165,7 @@ func TestAllPortsFirewalls(t *testing.T) {
 				t.Errorf("fewer than %v of the firewalls are removed", c.least)
 			}
 			var table strings.Builder
-			if err := printAllPorts(&table, s.dir+"-tables"); err != nil {
+			if err := printAllPorts(t.Context(), &table, s.dir+"-tables"); err != nil {
 				t.Fatal(err)
 			}
 			t.Log(table.String())

@@ -27,6 +27,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"laserdisc/analysis"
 	"laserdisc/capture/formats"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/lab"
@@ -342,7 +343,7 @@ func wellFormed(t *testing.T, dir string, flows []*flow) {
 func dissect(t *testing.T, path, filter string, fields ...string) (rows [][]string) {
 	t.Helper()
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "packets.pcapng")
+		path = filepath.Join(path, "packets-00000.pcapng")
 	}
 	args := []string{"-r", path, "-Y", filter, "-T", "fields"}
 	for _, f := range fields {
@@ -641,7 +642,7 @@ func labelsOfBytes(t *testing.T) {
 	} {
 		dir, _ := printed(t, append(strings.Fields(args), "--ports", "21-25,53,80,110,143,443,3306,3389,5060,8080")...)
 		services = append(services, findings(readRun(t, dir).services))
-		if err := eachAttempt(dir+"-tables", func(a *session.Attempt) error {
+		if err := analysis.ReadAttempts(filepath.Join(dir+"-tables", "attempts.parquet"), func(a *session.Attempt) error {
 			if len(a.Response) == 0 {
 				return nil
 			}
@@ -724,7 +725,7 @@ func hellosFit(t *testing.T) {
 		"--handshakes", "all", "--all-handshakes", "--seed", "7", "--out", dir)
 	laserdisc(t, "replay", dir, "--out", dir+"-tables")
 	says := map[[2]netip.AddrPort]string{}
-	if err := eachAttempt(dir+"-tables", func(a *session.Attempt) error {
+	if err := analysis.ReadAttempts(filepath.Join(dir+"-tables", "attempts.parquet"), func(a *session.Attempt) error {
 		says[[2]netip.AddrPort{a.Source, a.Service}] = a.Handshake.Name
 		return nil
 	}); err != nil {

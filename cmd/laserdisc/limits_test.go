@@ -281,7 +281,7 @@ func TestStatusFile(t *testing.T) {
 func TestContactLine(t *testing.T) {
 	const contact = "https://scan.example.org/"
 	dir, m := scanInMemory(t, "198.18.0.0/24", "--ports", "80", "--handshakes", "http", "--contact", contact)
-	packets, err := os.ReadFile(filepath.Join(dir, "packets.pcapng"))
+	packets, err := os.ReadFile(filepath.Join(dir, "packets-00000.pcapng"))
 	if err != nil {
 		t.Fatal(err)
 	}

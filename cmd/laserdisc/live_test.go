@@ -221,6 +221,16 @@ func TestLiveLoss(t *testing.T) {
 	t.Logf("%d of %d mistaken, %d services lost packets", len(wrong), len(s.services), len(lost))
 }
 
+// chunksOf returns the files of a record's packets, in order.
+func chunksOf(t *testing.T, dir string) []string {
+	t.Helper()
+	chunks, err := filepath.Glob(filepath.Join(dir, "packets-*"))
+	if err != nil || len(chunks) == 0 {
+		t.Fatal(dir, chunks, err)
+	}
+	return chunks
+}
+
 // tshark counts the record's packets as the manifest does.
 func countsAgree(t *testing.T, s scanned) {
 	c := s.manifest.Counters
@@ -238,14 +248,18 @@ func countsAgree(t *testing.T, s scanned) {
 		{"frame.interface_id==1 && tcp.len>0 && !icmp && !icmpv6", c.ReceivedPayload},
 		{"frame.interface_id==1 && (icmp || icmpv6)", c.ReceivedICMP},
 	} {
-		cmd := exec.Command("tshark", "-r", filepath.Join(s.dir, "packets.pcapng"), "-Y", q.filter, "-T", "fields", "-e", "frame.number")
+		var n uint64
 		var complaints bytes.Buffer
-		cmd.Stderr = &complaints
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("tshark: %v: %s", err, complaints.String())
+		for _, chunk := range chunksOf(t, s.dir) {
+			cmd := exec.Command("tshark", "-r", chunk, "-Y", q.filter, "-T", "fields", "-e", "frame.number")
+			cmd.Stderr = &complaints
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("tshark: %v: %s", err, complaints.String())
+			}
+			n += uint64(bytes.Count(out, []byte("\n")))
 		}
-		if n := uint64(bytes.Count(out, []byte("\n"))); n != q.want {
+		if n != q.want {
 			t.Errorf("tshark counts %d packets of %s, the manifest %d", n, q.filter, q.want)
 		}
 		for line := range strings.Lines(complaints.String()) {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -83,7 +82,7 @@ func givable(dir string, uid int) error {
 	}
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if !slices.Contains(record.Files(), e.Name()) {
+		if !record.IsFile(e.Name()) {
 			return fmt.Errorf("%s holds %s, and a scan that root starts gives its run directory to user %d: name a new one", dir, e.Name(), uid)
 		}
 	}
@@ -97,12 +96,13 @@ func give(dir string, uid, gid int) error {
 		return err
 	}
 	defer root.Close()
-	for _, name := range append(record.Files(), ".") {
-		if bad := root.Lchown(name, uid, gid); !errors.Is(bad, fs.ErrNotExist) {
-			err = errors.Join(err, bad)
+	entries, err := fs.ReadDir(root.FS(), ".")
+	for _, e := range entries {
+		if record.IsFile(e.Name()) {
+			err = errors.Join(err, root.Lchown(e.Name(), uid, gid))
 		}
 	}
-	return err
+	return errors.Join(err, root.Lchown(".", uid, gid))
 }
 
 // run is the keeper's thread, which ends with it: its capability is no other goroutine's.

@@ -1,70 +1,72 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"laserdisc/analysis"
 	"laserdisc/capture/record"
+	"laserdisc/capture/session"
 	"laserdisc/replay"
 )
 
+// replayOptions are what a playback may take. They change nothing in its result.
+type replayOptions struct {
+	workers int
+	memory  byteSize
+}
+
+func (o *replayOptions) flags(cmd *cobra.Command) {
+	o.workers, o.memory = runtime.NumCPU(), 1<<30
+	cmd.Flags().IntVar(&o.workers, "workers", o.workers, "parallel workers; the result does not depend on it")
+	cmd.Flags().Var(&o.memory, "memory", "memory to stay within, such as 64MiB or 4GiB; what exceeds it waits in temporary files")
+}
+
 func replayCommand() *cobra.Command {
 	var out string
-	var workers int
+	var o replayOptions
 	cmd := &cobra.Command{
 		Use:   "replay RUN|CAPTURE --out DIR",
-		Short: "Play a recorded run back, compare every packet, write attempts.parquet and services.parquet",
+		Short: "Play a recorded run back, compare every packet, write its attempts and services as tables",
 		Long: `Play a recorded run back: the record's events go through the scan's own loop, and every packet
 that it sends is compared with the recorded one. Prints how many packets and services there were,
 the digest of the result, and "identical" or the first difference; a difference is exit code 1.
 A record that was cut off is played back as far as it goes.
+
+DIR becomes a dataset: attempts.parquet, services.parquet, and dataset.json, which describes them.
+Until it is complete, DIR stays as it was.
 
 A CAPTURE is a pcap or pcapng file, of both directions, that something else made (ZMap and LZR,
 ZGrab, whatever tcpdump saw). There is nothing to compare with: states and labels are told from the
 packets as they stand.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return playBack(cmd.OutOrStdout(), args[0], out, workers)
+			ctx, stop := untilInterrupted(cmd.Context())
+			defer stop()
+			return playBack(ctx, cmd.OutOrStdout(), args[0], out, o)
 		},
 	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the tables (made if missing)")
-	cmd.Flags().IntVar(&workers, "workers", runtime.NumCPU(), "parallel workers; the result does not depend on it")
+	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the dataset (made if missing)")
+	o.flags(cmd)
 	_ = cmd.MarkFlagRequired("out")
 	return cmd
 }
 
-// playBack replays dir, writes its tables to out, and tells how it went.
-func playBack(w io.Writer, dir, out string, workers int) error {
-	capture, err := os.Stat(dir)
+// playBack plays back the run or capture at path, makes a dataset of it in out, and tells how it went.
+func playBack(ctx context.Context, w io.Writer, path, out string, o replayOptions) error {
+	result, dataset, err := play(ctx, path, out, o)
 	if err != nil {
 		return err
 	}
-	if other, err := os.Stat(out); err == nil && record.Packets(out) != "" && !os.SameFile(capture, other) {
-		return fmt.Errorf("%s holds another record, whose manifest.json the tables' would replace: name another directory", out)
-	}
-	var result *replay.Result
-	if capture.IsDir() {
-		result, err = replay.Run(dir, workers)
-	} else {
-		result, err = observe(dir)
-	}
-	if err != nil {
-		return err
-	}
-	digest, err := writeTables(out, result)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "%d packets, %d services, %d attempts\n", result.Packets, len(result.Services), len(result.Attempts))
-	fmt.Fprintf(w, "digest %s\n", digest)
+	fmt.Fprintf(w, "%d packets, %d services, %d attempts\n", result.Packets, dataset.Services(), dataset.Attempts())
+	fmt.Fprintf(w, "digest %s\n", dataset.Digest())
 	if result.Manifest.Observed != nil {
 		fmt.Fprintln(w, "observed: there is no scan to play back")
 		if result.Unread > 0 {
@@ -82,52 +84,49 @@ func playBack(w io.Writer, dir, out string, workers int) error {
 		fmt.Fprintf(w, "identical as far as the record goes: %v\n", result.Truncated)
 		return nil
 	}
-	if err := result.Agrees(dir); err != nil {
+	services := func(each func(*session.Service) error) error {
+		return dataset.EachService(ctx, func(s *session.Service, _ int) error { return each(s) })
+	}
+	if err := result.Agrees(path, services); err != nil {
 		return verdictError{err}
 	}
 	fmt.Fprintln(w, "identical")
 	return nil
 }
 
-// observe reads a capture that something else made.
-func observe(path string) (*replay.Result, error) {
-	result, err := replay.Observe(path)
+// play plays back a run, or observes a capture, and makes a dataset of it.
+func play(ctx context.Context, path, out string, o replayOptions) (*replay.Result, *analysis.Dataset, error) {
+	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	result.Manifest.Laserdisc, result.Manifest.Revision = version, revision()
-	return result, nil
-}
-
-// writeTables writes both tables and the manifest, and returns one digest over all rows.
-func writeTables(out string, result *replay.Result) (string, error) {
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return "", err
+	if other, err := os.Stat(out); err == nil && record.Packets(out) != "" && !os.SameFile(info, other) {
+		return nil, nil, fmt.Errorf("%s holds another record: name another directory", out)
 	}
-	attempts, err := analysis.CreateAttempts(filepath.Join(out, "attempts.parquet"))
+	debug.SetMemoryLimit(int64(o.memory))
+	builder, err := analysis.Create(out, analysis.Options{Memory: int(o.memory / 2), Workers: o.workers})
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
-	for _, a := range result.Attempts {
-		if err := attempts.Append(a); err != nil {
-			return "", err
-		}
+	if builder.Stale != "" {
+		fmt.Fprintf(os.Stderr, "laserdisc: removed %s, which a run that was killed had left\n", builder.Stale)
 	}
-	if err := attempts.Close(); err != nil {
-		return "", err
+	p := newProgress(os.Stderr)
+	options := replay.Options{Workers: o.workers, Progress: p.show}
+	sink := func(of int) replay.Rows { return builder.Partition(of) }
+	var result *replay.Result
+	if info.IsDir() {
+		result, err = replay.Run(ctx, path, options, sink)
+	} else {
+		result, err = replay.Observe(ctx, path, options, sink)
 	}
-	services, err := analysis.CreateServices(filepath.Join(out, "services.parquet"))
+	p.end()
 	if err != nil {
-		return "", err
+		return nil, nil, errors.Join(err, builder.Abort())
 	}
-	for _, s := range result.Services {
-		if err := services.Append(s); err != nil {
-			return "", err
-		}
+	if result.Manifest.Observed != nil {
+		result.Manifest.Laserdisc, result.Manifest.Revision = version, revision()
 	}
-	if err := services.Close(); err != nil {
-		return "", err
-	}
-	both := sha256.Sum256([]byte(attempts.Digest() + services.Digest()))
-	return hex.EncodeToString(both[:]), record.SaveManifest(out, result.Manifest)
+	dataset, err := builder.Close(ctx, []*record.Manifest{result.Manifest})
+	return result, dataset, err
 }

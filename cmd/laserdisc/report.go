@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"laserdisc/analysis"
 	"laserdisc/capture/record"
 	"laserdisc/reports"
 )
@@ -20,12 +21,11 @@ func reportCommand() *cobra.Command {
 		Short: "Draw the paper's figures and tables from what replay made, and a page that shows them",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, dir := range args {
-				if err := hasTables(dir); err != nil {
-					return err
-				}
+			from, err := openDatasets(args)
+			if err != nil {
+				return err
 			}
-			if err := reports.Write(out, args); err != nil {
+			if err := reports.Write(cmd.Context(), out, from); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s/index.html\n", out)
@@ -37,6 +37,22 @@ func reportCommand() *cobra.Command {
 	return cmd
 }
 
+// openDatasets opens what replay made.
+func openDatasets(dirs []string) ([]*analysis.Dataset, error) {
+	var list []*analysis.Dataset
+	for _, dir := range dirs {
+		if err := hasTables(dir); err != nil {
+			return nil, err
+		}
+		d, err := analysis.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
 // hasTables refuses what scan wrote, and replay did not.
 func hasTables(dir string) error {
 	_, err := os.Stat(filepath.Join(dir, "services.parquet"))
@@ -44,4 +60,13 @@ func hasTables(dir string) error {
 		return fmt.Errorf("%s is a record without tables: laserdisc replay %s --out DIR makes them", dir, dir)
 	}
 	return nil
+}
+
+// printSynthetic says below a result whether it is one of simulated hosts.
+func printSynthetic(cmd *cobra.Command, from []*analysis.Dataset) {
+	for _, d := range from {
+		if name := d.Manifest().Synthetic; name != "" {
+			fmt.Fprintf(cmd.OutOrStdout(), "synthetic population %s: no measurement of the Internet\n", name)
+		}
+	}
 }

@@ -124,7 +124,7 @@ func TestResumeByManifest(t *testing.T) {
 func TestResumeProbes(t *testing.T) {
 	t.Parallel()
 	dir, _ := scanInMemory(t, "198.18.0.0/19", "--ports", "80", "--loss", "1", "--probes", "3", "--cooldown", "0s")
-	packets := filepath.Join(dir, "packets.pcapng")
+	packets := filepath.Join(dir, "packets-00000.pcapng")
 	info, err := os.Stat(packets)
 	if err != nil {
 		t.Fatal(err)
@@ -148,11 +148,11 @@ func TestResumeProbes(t *testing.T) {
 	}
 }
 
-// kill makes of a finished run what one looks like that was killed: a record that ends anywhere,
+// kill makes of a finished run what one looks like that was killed: a record whose last chunk ends anywhere,
 // services written as far as they were, and the manifest as it was at the start.
 func kill(t *testing.T, dir string, random *rand.Rand) {
-	for _, name := range []string{"packets.pcapng", "services.jsonl"} {
-		path := filepath.Join(dir, name)
+	chunks := chunksOf(t, dir)
+	for _, path := range []string{chunks[len(chunks)-1], filepath.Join(dir, "services.jsonl")} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)

@@ -58,14 +58,14 @@ func scanCommand(arguments []string) *cobra.Command {
 // newScan makes the command, and the options that it fills in.
 func newScan(arguments []string) (*scanOptions, *cobra.Command) {
 	o := &scanOptions{plan: record.Manifest{
-		Arguments: append([]string{"laserdisc"}, arguments...), Settings: session.Defaults(),
+		Arguments: append([]string{"laserdisc"}, arguments...), Settings: session.Defaults(), ChunkSize: record.DefaultChunkSize,
 	}}
 	var resumed string
 	cmd := &cobra.Command{
 		Use:   "scan TARGET... --ports PORTS --out RUN",
 		Short: "Scan a sub-sample of services and record every packet",
 		Long: `Probe targets, find out what the services that answer speak, and record every packet in the run
-directory: packets.pcapng, manifest.json, services.jsonl. A TARGET is a prefix, an address, an
+directory: packets-00000.pcapng and so on, manifest.json, services.jsonl. A TARGET is a prefix, an address, an
 ADDRESS:PORT, a file of these, or - for standard input. Ctrl-C stops probing and finishes what is
 in flight, as a limit does; a second one stops at once. Either way the record is closed, and plays
 back. Started by root, the scan becomes who called sudo, or nobody, before it sends anything.
@@ -93,6 +93,7 @@ Scan only what you may: see the README on ethics.`,
 		f.DurationVar((*time.Duration)(p), name, usual, usage)
 	}
 	f.StringVarP(&o.out, "out", "o", "", "run directory, to be made")
+	f.Var((*byteSize)(&o.plan.ChunkSize), "chunk", "size at which a new file of packets is begun: 64MiB, 1GiB, ...; one that is finished can be moved away while the scan runs")
 	f.StringVar(&resumed, "resume", "", "go on with the interrupted or killed scan in this run directory")
 	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
 	f.Uint64Var(&m.Seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")

@@ -18,9 +18,9 @@ type Cover struct {
 //
 // It is a branch and bound whose time can grow as the number of choices; with the few dozen
 // handshakes of a scan and k up to 10 it is a matter of milliseconds.
-func Exact(services []Service, handshakes []string, k int) Cover {
+func Exact(patterns []Pattern, handshakes []string, k int) Cover {
 	s := search{n: len(handshakes)}
-	steps := Greedy(services, handshakes)
+	steps := Greedy(patterns, handshakes)
 	for _, step := range steps[:max(0, min(k, len(steps)))] {
 		s.choice = append(s.choice, slices.Index(handshakes, step.Handshake))
 		s.best = step.Cumulative
@@ -29,7 +29,7 @@ func Exact(services []Service, handshakes []string, k int) Cover {
 	for i := range all {
 		all[i] = i
 	}
-	s.descend(group(services, handshakes), all, 0, k)
+	s.descend(distinct(patterns, handshakes), all, 0, k)
 	slices.Sort(s.choice)
 	cover := Cover{Identified: s.best}
 	for _, h := range s.choice {
@@ -48,7 +48,7 @@ type search struct {
 // descend tries to add up to k of the candidates to what is chosen, which identifies covered
 // services and leaves the patterns. No k candidates can gain more than the k largest gains
 // together: where that does not beat the best choice so far, there is nothing to look for.
-func (s *search) descend(left []pattern, candidates []int, covered, k int) {
+func (s *search) descend(left []Pattern, candidates []int, covered, k int) {
 	if covered > s.best {
 		s.best, s.choice = covered, slices.Clone(s.chosen)
 	}

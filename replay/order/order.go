@@ -1,11 +1,12 @@
 // Package order finds the order in which to try handshakes so that few of them identify many
 // services (paper, section 4 and Table 2): the paper's greedy choice, and the exact optimum to
-// measure it against. It knows nothing of packets: its input is which handshakes identify which
-// service, as a scan with --all-handshakes shows.
+// measure it against. It knows nothing of packets: its input is how many services each set of
+// handshakes identifies, as a scan with --all-handshakes shows (analysis.Responses counts them).
 package order
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 )
@@ -26,33 +27,38 @@ func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 // Len is the number of handshakes in the set.
 func (s Set) Len() int { return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) }
 
-// Service is one service that was tried with every handshake.
-type Service struct {
-	Port       uint16
-	Expected   string // protocol that the port's assignment leads one to expect; "" is none
-	Label      string // protocol that it speaks; "" if nothing identified it
-	Identified Set    // the handshakes that identified it
+// Union is the set of what is in either.
+func (s Set) Union(with Set) Set { return Set{s[0] | with[0], s[1] | with[1]} }
+
+// Compare orders sets: an arbitrary order that is always the same.
+func (s Set) Compare(with Set) int { return slices.Compare(s[:], with[:]) }
+
+// Renumber is the same set over another list, in which handshake i is at to[i].
+func (s Set) Renumber(to []int) Set {
+	var renumbered Set
+	for i := range s.all() {
+		renumbered.Add(to[i])
+	}
+	return renumbered
 }
 
-// On gives the services on a set of ports.
-func On(services []Service, ports []uint16) []Service {
-	return keep(services, func(s *Service) bool { return slices.Contains(ports, s.Port) })
-}
-
-// Unexpected leaves out the services that speak what is expected on their port: the paper's
-// Table 2 takes it that they have been tried with that first.
-func Unexpected(services []Service) []Service {
-	return keep(services, func(s *Service) bool { return s.Expected == "" || s.Label != s.Expected })
-}
-
-func keep(services []Service, is func(*Service) bool) []Service {
-	var kept []Service
-	for i := range services {
-		if is(&services[i]) {
-			kept = append(kept, services[i])
+// all iterates over the handshakes in the set.
+func (s Set) all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for word, left := range s {
+			for ; left != 0; left &= left - 1 {
+				if !yield(word*64 + bits.TrailingZeros64(left)) {
+					return
+				}
+			}
 		}
 	}
-	return kept
+}
+
+// Pattern is services that the same handshakes identified, of those that were tried with every one.
+type Pattern struct {
+	Identified Set
+	Services   int // how many
 }
 
 // Step is one handshake of an order: one line of Table 2. Shares are of the services that any of
@@ -69,10 +75,10 @@ type Step struct {
 // Greedy orders the handshakes as the paper does: the next one is that which identifies the most
 // services still unidentified, and of several such the first in the list. It ends when no
 // handshake gains a service: the last step's Cumulative is the number of services that can be
-// identified at all. The order of the services does not matter. It panics if there are more than
+// identified at all. The order of the patterns does not matter. It panics if there are more than
 // MaxHandshakes handshakes.
-func Greedy(services []Service, handshakes []string) []Step {
-	left := group(services, handshakes)
+func Greedy(patterns []Pattern, handshakes []string) []Step {
+	left := distinct(patterns, handshakes)
 	var steps []Step
 	sum := 0
 	for {
@@ -96,37 +102,29 @@ func Greedy(services []Service, handshakes []string) []Step {
 	return steps
 }
 
-// pattern is the services that the same handshakes identify.
-type pattern struct {
-	set   Set
-	count int
-}
-
-// group counts the services by what identifies them: there are far fewer patterns than services.
-func group(services []Service, handshakes []string) []pattern {
+// distinct puts patterns that are the same together.
+func distinct(patterns []Pattern, handshakes []string) []Pattern {
 	if len(handshakes) > MaxHandshakes {
 		panic(fmt.Sprintf("order: %d handshakes, at most %d", len(handshakes), MaxHandshakes))
 	}
 	count := make(map[Set]int)
-	for i := range services {
-		count[services[i].Identified]++
+	for _, p := range patterns {
+		count[p.Identified] += p.Services
 	}
-	patterns := make([]pattern, 0, len(count))
+	list := make([]Pattern, 0, len(count))
 	for set, n := range count {
-		patterns = append(patterns, pattern{set, n})
+		list = append(list, Pattern{set, n})
 	}
-	return patterns
+	return list
 }
 
 // gains is how many services of the patterns each of n handshakes identifies.
-func gains(patterns []pattern, n int) []int {
+func gains(patterns []Pattern, n int) []int {
 	gain := make([]int, n)
 	for _, p := range patterns {
-		for word, set := range p.set {
-			for ; set != 0; set &= set - 1 {
-				if h := word*64 + bits.TrailingZeros64(set); h < n {
-					gain[h] += p.count
-				}
+		for h := range p.Identified.all() {
+			if h < n {
+				gain[h] += p.Services
 			}
 		}
 	}
@@ -134,10 +132,10 @@ func gains(patterns []pattern, n int) []int {
 }
 
 // without leaves out the patterns that handshake h identifies.
-func without(patterns []pattern, h int) []pattern {
-	left := make([]pattern, 0, len(patterns))
+func without(patterns []Pattern, h int) []Pattern {
+	left := make([]Pattern, 0, len(patterns))
 	for _, p := range patterns {
-		if !p.set.Has(h) {
+		if !p.Identified.Has(h) {
 			left = append(left, p)
 		}
 	}

@@ -18,9 +18,7 @@ func set(handshakes ...int) (s Set) {
 	return s
 }
 
-func services(n int, identified Set) []Service {
-	return slices.Repeat([]Service{{Identified: identified}}, n)
-}
+func services(n int, identified Set) []Pattern { return []Pattern{{identified, n}} }
 
 // Ten services: wait identifies 5, http 6 of which 3 are new, tls 3 of which 2 are.
 func TestGreedy(t *testing.T) {
@@ -52,19 +50,17 @@ func TestGreedyOfNothing(t *testing.T) {
 	}
 }
 
-func TestOnAndUnexpected(t *testing.T) {
-	list := []Service{
-		{Port: 80, Expected: "http", Label: "http"},
-		{Port: 80, Expected: "http", Label: "tls"},
-		{Port: 80, Expected: "http"},
-		{Port: 49227, Label: "http"},
-		{Port: 49227},
+func TestSet(t *testing.T) {
+	s := set(0, 63, 64, 127)
+	to := make([]int, MaxHandshakes)
+	for i := range to {
+		to[i] = MaxHandshakes - 1 - i
 	}
-	if d := cmp.Diff(list[1:], Unexpected(list)); d != "" {
-		t.Error(d)
+	if s.Len() != 4 || s.Renumber(to) != s || set(1, 64).Renumber(to) != set(126, 63) {
+		t.Errorf("%x renumbered is %x", s, s.Renumber(to))
 	}
-	if d := cmp.Diff(list[3:], On(list, []uint16{22, 49227})); d != "" {
-		t.Error(d)
+	if set(1).Union(set(64)) != set(1, 64) || set(1).Compare(set(2)) >= 0 || s.Compare(s) != 0 {
+		t.Error("Union or Compare")
 	}
 }
 
@@ -90,9 +86,12 @@ func TestExactBeatsGreedy(t *testing.T) {
 
 var names = []string{"wait", "http", "tls", "dns", "ssh", "pptp", "oracle", "redis"}
 
-func anyServices(limit int) *rapid.Generator[[]Service] {
-	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Service {
-		return Service{Identified: Set{rapid.Uint64Max(1<<len(names)-1).Draw(t, "identified") & rapid.Uint64().Draw(t, "mask")}}
+func anyServices(limit int) *rapid.Generator[[]Pattern] {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Pattern {
+		return Pattern{
+			Identified: Set{rapid.Uint64Max(1<<len(names)-1).Draw(t, "identified") & rapid.Uint64().Draw(t, "mask")},
+			Services:   rapid.IntRange(1, 3).Draw(t, "services"),
+		}
 	}), 0, limit)
 }
 
@@ -117,7 +116,7 @@ func TestGreedyProperties(t *testing.T) {
 		identifiable := 0
 		for _, s := range list {
 			if s.Identified != (Set{}) {
-				identifiable++
+				identifiable += s.Services
 			}
 		}
 		if sum != identifiable {
@@ -132,7 +131,7 @@ func TestGreedyProperties(t *testing.T) {
 }
 
 // brute tries every choice of at most k handshakes.
-func brute(list []Service, k int) int {
+func brute(list []Pattern, k int) int {
 	best := 0
 	for mask := range uint64(1 << len(names)) {
 		choice := Set{mask}
@@ -142,7 +141,7 @@ func brute(list []Service, k int) int {
 		n := 0
 		for _, s := range list {
 			if s.Identified[0]&mask != 0 {
-				n++
+				n += s.Services
 			}
 		}
 		best = max(best, n)
@@ -171,9 +170,9 @@ func TestExactProperties(t *testing.T) {
 func FuzzGreedy(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 255}, 2)
 	f.Fuzz(func(t *testing.T, patterns []byte, k int) {
-		var list []Service
+		var list []Pattern
 		for _, p := range patterns[:min(len(patterns), 200)] {
-			list = append(list, Service{Identified: Set{uint64(p), uint64(p) >> 4}})
+			list = append(list, Pattern{Set{uint64(p), uint64(p) >> 4}, 1})
 		}
 		k = min(k, 4)
 		exact, steps := Exact(list, names, k), Greedy(list, names)
@@ -184,14 +183,15 @@ func FuzzGreedy(f *testing.F) {
 }
 
 // A scan's worth: 50 handshakes, of which most identify one protocol and a few many.
-func scan(n int) ([]Service, []string) {
+func scan(n int) ([]Pattern, []string) {
 	random := rand.New(rand.NewPCG(1, 1))
 	handshakes := make([]string, 50)
 	for i := range handshakes {
 		handshakes[i] = string(rune('A' + i))
 	}
-	list := make([]Service, n)
+	list := make([]Pattern, n)
 	for i := range list {
+		list[i].Services = 1
 		protocol := int(random.ExpFloat64()*8) % len(handshakes)
 		list[i].Identified.Add(protocol)
 		for h := range 5 {

@@ -42,7 +42,7 @@ func TestTshark(t *testing.T) {
 	laserdisc(t, "scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--loss", "0", "--seed", "1",
 		"--ports", "paper", "--sample", "1%", "--sample-by", "host", "--rate", "0", "--all-handshakes", "--handshakes", "all", "--out", dir)
 	laserdisc(t, "replay", dir, "--out", dir+"-tables")
-	streams := readStreams(t, filepath.Join(dir, "packets.pcapng"))
+	streams := readStreams(t, filepath.Join(dir, "packets-00000.pcapng"))
 	sameBytes(t, streams, dir+"-tables")
 	agreement(t, streams)
 }

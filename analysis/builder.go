@@ -1,0 +1,360 @@
+package analysis
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+)
+
+// Options say what the making of a dataset may take. They change the time that it needs, and nothing in it.
+type Options struct {
+	Memory  int // bytes of rows that are held; what exceeds them waits on the disk. 0 is 512 MiB
+	Workers int // that write Parquet; 0 is one for each core
+
+	// Observed says that the attempts are those that a session.Observer reports: Close gives them their numbers and makes
+	// the services, and notes in the run's manifest which handshakes were said.
+	Observed bool
+}
+
+// Builder makes a dataset from rows in any order. What it writes is in a temporary directory within the dataset's own,
+// until Close puts it in place.
+type Builder struct {
+	dir, work string
+	options   Options
+	made      bool // dir, by Create
+	lock      *os.File
+	partition struct {
+		sync.Mutex
+		list []*Partition
+	}
+
+	// Stale is the temporary directory of a run that was killed, which Create has removed; "" if there was none.
+	Stale string
+}
+
+// workDir is the temporary directory's name.
+const workDir = ".laserdisc-incomplete"
+
+// Create starts a dataset in dir, which is made with its parents if it does not exist. If dir holds a dataset, that stays
+// until Close.
+func Create(dir string, o Options) (*Builder, error) {
+	if o.Memory <= 0 {
+		o.Memory = 512 << 20
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	b := &Builder{dir: dir, work: filepath.Join(dir, workDir), options: o}
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		b.made = true
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("analysis: %w", err)
+	}
+	if err := b.claim(); err != nil {
+		return nil, fmt.Errorf("analysis: %w", err)
+	}
+	return b, nil
+}
+
+// claim makes the temporary directory. The lock in it is its process's: one that nobody holds was left by a process that
+// was killed.
+func (b *Builder) claim() error {
+	path := filepath.Join(b.work, "lock")
+	if _, err := os.Stat(b.work); err == nil {
+		if held(path) {
+			return fmt.Errorf("%s: another process is making tables there", b.dir)
+		}
+		if err := os.RemoveAll(b.work); err != nil {
+			return err
+		}
+		b.Stale = b.work
+	}
+	if err := os.Mkdir(b.work, 0o777); err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err == nil {
+		err = flock(f)
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(b.work))
+	}
+	b.lock = f
+	return nil
+}
+
+// held reports whether a process holds the lock.
+func held(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(flock(f), syscall.EWOULDBLOCK)
+}
+
+// flock takes a lock that ends with the process, where the file system has such.
+func flock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOLCK) {
+		return nil
+	}
+	return err
+}
+
+// temporary makes a file that has no name, and is gone with its process.
+func (b *Builder) temporary() (*os.File, error) {
+	f, err := os.CreateTemp(b.work, "rows-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Abort gives up, and leaves nothing behind but what was in the directory before.
+func (b *Builder) Abort() error {
+	err := b.remove()
+	if b.made {
+		_ = os.Remove(b.dir) // which is empty, or not ours to remove
+	}
+	return err
+}
+
+func (b *Builder) remove() error {
+	for _, p := range b.partition.list {
+		p.attempts.close()
+		p.services.close()
+	}
+	if b.lock == nil {
+		return nil
+	}
+	err := errors.Join(b.lock.Close(), os.RemoveAll(b.work))
+	b.lock = nil
+	if err != nil {
+		return fmt.Errorf("analysis: %w", err)
+	}
+	return nil
+}
+
+// Partition takes the rows of some of the hosts, or of all. It is for one goroutine; several partitions of a dataset may
+// be filled at once.
+type Partition struct {
+	builder            *Builder
+	attempts, services sorter
+	part               byte // of the scan
+	run                int
+	forgotten          map[netip.AddrPort]byte // the attempts at these up to that part do not count
+	entry              entry
+}
+
+// Partition returns a new one, of so many that there will be: they share the memory.
+func (b *Builder) Partition(of int) *Partition {
+	share := b.options.Memory / max(1, of)
+	p := &Partition{
+		builder:  b,
+		attempts: sorter{limit: share / 4 * 3, create: b.temporary},
+		services: sorter{limit: share / 4, create: b.temporary},
+	}
+	b.partition.Lock()
+	defer b.partition.Unlock()
+	b.partition.list = append(b.partition.list, p)
+	return p
+}
+
+// Attempt adds a row. It keeps nothing of a.
+func (p *Partition) Attempt(a *session.Attempt) error {
+	return add(p, attempts, &p.attempts, &attempt{a, p.run})
+}
+
+// Service adds a row. It keeps nothing of s.
+func (p *Partition) Service(s *session.Service) error {
+	return add(p, services, &p.services, &service{s, p.run})
+}
+
+// Resumed says that the scan was resumed here. These services were probed again: the attempts at them so far do not count,
+// but for those at ephemeral ports.
+func (p *Partition) Resumed(unfinished []netip.AddrPort) {
+	if p.forgotten == nil {
+		p.forgotten = make(map[netip.AddrPort]byte)
+	}
+	for _, s := range unfinished {
+		p.forgotten[s] = p.part
+	}
+	p.part++
+}
+
+func add[R any](p *Partition, t *table[R], to *sorter, row *R) error {
+	k := t.key(row)
+	e := append(p.entry[:0], k[:]...)
+	e = append(e, 0, p.part, 0, 0, 0, 0)
+	if t.refused(row) {
+		e[entryRefused] = 1
+	}
+	e, err := t.appendRow(e, row)
+	if err != nil {
+		return fmt.Errorf("analysis: %s: %w", t.name, err)
+	}
+	binary.LittleEndian.PutUint32(e[entryLength:], uint32(len(e)-entryHeader))
+	p.entry = e
+	if err := to.add(e); err != nil {
+		return fmt.Errorf("analysis: %s: %w", p.builder.dir, err)
+	}
+	return nil
+}
+
+// counted leaves out the rows that do not count: what Resumed has told, and all but the first of several answers that
+// refuse one attempt, for nothing is remembered of a target that refused.
+type counted struct {
+	source
+	forgotten map[netip.AddrPort]byte
+	last      key
+	first     bool
+}
+
+// next implements source.
+func (c *counted) next() (entry, error) {
+	for {
+		e, err := c.source.next()
+		if err != nil {
+			return nil, err
+		}
+		if len(c.forgotten) > 0 && session.Visit(visitOf(e.key())) != session.Ephemeral {
+			if part, ok := c.forgotten[serviceOf(e.key())]; ok && e.part() <= part {
+				continue
+			}
+		}
+		again := c.first && sameAttempt(e.key(), c.last[:])
+		c.last, c.first = key(e.key()), true
+		if again && e.refused() {
+			continue
+		}
+		return e, nil
+	}
+}
+
+// Close sorts the rows, writes the tables, and puts them in place with the manifests of the runs that they are of, in the
+// order of the numbers in the column run. After an error, or when ctx is done, the directory is as it was before.
+func (b *Builder) Close(ctx context.Context, runs []*record.Manifest) (*Dataset, error) {
+	h := header{Format: Format, Runs: runs}
+	var through func(source) source
+	var o *observed
+	if b.options.Observed {
+		o = newObserved(b.Partition(1))
+		through = func(src source) source { o.source = src; return o }
+	}
+	var err error
+	if h.Attempts, err = b.writeTable(ctx, attempts, func(p *Partition) *sorter { return &p.attempts }, through); err == nil {
+		h.Services, err = b.writeTable(ctx, services, func(p *Partition) *sorter { return &p.services }, nil)
+	}
+	if o != nil && err == nil {
+		o.describe(runs[0])
+	}
+	if err == nil {
+		err = b.commit(&h)
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.Abort())
+	}
+	if err := b.remove(); err != nil {
+		return nil, err
+	}
+	return &Dataset{dir: b.dir, header: h}, nil
+}
+
+// writeTable writes one table of all partitions.
+func (b *Builder) writeTable(ctx context.Context, t tableWriter, of func(*Partition) *sorter, through func(source) source) (tableHeader, error) {
+	var sorters []*sorter
+	forgotten := make(map[netip.AddrPort]byte)
+	for _, p := range b.partition.list {
+		sorters = append(sorters, of(p))
+		for s, part := range p.forgotten {
+			forgotten[s] = part
+		}
+	}
+	src, err := sorted(ctx, sorters, b.options.Memory/4)
+	var p part
+	if err == nil {
+		if src = (&counted{source: src, forgotten: forgotten}); through != nil {
+			src = through(src)
+		}
+		p, err = b.writePart(ctx, t, src)
+	}
+	for _, s := range sorters {
+		s.close()
+	}
+	if err != nil {
+		return tableHeader{}, fmt.Errorf("analysis: %s: %w", filepath.Join(b.dir, t.fileName()), err)
+	}
+	return tableHeader{Rows: p.rows, Digest: p.digest, Parts: []partHeader{{Name: t.fileName(), Rows: p.rows, Digest: p.digest}}}, nil
+}
+
+// tableWriter is a table of whatever rows.
+type tableWriter interface {
+	fileName() string
+	write(ctx context.Context, f *os.File, src source, parallel int) (part, error)
+}
+
+func (t *table[R]) fileName() string { return t.name + ".parquet" }
+
+func (b *Builder) writePart(ctx context.Context, t tableWriter, src source) (p part, err error) {
+	f, err := os.Create(filepath.Join(b.work, t.fileName()))
+	if err != nil {
+		return p, err
+	}
+	p, err = t.write(ctx, f, src, b.options.Workers)
+	if err == nil {
+		err = f.Sync()
+	}
+	return p, errors.Join(err, f.Close())
+}
+
+// commit moves the finished files into the directory. The header goes last: a directory without one is no dataset, so that
+// whoever reads, at whatever moment, finds the old dataset whole, the new one whole, or none.
+func (b *Builder) commit(h *header) error {
+	if err := h.write(b.work); err != nil {
+		return err
+	}
+	old, err := readHeader(b.dir)
+	if err == nil {
+		err = os.Remove(filepath.Join(b.dir, headerFile))
+	} else if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("analysis: %w", err)
+	}
+	if old != nil {
+		for _, name := range old.files() {
+			_ = os.Remove(filepath.Join(b.dir, name)) // which may have been removed by hand
+		}
+	}
+	for _, name := range append(h.files(), headerFile) {
+		if err := os.Rename(filepath.Join(b.work, name), filepath.Join(b.dir, name)); err != nil {
+			return fmt.Errorf("analysis: %w", err)
+		}
+	}
+	return syncDir(b.dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // not every file system can
+	return d.Close()
+}
