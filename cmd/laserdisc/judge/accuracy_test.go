@@ -57,11 +57,7 @@ func TestLabAccuracy(t *testing.T) {
 	laserdisc(t, "replay", run, "--out", run+"-tables")
 	network := newLab(t)
 	a := newAccuracy(t)
-<<<<<<< HEAD
-	if err := eachAttempt(t, run+"-tables", func(v *session.Attempt) error {
-=======
 	eachAttempt(t, run+"-tables", func(v *session.Attempt) {
->>>>>>> rooms
 		if v.State == session.SendsData {
 			truth, _ := network.At(v.Service)
 			a.add("lab", v.Service.String(), truth.Protocol, v.Verdict.Label, v.Verdict.Evidence)

@@ -336,11 +336,7 @@ func readFleetResults(t *testing.T, tables string, fleet []fleetServer) map[neti
 			results[service.at], protocols[service.at] = &fleetResult{}, service.protocol
 		}
 	}
-<<<<<<< HEAD
-	err := eachAttempt(t, tables, func(a *session.Attempt) error {
-=======
 	eachAttempt(t, tables, func(a *session.Attempt) {
->>>>>>> rooms
 		r, protocol := results[a.Service], protocols[a.Service]
 		if r == nil {
 			t.Fatalf("%v was not to be scanned", a.Service)
@@ -356,14 +352,7 @@ func readFleetResults(t *testing.T, tables string, fleet []fleetServer) map[neti
 			r.mistaken = r.mistaken || a.Verdict.Evidence > handshake.Weak || label == handshake.Echo
 		}
 	})
-<<<<<<< HEAD
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := eachService(t, tables, func(s *session.Service) error {
-=======
 	eachService(t, tables, func(s *session.Service) {
->>>>>>> rooms
 		r := results[s.Service]
 		r.state, r.label, r.evidence = s.State, s.Label, s.Evidence
 	})

@@ -183,23 +183,3 @@ func (c confusion) String() string {
 	}
 	return b.String()
 }
-
-// eachAttempt passes on the attempts of the dataset in dir.
-func eachAttempt(t testing.TB, dir string, row func(*session.Attempt) error) error {
-	t.Helper()
-	d, err := analysis.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d.EachAttempt(t.Context(), func(a *session.Attempt, _ int) error { return row(a) })
-}
-
-// eachService passes on the services of the dataset in dir.
-func eachService(t testing.TB, dir string, row func(*session.Service) error) error {
-	t.Helper()
-	d, err := analysis.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d.EachService(t.Context(), func(s *session.Service, _ int) error { return row(s) })
-}

@@ -154,11 +154,7 @@ func sameBytes(t *testing.T, streams []*stream, tables string) {
 		}
 	}
 	responses := len(found)
-<<<<<<< HEAD
-	if err := eachAttempt(t, tables, func(a *session.Attempt) error {
-=======
 	eachAttempt(t, tables, func(a *session.Attempt) {
->>>>>>> rooms
 		key := [2]netip.AddrPort{a.Source, a.Service}
 		if !bytes.Equal(found[key], a.Response) {
 			t.Errorf("%v to %v: tshark finds %q, the table has %q", a.Source, a.Service, found[key], a.Response)
