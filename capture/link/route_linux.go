@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long a gateway may take to say its MAC address, and how often to look.
+// A gateway may take so long to say its MAC address, and is looked for so often.
 const (
 	neighbourPatience = 2 * time.Second
 	neighbourPause    = 20 * time.Millisecond

@@ -205,7 +205,7 @@ func TestManifestBeforeSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := testManifest()
-	want.End, want.Domain, want.Sample = testEnd, nil, nil
+	want.End, want.Domain, want.Sample, want.ChunkSize = testEnd, nil, nil, 0
 	sameManifest(t, want, got)
 }
 

@@ -65,7 +65,7 @@ type sampling struct {
 	shard    shard
 }
 
-// What a sample can be drawn of.
+// A sample is drawn of services or of hosts.
 const (
 	byService = "service"
 	byHost    = "host"

@@ -93,6 +93,32 @@ func laserdisc(t testing.TB, args ...string) {
 	}
 }
 
+// eachAttempt calls row for each attempt of a dataset, and eachService for each service.
+func eachAttempt(t testing.TB, dir string, row func(*session.Attempt)) {
+	t.Helper()
+	err := openDataset(t, dir).EachAttempt(t.Context(), func(a *session.Attempt, _ int) error { row(a); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func eachService(t testing.TB, dir string, row func(*session.Service)) {
+	t.Helper()
+	err := openDataset(t, dir).EachService(t.Context(), func(s *session.Service, _ int) error { row(s); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openDataset(t testing.TB, dir string) *analysis.Dataset {
+	t.Helper()
+	d, err := analysis.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // labPrefix is where the built-in population lives (RFC 2544: benchmarking).
 const labPrefix = "198.18.0.0/15"
 
@@ -156,24 +182,4 @@ func (c confusion) String() string {
 		fmt.Fprintf(&b, "%8d  %-36s %s%s\n", c[k], k[0], k[1], mark)
 	}
 	return b.String()
-}
-
-// eachAttempt passes on the attempts of the dataset in dir.
-func eachAttempt(t testing.TB, dir string, row func(*session.Attempt) error) error {
-	t.Helper()
-	d, err := analysis.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d.EachAttempt(t.Context(), func(a *session.Attempt, _ int) error { return row(a) })
-}
-
-// eachService passes on the services of the dataset in dir.
-func eachService(t testing.TB, dir string, row func(*session.Service) error) error {
-	t.Helper()
-	d, err := analysis.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d.EachService(t.Context(), func(s *session.Service, _ int) error { return row(s) })
 }
