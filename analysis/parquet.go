@@ -198,7 +198,7 @@ type values struct {
 	bytes []parquet.ByteArray // views of the block's rows, and of text
 	text  []byte              // addresses
 	last  []byte              // the last one, as it is in its row
-	def   []int16             // of what may be null, and of lists
+	def   []int16             // of what may be null, and of lists: 0 is an empty one, and 2 an element that is not null
 	rep   []int16             // of lists
 }
 
@@ -304,7 +304,7 @@ func (v *values) list(value []byte) error {
 		if err != nil {
 			return err
 		}
-		v.def, v.rep, v.bytes = append(v.def, 1), append(v.rep, again), append(v.bytes, element)
+		v.def, v.rep, v.bytes = append(v.def, 2), append(v.rep, again), append(v.bytes, element)
 		value = rest
 	}
 	return nil
