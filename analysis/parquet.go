@@ -31,8 +31,9 @@ const (
 )
 
 // properties are chosen around what arrow v15 gets wrong: a column whose dictionary overflows makes the footer's bytes
-// differ from run to run, so only columns whose values are few by nature get one. Statistics of responses would put
-// whole responses into the footer. Strict readers refuse the root's default repetition.
+// differ from run to run, so only columns whose values are few by nature get one. Statistics keep views of the least and
+// greatest byte string, which are of a block that is filled anew; so there are none of what has a length. Strict readers
+// refuse the root's default repetition.
 func (t *table[R]) properties() *parquet.WriterProperties {
 	p := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST),          // older ones round times to microseconds
@@ -53,7 +54,7 @@ func (t *table[R]) properties() *parquet.WriterProperties {
 		if c.few {
 			p = append(p, parquet.WithDictionaryFor(path, true))
 		}
-		if c.few || c.kind == octets {
+		if c.kind == address || c.kind == text || c.kind == octets || c.kind == texts {
 			p = append(p, parquet.WithStatsFor(path, false))
 		}
 	}
