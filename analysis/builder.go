@@ -32,6 +32,7 @@ type Builder struct {
 	dir, work string
 	options   Options
 	made      bool // dir, by Create
+	finished  bool // the rows are those of datasets: all of them count, and a service has one in each run
 	lock      *os.File
 	partition struct {
 		sync.Mutex
@@ -256,9 +257,13 @@ func (b *Builder) Close(ctx context.Context, runs []*record.Manifest) (*Dataset,
 		o = newObserved(b.Partition(1))
 		through = func(src source) source { o.source = src; return o }
 	}
+	var throughServices func(source) source
+	if b.finished {
+		throughServices = func(src source) source { return &once{source: src} }
+	}
 	var err error
 	if h.Attempts, err = b.writeTable(ctx, attempts, func(p *Partition) *sorter { return &p.attempts }, through); err == nil {
-		h.Services, err = b.writeTable(ctx, services, func(p *Partition) *sorter { return &p.services }, nil)
+		h.Services, err = b.writeTable(ctx, services, func(p *Partition) *sorter { return &p.services }, throughServices)
 	}
 	if o != nil && err == nil {
 		o.describe(runs[0])
@@ -288,7 +293,10 @@ func (b *Builder) writeTable(ctx context.Context, t tableWriter, of func(*Partit
 	src, err := sorted(ctx, sorters, b.options.Memory/4)
 	var p part
 	if err == nil {
-		if src = (&counted{source: src, forgotten: forgotten}); through != nil {
+		if !b.finished {
+			src = &counted{source: src, forgotten: forgotten}
+		}
+		if through != nil {
 			src = through(src)
 		}
 		p, err = b.writePart(ctx, t, src)

@@ -103,6 +103,9 @@ func readHeader(dir string) (*header, error) {
 		if m == nil {
 			return nil, fmt.Errorf("%s: run %d has no manifest", path, i)
 		}
+		if err := m.CheckShards(); err != nil {
+			return nil, fmt.Errorf("%s: run %d: %w", path, i, err)
+		}
 	}
 	for _, name := range h.files() {
 		if name != filepath.Base(name) || !strings.HasSuffix(name, ".parquet") {
