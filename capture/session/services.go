@@ -9,6 +9,7 @@ import (
 // of a sweep is looked up here, so that IPv4 has a map of its own, whose keys are single numbers.
 type services struct {
 	four     map[uint64]*session // by number
+	filter   []uint8             // how many of four have a hash; one that has reached 255 stays there
 	six      map[netip.AddrPort]*session
 	finished []finished // the oldest first
 }
@@ -20,7 +21,16 @@ type finished struct {
 }
 
 func newServices() services {
-	return services{four: make(map[uint64]*session), six: make(map[netip.AddrPort]*session)}
+	return services{four: make(map[uint64]*session), filter: make([]uint8, 1<<filterBits), six: make(map[netip.AddrPort]*session)}
+}
+
+// filterBits is such that the filter fits into a core's cache, and tells of most targets of a sweep that they are not known
+// while up to some 100,000 services are.
+const filterBits = 17
+
+// counter is the filter's for a number.
+func (s *services) counter(number uint64) *uint8 {
+	return &s.filter[number*0x9e3779b97f4a7c15>>(64-filterBits)] // Fibonacci hashing (Knuth, volume 3, section 6.4)
 }
 
 // number is an IPv4 address and a port in one.
@@ -32,7 +42,11 @@ func number(service netip.AddrPort) uint64 {
 // get returns the session of a service in flight, or nil for one that is finished or not known.
 func (s *services) get(service netip.AddrPort) (ss *session, known bool) {
 	if service.Addr().Is4() {
-		ss, known = s.four[number(service)]
+		n := number(service)
+		if *s.counter(n) == 0 {
+			return nil, false
+		}
+		ss, known = s.four[n]
 	} else {
 		ss, known = s.six[service]
 	}
@@ -42,7 +56,13 @@ func (s *services) get(service netip.AddrPort) (ss *session, known bool) {
 // set makes a service known.
 func (s *services) set(service netip.AddrPort, ss *session) {
 	if service.Addr().Is4() {
-		s.four[number(service)] = ss
+		n := number(service)
+		if _, known := s.four[n]; !known {
+			if c := s.counter(n); *c < 255 {
+				*c++
+			}
+		}
+		s.four[n] = ss
 	} else {
 		s.six[service] = ss
 	}
@@ -58,7 +78,13 @@ func (s *services) finish(service netip.AddrPort, until int64) {
 func (s *services) forget(t int64) {
 	for len(s.finished) > 0 && s.finished[0].until <= t {
 		if service := s.finished[0].service; service.Addr().Is4() {
-			delete(s.four, number(service))
+			n := number(service)
+			if _, known := s.four[n]; known {
+				delete(s.four, n)
+				if c := s.counter(n); *c < 255 {
+					*c--
+				}
+			}
 		} else {
 			delete(s.six, service)
 		}
