@@ -197,55 +197,36 @@ func oneScan(origins []origin) error {
 	return nil
 }
 
-// take adds the rows of a finished dataset, and checks that they are those that its digests are of.
+// take adds the rows of a finished dataset.
 func (p *Partition) take(ctx context.Context, from mergedFrom) error {
-	var sum Digest
-	var canonical []byte
-	check := func(t tableHeader, name string) error {
-		if sum != t.Digest {
-			return fmt.Errorf("analysis: %s: the rows of the table of %s are not those that %s has the digest of", from.dir, name, headerFile)
-		}
-		sum = Digest{}
-		return nil
-	}
-	err := from.EachAttempt(ctx, func(a *session.Attempt, run int) (err error) {
-		if canonical, err = attempts.appendRow(canonical[:0], &attempt{a, run}); err != nil {
-			return err
-		}
-		sum.add(canonical)
-		if p.run, err = from.number(run); err != nil {
-			return err
-		}
-		return p.Attempt(a)
-	})
-	if err == nil {
-		err = check(from.header.Attempts, attempts.name)
-	}
+	err := take(ctx, p, from, attempts, from.header.Attempts, &p.attempts, func() attempt { return attempt{Attempt: new(session.Attempt)} }, func(a *attempt) *int { return &a.Run })
 	if err != nil {
 		return err
 	}
-	err = from.EachService(ctx, func(s *session.Service, run int) (err error) {
-		if canonical, err = services.appendRow(canonical[:0], &service{s, run}); err != nil {
+	return take(ctx, p, from, services, from.header.Services, &p.services, func() service { return service{Service: new(session.Service)} }, func(s *service) *int { return &s.Run })
+}
+
+// take adds the rows of one table, with the numbers that their runs get, and checks that they are those which the table's
+// digest is of.
+func take[R any](ctx context.Context, p *Partition, from mergedFrom, t *table[R], h tableHeader, to *sorter, empty func() R, run func(*R) *int) error {
+	var sum Digest
+	var canonical []byte
+	err := eachRow(ctx, from.Dataset, t, h, empty, func(row *R) (err error) {
+		if canonical, err = t.appendRow(canonical[:0], row); err != nil {
 			return err
 		}
 		sum.add(canonical)
-		if p.run, err = from.number(run); err != nil {
-			return err
+		number := run(row)
+		if *number >= len(from.numbers) {
+			return fmt.Errorf("analysis: %s: a row is of run %d; %s has %d", from.dir, *number, headerFile, len(from.numbers))
 		}
-		return p.Service(s)
+		*number = from.numbers[*number]
+		return add(p, t, to, row)
 	})
-	if err == nil {
-		err = check(from.header.Services, services.name)
+	if err == nil && sum != h.Digest {
+		err = fmt.Errorf("analysis: %s: the rows of the table of %s are not those that %s has the digest of", from.dir, t.name, headerFile)
 	}
 	return err
-}
-
-// number is the number that a run of the dataset gets.
-func (f *mergedFrom) number(run int) (int, error) {
-	if run >= len(f.numbers) {
-		return 0, fmt.Errorf("analysis: %s: a row is of run %d; %s has %d", f.dir, run, headerFile, len(f.numbers))
-	}
-	return f.numbers[run], nil
 }
 
 // twiceError is about a service that has two rows in one run.
