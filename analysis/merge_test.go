@@ -371,11 +371,14 @@ func TestMergeChecks(t *testing.T) {
 		change func(*header)
 		want   string
 	}{
-		{func(h *header) { h.Attempts.Digest[2]++ }, "the table of attempts are not those"},
-		{func(h *header) { h.Services.Digest[0]-- }, "the table of services are not those"},
-		{func(h *header) { h.Services.Parts[0].Rows++ }, "services.parquet has "},
+		{func(h *header) { h.Attempts.Digest[2]++; h.Attempts.Parts[0].Digest[2]++ }, "the table of attempts are not those"},
+		{func(h *header) { h.Services.Digest[0]--; h.Services.Parts[0].Digest[0]-- }, "the table of services are not those"},
+		{func(h *header) { h.Services.Rows++; h.Services.Parts[0].Rows++ }, "services.parquet has "},
 		{func(h *header) { h.Attempts.Parts[0].Name = "gone.parquet" }, "gone.parquet"},
-		{func(h *header) { h.Attempts.Parts[0].Name = "services.parquet" }, "services.parquet: not such a table"},
+		{func(h *header) {
+			a, s := &h.Attempts.Parts[0], &h.Services.Parts[0]
+			a.Name, s.Name = s.Name, a.Name
+		}, "services.parquet: not such a table"},
 	} {
 		d := datasetOf(t, shardManifest(1, 2), rows)
 		c.change(&d.header)
