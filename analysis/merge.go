@@ -199,16 +199,16 @@ func oneScan(origins []origin) error {
 
 // take adds the rows of a finished dataset.
 func (p *Partition) take(ctx context.Context, from mergedFrom) error {
-	err := take(ctx, p, from, attempts, from.header.Attempts, &p.attempts, func() attempt { return attempt{Attempt: new(session.Attempt)} }, func(a *attempt) *int { return &a.Run })
+	err := take(ctx, p, from, attempts, from.header.Attempts, func() attempt { return attempt{Attempt: new(session.Attempt)} }, func(a *attempt) *int { return &a.Run })
 	if err != nil {
 		return err
 	}
-	return take(ctx, p, from, services, from.header.Services, &p.services, func() service { return service{Service: new(session.Service)} }, func(s *service) *int { return &s.Run })
+	return take(ctx, p, from, services, from.header.Services, func() service { return service{Service: new(session.Service)} }, func(s *service) *int { return &s.Run })
 }
 
 // take adds the rows of one table, with the numbers that their runs get, and checks that they are those which the table's
 // digest is of.
-func take[R any](ctx context.Context, p *Partition, from mergedFrom, t *table[R], h tableHeader, to *sorter, empty func() R, run func(*R) *int) error {
+func take[R any](ctx context.Context, p *Partition, from mergedFrom, t *table[R], h tableHeader, empty func() R, run func(*R) *int) error {
 	var sum Digest
 	var canonical []byte
 	err := eachRow(ctx, from.Dataset, t, h, empty, func(row *R) (err error) {
@@ -221,7 +221,7 @@ func take[R any](ctx context.Context, p *Partition, from mergedFrom, t *table[R]
 			return fmt.Errorf("analysis: %s: a row is of run %d; %s has %d", from.dir, *number, headerFile, len(from.numbers))
 		}
 		*number = from.numbers[*number]
-		return add(p, t, to, row)
+		return add(p, t, row)
 	})
 	if err == nil && sum != h.Digest {
 		err = fmt.Errorf("analysis: %s: the rows of the table of %s are not those that %s has the digest of", from.dir, t.name, headerFile)

@@ -212,6 +212,10 @@ func TestMergeShards(t *testing.T) {
 		random.Shuffle(n, func(i, j int) { other[i], other[j] = other[j], other[i] })
 		sameFiles(t, merged, mustMerge(t, other, false, Options{Memory: 1 << 16, Workers: 3}))
 	}
+	parts := mustMerge(t, datasets, false, Options{Parts: 3})
+	if d := mustMerge(t, []*Dataset{parts}, false, Options{}); len(parts.header.Attempts.Parts) != 3 || parts.Digest() != merged.Digest() || d.Digest() != merged.Digest() {
+		t.Error("in three parts it is another")
+	}
 	one := mustMerge(t, []*Dataset{datasets[3], datasets[1]}, false, Options{})
 	if m := one.Manifest(); m.Missing() != "1, 3" {
 		t.Errorf("of shards 2 and 4, %q is missing", m.Missing())
