@@ -64,8 +64,9 @@ func (a *AllPorts) Add(record arrow.Record) error {
 		state := session.State(states.at(row))
 		switch session.Visit(visits.at(row)) {
 		case session.Ephemeral:
-			a.host.probes++
-			if n := int(number.Value(row)) + 1; state < session.AcksData && (a.host.refused == 0 || n < a.host.refused) {
+			n := int(number.Value(row)) + 1
+			a.host.probes = max(a.host.probes, n) // a host may have been probed again, by another shard
+			if state < session.AcksData && (a.host.refused == 0 || n < a.host.refused) {
 				a.host.refused = n
 			}
 		case session.First, session.Again:

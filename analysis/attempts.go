@@ -20,6 +20,7 @@ var attempts = &table[attempt]{
 	name:    "attempts",
 	doc:     "One row for each connection attempt.",
 	key:     func(a *attempt) key { return keyOf(a.Service, a.Run, a.Number, uint8(a.Visit), a.FirstFrame) },
+	sorter:  func(w *waiting) *sorter { return &w.attempts },
 	refused: func(a *attempt) bool { return !a.State.Connected() },
 	columns: []column[attempt]{
 		hostOf("addr", "address of the service", serviceAt),

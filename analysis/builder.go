@@ -16,10 +16,11 @@ import (
 	"laserdisc/capture/session"
 )
 
-// Options say what the making of a dataset may take. They change the time that it needs, and nothing in it.
+// Options say what the making of a dataset may take, and how it is cut into files. They change no row and no digest.
 type Options struct {
 	Memory  int // bytes of rows that are held; what exceeds them waits on the disk. 0 is 512 MiB
 	Workers int // that write Parquet; 0 is one for each core
+	Parts   int // files of each table, to which hosts are given by their addresses' hash. 0 is 1
 
 	// Observed says that the attempts are those that a session.Observer reports: Close gives them their numbers and makes
 	// the services, and notes in the run's manifest which handshakes were said.
@@ -32,6 +33,7 @@ type Builder struct {
 	dir, work string
 	options   Options
 	made      bool // dir, by Create
+	finished  bool // the rows are those of datasets: all of them count, and a service has one in each run
 	lock      *os.File
 	partition struct {
 		sync.Mutex
@@ -54,6 +56,7 @@ func Create(dir string, o Options) (*Builder, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
+	o.Parts = max(1, o.Parts)
 	b := &Builder{dir: dir, work: filepath.Join(dir, workDir), options: o}
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		b.made = true
@@ -136,8 +139,10 @@ func (b *Builder) Abort() error {
 
 func (b *Builder) remove() error {
 	for _, p := range b.partition.list {
-		p.attempts.close()
-		p.services.close()
+		for i := range p.parts {
+			p.parts[i].attempts.close()
+			p.parts[i].services.close()
+		}
 	}
 	if b.lock == nil {
 		return nil
@@ -153,21 +158,26 @@ func (b *Builder) remove() error {
 // Partition takes the rows of some of the hosts, or of all. It is for one goroutine; several partitions of a dataset may
 // be filled at once.
 type Partition struct {
-	builder            *Builder
-	attempts, services sorter
-	part               byte // of the scan
-	run                int
-	forgotten          map[netip.AddrPort]byte // the attempts at these up to that part do not count
-	entry              entry
+	builder   *Builder
+	parts     []waiting // by the part of the tables
+	part      byte      // of the scan
+	run       int
+	forgotten map[netip.AddrPort]byte // the attempts at these up to that part do not count
+	entry     entry
 }
+
+// waiting are the rows for one part of the tables, until they are written.
+type waiting struct{ attempts, services sorter }
 
 // Partition returns a new one, of so many that there will be: they share the memory.
 func (b *Builder) Partition(of int) *Partition {
-	share := b.options.Memory / max(1, of)
-	p := &Partition{
-		builder:  b,
-		attempts: sorter{limit: share / 4 * 3, create: b.temporary},
-		services: sorter{limit: share / 4, create: b.temporary},
+	share := b.options.Memory / max(1, of) / b.options.Parts
+	p := &Partition{builder: b, parts: make([]waiting, b.options.Parts)}
+	for i := range p.parts {
+		p.parts[i] = waiting{
+			attempts: sorter{limit: share / 4 * 3, create: b.temporary},
+			services: sorter{limit: share / 4, create: b.temporary},
+		}
 	}
 	b.partition.Lock()
 	defer b.partition.Unlock()
@@ -177,12 +187,12 @@ func (b *Builder) Partition(of int) *Partition {
 
 // Attempt adds a row. It keeps nothing of a.
 func (p *Partition) Attempt(a *session.Attempt) error {
-	return add(p, attempts, &p.attempts, &attempt{a, p.run})
+	return add(p, attempts, &attempt{a, p.run})
 }
 
 // Service adds a row. It keeps nothing of s.
 func (p *Partition) Service(s *session.Service) error {
-	return add(p, services, &p.services, &service{s, p.run})
+	return add(p, services, &service{s, p.run})
 }
 
 // Resumed says that the scan was resumed here. These services were probed again: the attempts at them so far do not count,
@@ -197,7 +207,7 @@ func (p *Partition) Resumed(unfinished []netip.AddrPort) {
 	p.part++
 }
 
-func add[R any](p *Partition, t *table[R], to *sorter, row *R) error {
+func add[R any](p *Partition, t *table[R], row *R) error {
 	k := t.key(row)
 	e := append(p.entry[:0], k[:]...)
 	e = append(e, 0, p.part, 0, 0, 0, 0)
@@ -210,7 +220,7 @@ func add[R any](p *Partition, t *table[R], to *sorter, row *R) error {
 	}
 	binary.LittleEndian.PutUint32(e[entryLength:], uint32(len(e)-entryHeader))
 	p.entry = e
-	if err := to.add(e); err != nil {
+	if err := t.sorter(&p.parts[k.part(len(p.parts))]).add(e); err != nil {
 		return fmt.Errorf("analysis: %s: %w", p.builder.dir, err)
 	}
 	return nil
@@ -256,9 +266,13 @@ func (b *Builder) Close(ctx context.Context, runs []*record.Manifest) (*Dataset,
 		o = newObserved(b.Partition(1))
 		through = func(src source) source { o.source = src; return o }
 	}
+	var throughServices func(source) source
+	if b.finished {
+		throughServices = func(src source) source { return &once{source: src} }
+	}
 	var err error
-	if h.Attempts, err = b.writeTable(ctx, attempts, func(p *Partition) *sorter { return &p.attempts }, through); err == nil {
-		h.Services, err = b.writeTable(ctx, services, func(p *Partition) *sorter { return &p.services }, nil)
+	if h.Attempts, err = b.writeTable(ctx, attempts, through); err == nil {
+		h.Services, err = b.writeTable(ctx, services, throughServices)
 	}
 	if o != nil && err == nil {
 		o.describe(runs[0])
@@ -275,43 +289,62 @@ func (b *Builder) Close(ctx context.Context, runs []*record.Manifest) (*Dataset,
 	return &Dataset{dir: b.dir, header: h}, nil
 }
 
-// writeTable writes one table of all partitions.
-func (b *Builder) writeTable(ctx context.Context, t tableWriter, of func(*Partition) *sorter, through func(source) source) (tableHeader, error) {
-	var sorters []*sorter
+// writeTable writes one table of all partitions, part by part: each keeps all workers busy.
+func (b *Builder) writeTable(ctx context.Context, t tableWriter, through func(source) source) (h tableHeader, err error) {
 	forgotten := make(map[netip.AddrPort]byte)
 	for _, p := range b.partition.list {
-		sorters = append(sorters, of(p))
 		for s, part := range p.forgotten {
 			forgotten[s] = part
 		}
 	}
-	src, err := sorted(ctx, sorters, b.options.Memory/4)
-	var p part
-	if err == nil {
-		if src = (&counted{source: src, forgotten: forgotten}); through != nil {
-			src = through(src)
+	for i := range b.options.Parts {
+		name := t.fileName(i, b.options.Parts)
+		var sorters []*sorter
+		for _, p := range b.partition.list {
+			sorters = append(sorters, t.sorterIn(&p.parts[i]))
 		}
-		p, err = b.writePart(ctx, t, src)
+		src, err := sorted(ctx, sorters, b.options.Memory/4)
+		var p part
+		if err == nil {
+			if !b.finished {
+				src = &counted{source: src, forgotten: forgotten}
+			}
+			if through != nil {
+				src = through(src)
+			}
+			p, err = b.writePart(ctx, t, name, src)
+		}
+		for _, s := range sorters {
+			s.close()
+		}
+		if err != nil {
+			return h, fmt.Errorf("analysis: %s: %w", filepath.Join(b.dir, name), err)
+		}
+		h.Rows += p.rows
+		h.Digest.Add(p.digest)
+		h.Parts = append(h.Parts, partHeader{Name: name, Rows: p.rows, Digest: p.digest})
 	}
-	for _, s := range sorters {
-		s.close()
-	}
-	if err != nil {
-		return tableHeader{}, fmt.Errorf("analysis: %s: %w", filepath.Join(b.dir, t.fileName()), err)
-	}
-	return tableHeader{Rows: p.rows, Digest: p.digest, Parts: []partHeader{{Name: t.fileName(), Rows: p.rows, Digest: p.digest}}}, nil
+	return h, nil
 }
 
 // tableWriter is a table of whatever rows.
 type tableWriter interface {
-	fileName() string
+	fileName(part, of int) string
+	sorterIn(*waiting) *sorter
 	write(ctx context.Context, f *os.File, src source, parallel int) (part, error)
 }
 
-func (t *table[R]) fileName() string { return t.name + ".parquet" }
+func (t *table[R]) fileName(part, of int) string {
+	if of == 1 {
+		return t.name + ".parquet"
+	}
+	return fmt.Sprintf("%s-%05d.parquet", t.name, part)
+}
 
-func (b *Builder) writePart(ctx context.Context, t tableWriter, src source) (p part, err error) {
-	f, err := os.Create(filepath.Join(b.work, t.fileName()))
+func (t *table[R]) sorterIn(w *waiting) *sorter { return t.sorter(w) }
+
+func (b *Builder) writePart(ctx context.Context, t tableWriter, name string, src source) (p part, err error) {
+	f, err := os.Create(filepath.Join(b.work, name))
 	if err != nil {
 		return p, err
 	}

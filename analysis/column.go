@@ -33,6 +33,7 @@ type table[R any] struct {
 	doc     string
 	columns []column[R]
 	key     func(*R) key
+	sorter  func(*waiting) *sorter
 	refused func(*R) bool // whether the row tells of a target that nothing is remembered of
 }
 

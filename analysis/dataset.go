@@ -103,6 +103,9 @@ func readHeader(dir string) (*header, error) {
 		if m == nil {
 			return nil, fmt.Errorf("%s: run %d has no manifest", path, i)
 		}
+		if err := m.CheckShards(); err != nil {
+			return nil, fmt.Errorf("%s: run %d: %w", path, i, err)
+		}
 	}
 	seen := make(map[string]bool)
 	for _, name := range h.files() {

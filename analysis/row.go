@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+
+	"github.com/zeebo/xxh3"
 )
 
 // A row's canonical bytes are what is sorted, spilled, digested and cut into columns: its values in the order of the
@@ -264,6 +266,14 @@ func serviceOf(k []byte) netip.AddrPort {
 
 // visitOf is what the attempt that a key is of was for.
 func visitOf(k []byte) uint8 { return k[25] }
+
+// part is the part of a table, of so many, that all rows of the key's host are in.
+func (k *key) part(of int) int {
+	if of == 1 {
+		return 0
+	}
+	return int(xxh3.Hash(k[1:17]) % uint64(of))
+}
 
 // prefix orders keys as far as 64 bits can: equal prefixes leave it to the keys. An IPv4 service and its first attempts
 // fit.

@@ -17,6 +17,7 @@ var services = &table[service]{
 	name:    "services",
 	doc:     "One row for each service: the sum of the attempts at it.",
 	key:     func(s *service) key { return keyOf(s.Service.Service, s.Run, 0, 0, s.Frame) },
+	sorter:  func(w *waiting) *sorter { return &w.services },
 	refused: func(*service) bool { return false },
 	columns: []column[service]{
 		hostOf("addr", "address of the service", func(s *service) *netip.AddrPort { return &s.Service.Service }),

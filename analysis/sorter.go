@@ -80,7 +80,7 @@ func (s *sorter) grow(n int) {
 		s.blocks = append(s.blocks, nil)
 	}
 	if cap(s.blocks[s.used]) < n {
-		s.blocks[s.used] = make([]byte, 0, max(arenaBlock, n))
+		s.blocks[s.used] = make([]byte, 0, max(min(arenaBlock, s.limit), n))
 	}
 	s.blocks[s.used] = s.blocks[s.used][:0]
 	s.used++

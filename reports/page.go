@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	_ "embed"
+	"fmt"
 	"html/template"
 	"os"
 	"strconv"
@@ -77,6 +78,11 @@ func facts(m *record.Manifest) []fact {
 		rate = plotters.Thousands(int(m.Rate)) + " packets per second"
 	}
 	c := m.Counters
+	if missing := m.Missing(); missing != "" {
+		add("Shards", fmt.Sprintf("%d of %d; missing: %s", len(m.Recorded()), m.Sample.Shards, missing))
+	} else if len(m.Shards) > 0 {
+		add("Shards", fmt.Sprintf("all %d, merged; the command is the first one's", len(m.Shards)))
+	}
 	add("Targets", count(m.TargetCount)+" services, specification "+abbreviate(m.TargetDigest))
 	add("Seed", strconv.FormatUint(m.Seed, 10))
 	add("Rate", rate)

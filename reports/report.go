@@ -161,6 +161,9 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reports: %s: %w", e.name, err)
 		}
+		if n := over.runs(); n > 1 {
+			f.Caption += fmt.Sprintf(" Of a service that is in several of the %d runs, the first one in the list below counts.", n)
+		}
 		if len(over) < len(all) {
 			f.Caption += " From " + strings.Join(over.dirs(), ", ") + "."
 		}
@@ -186,6 +189,14 @@ func (s sources) dirs() []string {
 		list = append(list, one.Dir)
 	}
 	return list
+}
+
+func (s sources) runs() int {
+	n := 0
+	for _, one := range s {
+		n += len(one.Manifests)
+	}
+	return n
 }
 
 // handshakes are those of all runs, in the order in which they were tried in the first that has them.

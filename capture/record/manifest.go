@@ -68,6 +68,10 @@ type Manifest struct {
 	Link      Link     `json:"link"`
 	Counters  Counters `json:"counters"`
 	Drops     Drops    `json:"drops"`
+
+	// Shards are the manifests of shards of one scan that were merged, ascending. This one is then the scan's as a whole, as
+	// JoinShards makes it: with the words and lists of the first, and numbers and times over all.
+	Shards []*Manifest `json:"shards,omitempty"`
 }
 
 // Observed identifies a capture that something else made.
@@ -154,6 +158,21 @@ func (c *Counters) Count(d Direction, s *packet.Segment) {
 type Drops struct {
 	Kernel    uint64 `json:"kernel"`    // the receive ring was full
 	Interface uint64 `json:"interface"` // the interface had no room
+}
+
+// Add adds what another record counted.
+func (c *Counters) Add(o *Counters) {
+	c.Launched += o.Launched
+	c.Sent += o.Sent
+	c.SentSYN += o.SentSYN
+	c.SentRST += o.SentRST
+	c.SentPayload += o.SentPayload
+	c.Received += o.Received
+	c.ReceivedSYNACK += o.ReceivedSYNACK
+	c.ReceivedRST += o.ReceivedRST
+	c.ReceivedPayload += o.ReceivedPayload
+	c.ReceivedICMP += o.ReceivedICMP
+	c.Services += o.Services
 }
 
 // LoadManifest reads dir/manifest.json.

@@ -90,7 +90,7 @@ type Sample struct {
 	Denominator uint64 `json:"denominator"` // of the same
 	Drawn       uint64 `json:"drawn"`       // units in the sample: the share of Of, rounded up
 	Of          uint64 `json:"of"`          // units before it
-	Shard       uint64 `json:"shard"`       // from 1: this scan is every Shards-th target of the sample, from this one on
+	Shard       uint64 `json:"shard"`       // from 1: this scan is every Shards-th target of the sample, from this one on; 0 where several were merged
 	Shards      uint64 `json:"shards"`      // 1: this scan is the sample
 }
 
