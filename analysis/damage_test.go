@@ -157,7 +157,7 @@ func TestDamagedParts(t *testing.T) {
 // Rows that are not in order are refused by Verify, if the digest is right or not.
 func TestOutOfOrder(t *testing.T) {
 	d := damage(t)
-	backwards := &table[attempt]{name: attempts.name, columns: attempts.columns, refused: attempts.refused}
+	backwards := *attempts
 	n := byte(255)
 	backwards.key = func(*attempt) key { n--; return key{n} }
 	b, err := Create(d.dir, Options{})
@@ -166,7 +166,7 @@ func TestOutOfOrder(t *testing.T) {
 	}
 	p := b.Partition(1)
 	for _, a := range examples().attempts {
-		if err := add(p, backwards, &p.attempts, &a); err != nil {
+		if err := add(p, &backwards, &a); err != nil {
 			t.Fatal(err)
 		}
 	}
