@@ -77,9 +77,10 @@ type Manifest struct {
 	SourcePorts PortRange    `json:"source_ports"`
 	Link        Link         `json:"link"`
 
-	ChunkSize int64  `json:"chunk_size"`      // where a file of packets ends, bytes; set by Create if it is 0
-	Chunks    int    `json:"chunks"`          // files of packets; while the scan runs, as many as there are at least
-	Chunk     *Chunk `json:"chunk,omitempty"` // in a section header only: which of them it begins
+	ChunkSize   int64  `json:"chunk_size"`      // where a file of packets ends, bytes; set by Create if it is 0
+	Compression string `json:"compression"`     // of these files: "zstd", or ""
+	Chunks      int    `json:"chunks"`          // how many there are; while the scan runs, at least
+	Chunk       *Chunk `json:"chunk,omitempty"` // in a section header only: which of them it begins
 
 	Counters Counters `json:"counters"`
 	Drops    Drops    `json:"drops"`

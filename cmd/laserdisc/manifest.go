@@ -42,7 +42,7 @@ func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
 		Timeout: record.Duration(o.session.Timeout), Wait: record.Duration(o.session.Wait),
 		RetransmitAfter: record.Duration(o.session.RetransmitAfter), Retransmits: o.session.Retransmits,
 		Gather: record.Duration(o.session.Gather), ResponseLimit: o.session.ResponseLimit,
-		Rate: o.rate, SourcePorts: ports, ChunkSize: chunk,
+		Rate: o.rate, SourcePorts: ports, ChunkSize: chunk, Compression: o.compress,
 	}
 	for _, h := range handshakes {
 		m.Handshakes = append(m.Handshakes, h.Name)
