@@ -214,11 +214,11 @@ func TestRunsAreMerged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := len(p.attempts.runs)
-	if _, err := sorted(t.Context(), []*sorter{&p.attempts}, 64<<10/4); err != nil {
+	before := len(p.parts[0].attempts.runs)
+	if _, err := sorted(t.Context(), []*sorter{&p.parts[0].attempts}, 64<<10/4); err != nil {
 		t.Fatal(err)
 	}
-	if after := len(p.attempts.runs); before < 64 || after > 16 || after < 2 {
+	if after := len(p.parts[0].attempts.runs); before < 64 || after > 16 || after < 2 {
 		t.Errorf("%d runs became %d", before, after)
 	}
 }
