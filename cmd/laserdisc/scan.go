@@ -181,8 +181,8 @@ func (o *scanOptions) check(flags *pflag.FlagSet) (err error) {
 		return fmt.Errorf("--skip-all-ports: no host is found to be such a one without --ephemeral-probes")
 	case o.from == "" && len(o.targets.Targets) == 0:
 		return fmt.Errorf("no targets: name a prefix, an address, an ADDRESS:PORT, or a file of these")
-	case o.compress != "" && o.compress != "zstd":
-		return fmt.Errorf("--compress %q: zstd is the only one", o.compress)
+	case o.plan.Compression != "" && o.plan.Compression != "zstd":
+		return fmt.Errorf("--compress %q: zstd is the only one", o.plan.Compression)
 	case o.out == "" && !o.dryRun:
 		return fmt.Errorf("no run directory: name one with --out")
 	}
