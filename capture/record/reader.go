@@ -32,6 +32,7 @@ type Reader struct {
 	batch Batch // that Next returns the frames of
 	at    int   // the next of them
 
+	position *position
 	manifest *Manifest
 	comment  []byte // of the file's first section
 	swap     bool   // whether the file, or the section, is big endian
@@ -57,11 +58,21 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newReader(paths, func(path string) (io.ReadCloser, error) { return os.Open(path) })
-	if err == nil && manifest != nil {
+	at := &position{}
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			at.size += info.Size()
+		}
+	}
+	r, err := newReader(paths, at.open)
+	if err != nil {
+		return nil, err
+	}
+	r.position = at
+	if manifest != nil {
 		r.manifest = manifest
 	}
-	return r, err
+	return r, nil
 }
 
 // locate returns the files that path means and, if path is a run directory with
