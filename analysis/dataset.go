@@ -107,12 +107,41 @@ func readHeader(dir string) (*header, error) {
 			return nil, fmt.Errorf("%s: run %d: %w", path, i, err)
 		}
 	}
+	seen := make(map[string]bool)
 	for _, name := range h.files() {
 		if name != filepath.Base(name) || !strings.HasSuffix(name, ".parquet") {
 			return nil, fmt.Errorf("%s: %q is not the name of a part", path, name)
 		}
+		if seen[name] {
+			return nil, fmt.Errorf("%s: part %q is named twice", path, name)
+		}
+		seen[name] = true
+	}
+	if err := h.Attempts.check(); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", path, attempts.name, err)
+	}
+	if err := h.Services.check(); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", path, services.name, err)
 	}
 	return h, nil
+}
+
+// check compares the table's count and digest with those of its parts.
+func (t *tableHeader) check() error {
+	var sum part
+	for _, p := range t.Parts {
+		if sum.rows += p.Rows; sum.rows < p.Rows {
+			return fmt.Errorf("part %q cannot have %d rows", p.Name, p.Rows)
+		}
+		sum.digest.Add(p.Digest)
+	}
+	if sum.rows != t.Rows {
+		return fmt.Errorf("its parts have %d rows, and it %d", sum.rows, t.Rows)
+	}
+	if sum.digest != t.Digest {
+		return fmt.Errorf("the digests of its parts add up to %v, not to %v", sum.digest, t.Digest)
+	}
+	return nil
 }
 
 // IsDataset reports whether dir holds a dataset.

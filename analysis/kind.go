@@ -17,8 +17,8 @@ const (
 	unsigned16
 	unsigned32
 	small     // 0 to 255, or null; 32 bits in Arrow
-	number32  // signed, or null
-	number64  // signed, or null
+	number32  // 0 to 2^31 - 1, or null
+	number64  // 0 to 2^63 - 1, or null
 	instant   // nanoseconds since the Unix epoch, or null
 	address   // an IP address, as text; "" is none
 	text      // UTF-8
@@ -67,7 +67,9 @@ func (k kind) fits(v int64) bool {
 	case unsigned32:
 		return v>>32 == 0
 	case number32:
-		return v >= math.MinInt32 && v <= math.MaxInt32
+		return v>>31 == 0
+	case number64:
+		return v >= 0
 	}
 	return true
 }

@@ -34,8 +34,9 @@ const (
 )
 
 // properties are chosen around what arrow v15 gets wrong: a column whose dictionary overflows makes the footer's bytes
-// differ from run to run, so only columns whose values are few by nature get one. Statistics of responses would put
-// whole responses into the footer. Strict readers refuse the root's default repetition.
+// differ from run to run, so only columns whose values are few by nature get one. Statistics keep views of the least and
+// greatest byte string, and blocks are filled anew: of what has a length only addr has them, which a block makes the text
+// of. Strict readers refuse the root's default repetition.
 func (t *table[R]) properties() *parquet.WriterProperties {
 	p := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST),          // older ones round times to microseconds
@@ -56,7 +57,7 @@ func (t *table[R]) properties() *parquet.WriterProperties {
 		if c.few {
 			p = append(p, parquet.WithDictionaryFor(path, true))
 		}
-		if c.kind >= address && c.name != "addr" { // the order of these helps nobody to skip rows
+		if c.kind >= address && c.name != "addr" {
 			p = append(p, parquet.WithStatsFor(path, false))
 		}
 		if c.kind == instant { // which never gets smaller
@@ -201,7 +202,7 @@ type values struct {
 	bytes []parquet.ByteArray // views of the block's rows, and of text
 	text  []byte              // addresses
 	last  []byte              // the last one, as it is in its row
-	def   []int16             // of what may be null, and of lists
+	def   []int16             // of what may be null, and of lists: 0 is an empty one, and 2 an element that is not null
 	rep   []int16             // of lists
 }
 

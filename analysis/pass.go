@@ -88,10 +88,20 @@ func foldTable(ctx context.Context, datasets []*Dataset, name string, shape []co
 type partRows struct {
 	path    string
 	rows    uint64
-	dropped []uint64 // a bit for each row that does not; nil: all do
+	dropped []uint64 // a bit for each row that does not, as far as the last one of them
 }
 
-func (p *partRows) drops(row uint64) bool { return p.dropped[row/64]&(1<<(row%64)) != 0 }
+func (p *partRows) drops(row uint64) bool {
+	return row/64 < uint64(len(p.dropped)) && p.dropped[row/64]&(1<<(row%64)) != 0
+}
+
+// drop leaves out a row. It makes room as rows are found: the count in dataset.json may be anything.
+func (p *partRows) drop(row uint64) {
+	for row/64 >= uint64(len(p.dropped)) {
+		p.dropped = append(p.dropped, 0)
+	}
+	p.dropped[row/64] |= 1 << (row % 64)
+}
 
 // counted passes on the rows of a batch that count, in stretches. The batch begins with the given row of the part.
 func (p *partRows) counted(first uint64, batch arrow.Record, pass func(arrow.Record) error) error {
@@ -131,7 +141,6 @@ func dropLater(ctx context.Context, parts []*partRows, shape []columnShape) erro
 	var failed error
 	var streams []*stream
 	for _, p := range parts {
-		p.dropped = make([]uint64, p.rows/64+1)
 		next, stop := iter.Pull(p.services(ctx, shape, &failed))
 		defer stop()
 		s := &stream{part: p, next: next}
@@ -160,7 +169,7 @@ func dropLater(ctx context.Context, parts []*partRows, shape []columnShape) erro
 					continue
 				}
 				for row := s.at.from; row < s.at.to; row++ {
-					s.part.dropped[row/64] |= 1 << (row % 64)
+					s.part.drop(row)
 				}
 			}
 		}

@@ -259,6 +259,9 @@ func (r *rowReader[R]) load(c *column[R], row *R, a arrow.Array, i int) error {
 		}
 		from, to := a.ValueOffsets(i)
 		for j := from; j < to; j++ {
+			if elements.IsNull(int(j)) {
+				return fmt.Errorf("an element is null")
+			}
 			if err := c.setText(row, r.keep(elements.Value(int(j)))); err != nil {
 				return err
 			}

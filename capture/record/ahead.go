@@ -2,10 +2,10 @@ package record
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 const (
@@ -16,16 +16,14 @@ const (
 
 // readAheadMemory is what reading ahead holds at most, in bytes: the buffers
 // that wait, the one that is read into, and the one that is decoded. Batches
-// that have not been released are not counted.
+// that have not been released are not counted, nor what a decompressor needs: for
+// zstd, a frame as it is and decompressed, up to maxZstdFrame each.
 const readAheadMemory = (buffersAhead + 2) * (bufferSize + headroom)
-
-// zstdWindow is the longest window that is decompressed, zstd's own default.
-const zstdWindow = 128 << 20
 
 // ahead reads files on a goroutine of its own, so that neither the disk nor a
 // decompressor is waited for while packets are decoded.
 type ahead struct {
-	full chan *buffer // a file's last has an error after it; no file follows unless isEnd
+	full chan *buffer // the last of a file has an error after it that isLast; no file follows unless isEnd
 	free chan *buffer
 	stop chan struct{}
 	done chan struct{}
@@ -75,7 +73,7 @@ func (a *ahead) file(path string, open func(path string) (io.ReadCloser, error))
 		if !a.pass(b) {
 			return false
 		}
-		if after != nil {
+		if isLast(after) {
 			return isEnd(after)
 		}
 	}
@@ -116,12 +114,12 @@ func (b *buffer) read(src io.Reader) {
 func decompress(src *bufio.Reader) (plain io.Reader, release func(), err error) {
 	magic, _ := src.Peek(4)
 	switch {
-	case string(magic) == "\x28\xb5\x2f\xfd": // RFC 8878, section 3.1.1
-		d, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
+	case bytes.Equal(magic, zstdMagic):
+		z, err := newZstdReader(src)
 		if err != nil {
 			return nil, nil, err
 		}
-		return d, d.Close, nil
+		return z, z.close, nil
 	case len(magic) > 1 && string(magic[:2]) == "\x1f\x8b": // RFC 1952, section 2.3.1
 		plain, err := gzip.NewReader(src)
 		return plain, func() {}, err

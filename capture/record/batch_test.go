@@ -99,7 +99,7 @@ func TestNextBatchErrors(t *testing.T) {
 		is  func(error) bool
 	}{
 		"cut":    {bytes.NewReader(content[:len(content)-300]), func(err error) bool { return errors.As(err, new(*TruncatedError)) }},
-		"wrong":  {bytes.NewReader(append(bytes.Clone(content), make([]byte, 11)...)), func(err error) bool { return errors.As(err, new(*FormatError)) }},
+		"wrong":  {bytes.NewReader(append(bytes.Clone(content), "nonsense"...)), func(err error) bool { return errors.As(err, new(*FormatError)) }},
 		"broken": {io.MultiReader(bytes.NewReader(content), iotest.ErrReader(broken)), func(err error) bool { return errors.Is(err, broken) }},
 	} {
 		r, err := readFrom(c.src)

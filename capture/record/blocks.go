@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 )
@@ -41,6 +42,7 @@ const (
 var little = binary.LittleEndian
 
 const (
+	application     = "laserdisc"
 	linkEthernet    = 1
 	nanoseconds     = "\x09" // if_tsresol: 10^-9 s
 	packetOverhead  = 32     // of an enhanced packet block without options
@@ -91,7 +93,7 @@ func appendSection(b []byte, comment string) []byte {
 			b = appendOption(b, optComment, comment[:n])
 			comment = comment[n:]
 		}
-		b = appendOption(b, optUserApplication, "laserdisc")
+		b = appendOption(b, optUserApplication, application)
 		return appendEnd(b)
 	})
 }
@@ -104,6 +106,11 @@ func optionPrefix(text string) int {
 		}
 	}
 	return n
+}
+
+// isOurs reports whether a record of ours begins so.
+func isOurs(b []byte) bool {
+	return len(b) > 4 && little.Uint32(b) == blockSection && bytes.Contains(b, []byte(application))
 }
 
 // appendInterface appends an interface description (4.2).
@@ -137,6 +144,21 @@ type statistics struct {
 	start, end int64 // nanoseconds; a start of 0 is not written
 	recorded   uint64
 	drops      Drops
+}
+
+// appendProgress appends, for each interface, how many frames have been recorded
+// up to a time.
+func appendProgress(b []byte, ns int64, frames [2]uint64) []byte {
+	for d, n := range frames {
+		b = appendBlock(b, blockStatistics, func(b []byte) []byte {
+			b = little.AppendUint32(b, uint32(d))
+			b = little.AppendUint32(b, uint32(ns>>32))
+			b = little.AppendUint32(b, uint32(ns))
+			b = appendCount(b, optDelivered, n)
+			return appendEnd(b)
+		})
+	}
+	return b
 }
 
 // appendStatistics appends the statistics of an interface (4.6).

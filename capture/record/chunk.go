@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // DefaultChunkSize is where a chunk ends whose manifest says nothing, in bytes.
@@ -183,69 +186,150 @@ func chunkHeader(m *Manifest, c Chunk) (header, comment []byte, err error) {
 
 // chunkWriter writes packets to one chunk after another. Once a chunk is
 // finished it is not touched again: it may be moved away. The methods are for
-// the writing goroutine, but for begin and close, before that starts and after
-// it has ended.
+// the writing goroutine, but for newChunkWriter and begin, before that starts,
+// and close, after it has ended.
 type chunkWriter struct {
 	dir      *os.Root
-	manifest *Manifest // for the headers
-	limit    int64     // bytes of a chunk
+	manifest *Manifest     // for the headers
+	encoder  *zstd.Encoder // nil if chunks are not compressed
 
 	chunk Chunk
 	file  *os.File
 	size  int64 // of the file, bytes
 	empty bool  // no packet is in it
+
+	gathered []byte    // blocks that are still to be compressed
+	packets  int       // how many of them are
+	first    uint64    // number of the first of these
+	since    time.Time // when the first block came
+	packed   []byte
+}
+
+// gatherTime is how long blocks wait at most for others to be compressed with.
+const gatherTime = 5 * time.Second
+
+func newChunkWriter(dir *os.Root, m *Manifest) (*chunkWriter, error) {
+	c := &chunkWriter{dir: dir, manifest: m}
+	switch m.Compression {
+	case "":
+		return c, nil
+	case "zstd":
+		var err error
+		c.encoder, err = newEncoder()
+		return c, err
+	}
+	return nil, fmt.Errorf("record: compression %q: zstd is the only one", m.Compression)
+}
+
+// name returns the name of the chunk's file.
+func (c *chunkWriter) name() string {
+	if c.encoder != nil {
+		return chunkName(c.chunk.Number) + ".zst"
+	}
+	return chunkName(c.chunk.Number)
 }
 
 // begin makes the file of a chunk.
-func (c *chunkWriter) begin(next Chunk) error {
+func (c *chunkWriter) begin(next Chunk) (err error) {
 	header, comment, err := chunkHeader(c.manifest, next)
 	if err != nil {
 		return err
 	}
-	f, err := c.dir.OpenFile(chunkName(next.Number), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("record: %w", err)
-	}
-	if _, err := f.Write(header); err != nil {
-		return errors.Join(fmt.Errorf("record: %w", err), f.Close(), c.dir.Remove(chunkName(next.Number)))
-	}
 	if next.Number == 0 {
 		next.Run = runOf(comment)
 	}
-	c.chunk, c.file, c.size, c.empty = next, f, int64(len(header)), true
+	if c.encoder != nil {
+		header = c.encoder.EncodeAll(header, nil)
+	}
+	c.chunk, c.size, c.empty = next, 0, true
+	if c.file, err = c.dir.OpenFile(c.name(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	if err = c.put(header); err == nil {
+		err = c.sync()
+	}
+	if err != nil {
+		return errors.Join(err, c.remove())
+	}
 	return nil
 }
 
-// write appends blocks, of which packets are packets, the first with the number
-// first in the run. They are of one chunk: the next one, if this is full.
-func (c *chunkWriter) write(blocks []byte, packets int, first uint64) error {
-	if packets > 0 && !c.empty && c.size+int64(len(blocks)) > c.limit {
+// sync sees to it that the chunk is on the disk, with its name.
+func (c *chunkWriter) sync() error {
+	dir, err := c.dir.Open(".")
+	if err == nil {
+		err = errors.Join(c.file.Sync(), dir.Sync(), dir.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
+}
+
+// write appends what a buffer holds. Compressed, it may wait for more.
+func (c *chunkWriter) write(b *writeBuffer) error {
+	if c.encoder == nil {
+		return c.append(b.blocks, b.packets, b.first())
+	}
+	if len(b.blocks) > 0 {
+		if len(c.gathered) == 0 {
+			c.gathered = appendProgress(c.gathered, b.oldest, b.before)
+			c.packets, c.first, c.since = 0, b.first(), time.Now()
+		}
+		c.gathered = append(c.gathered, b.blocks...)
+		c.packets += b.packets
+	}
+	if len(c.gathered) >= zstdFrame || len(c.gathered) > 0 && time.Since(c.since) >= gatherTime {
+		return c.flush()
+	}
+	return nil
+}
+
+// flush compresses what has been gathered, as a frame of its own.
+func (c *chunkWriter) flush() error {
+	if len(c.gathered) == 0 {
+		return nil
+	}
+	c.packed = c.encoder.EncodeAll(c.gathered, c.packed[:0])
+	c.gathered = c.gathered[:0]
+	return c.append(c.packed, c.packets, c.first)
+}
+
+// append appends to the chunk, or to the next one if this is full. Of what it
+// appends so many are packets, the first with the number first in the run.
+func (c *chunkWriter) append(content []byte, packets int, first uint64) error {
+	if packets > 0 && !c.empty && c.size+int64(len(content)) > c.manifest.ChunkSize {
 		next := c.chunk
 		next.Number++
 		next.First = first
-		if err := c.close(); err != nil {
+		if err := c.finish(); err != nil {
 			return err
 		}
 		if err := c.begin(next); err != nil {
 			return err
 		}
 	}
-	n, err := c.file.Write(blocks)
-	c.size += int64(n)
 	c.empty = c.empty && packets == 0
+	return c.put(content)
+}
+
+func (c *chunkWriter) put(content []byte) error {
+	n, err := c.file.Write(content)
+	c.size += int64(n)
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
 	return nil
 }
 
-// close finishes the chunk, if there is one.
-func (c *chunkWriter) close() error {
+// finish closes the chunk, if there is one.
+func (c *chunkWriter) finish() error {
 	if c.file == nil {
 		return nil
 	}
-	defer func() { c.file = nil }()
-	if err := errors.Join(c.file.Sync(), c.file.Close()); err != nil {
+	err := errors.Join(c.file.Sync(), c.file.Close())
+	c.file = nil
+	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
 	return nil
@@ -253,5 +337,5 @@ func (c *chunkWriter) close() error {
 
 // remove removes the chunk, of which nothing is worth keeping.
 func (c *chunkWriter) remove() error {
-	return errors.Join(c.close(), c.dir.Remove(chunkName(c.chunk.Number)))
+	return errors.Join(c.finish(), c.dir.Remove(c.name()))
 }

@@ -61,8 +61,11 @@ func TestChunks(t *testing.T) {
 		size += int64(len(f.Data) + packetOverhead)
 	}
 	counts := map[int]bool{}
-	for _, parts := range []int64{1, 2, 3, 7, 20, 60, 1000} {
+	for _, parts := range []int64{1, 2, 3, 7, 20, 60, 1000, -1, -4, -1000} {
 		m := testManifest()
+		if parts < 0 {
+			parts, m.Compression = -parts, "zstd"
+		}
 		m.ChunkSize = size/parts + 5000
 		dir := filepath.Join(t.TempDir(), "run")
 		record(t, dir, m, frames)
@@ -92,7 +95,11 @@ func TestChunks(t *testing.T) {
 			}
 			sameFrames(t, frames[first-1:int(first)-1+len(alone)], alone)
 			first += uint64(len(alone))
-			if info, err := os.Stat(path); err != nil || len(alone) == 0 || len(alone) > 1 && info.Size() > m.ChunkSize+2000 {
+			most := m.ChunkSize + 2000
+			if m.Compression != "" {
+				most += zstdFrame // one, if it alone is longer
+			}
+			if info, err := os.Stat(path); err != nil || len(alone) == 0 || len(alone) > 1 && info.Size() > most {
 				t.Errorf("%s: %d frames, %v, %v", path, len(alone), info, err)
 			}
 		}
@@ -133,6 +140,7 @@ func TestChunkMovedAway(t *testing.T) {
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
+		w.pending.Wait()
 		move()
 	}
 	if err := w.Close(m, testEnd.UnixNano()); err != nil {
@@ -243,7 +251,10 @@ func TestChunkCut(t *testing.T) {
 	before := []int{0, 2, 4, 5}
 	for number, chunk := range whole {
 		starts := blocks(chunk)
-		for n := range chunk {
+		for n := 0; n < len(chunk); n++ {
+			if n > 40 && n < starts[1]-40 { // the long section header, all of which is alike
+				n += 30
+			}
 			chunks := slices.Clone(whole)
 			chunks[number] = chunk[:n]
 			r, err := inMemory(chunks)
@@ -302,7 +313,7 @@ func TestGoOn(t *testing.T) {
 }
 
 // resumed goes on with the record in dir with one more frame.
-func resumed(t *testing.T, dir string, closed bool) {
+func resumed(t *testing.T, dir, compression string, closed bool) {
 	t.Helper()
 	r, err := Open(dir)
 	if err != nil {
@@ -310,7 +321,7 @@ func resumed(t *testing.T, dir string, closed bool) {
 	}
 	frames, _ := readAll(r)
 	m := testManifest()
-	m.ChunkSize = 200
+	m.ChunkSize, m.Compression = 200, compression
 	m.Counters = Counters{}
 	for _, f := range frames {
 		m.Counters.Count(f.Direction, nil)
@@ -337,8 +348,8 @@ func resumed(t *testing.T, dir string, closed bool) {
 	}
 }
 
-// TestReopenCut goes on with records of one file and of chunks, cut at every
-// byte of the last.
+// TestReopenCut goes on with records of one file and of chunks, of which the last
+// is cut anywhere.
 func TestReopenCut(t *testing.T) {
 	for _, golden := range []string{"testdata/run", "testdata/chunks"} {
 		paths := chunksOf(t, golden)
@@ -347,7 +358,7 @@ func TestReopenCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := blocks(content)[2]; n <= len(content); n += 1 + n%3 {
+		for n := blocks(content)[2]; n <= len(content); n += 5 {
 			dir := filepath.Join(t.TempDir(), "run")
 			if err := os.CopyFS(dir, os.DirFS(golden)); err != nil {
 				t.Fatal(err)
@@ -363,8 +374,8 @@ func TestReopenCut(t *testing.T) {
 			if len(left) == 0 {
 				continue
 			}
-			resumed(t, dir, n%2 == 0)
-			resumed(t, dir, true)
+			resumed(t, dir, "", n%2 == 0)
+			resumed(t, dir, "", true)
 			got, r := mustRead(t, dir)
 			if _, closed := r.End(); !closed || len(got) != len(left)+2 {
 				t.Fatalf("cut at %d: %d frames of %d and 2; closed: %v", n, len(got), len(left), closed)
@@ -389,7 +400,7 @@ func TestReopenKeepsWhatIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := readFiles(t, dir)
-	resumed(t, dir, true)
+	resumed(t, dir, "", true)
 	after := readFiles(t, dir)
 	for number := range 3 {
 		if name := chunkName(number); before[name] != after[name] {
@@ -435,7 +446,7 @@ func TestReopenBeforeAPacket(t *testing.T) {
 			t.Errorf("%d chunks", n)
 		}
 	}
-	resumed(t, dir, true)
+	resumed(t, dir, "", true)
 	if got, _ := mustRead(t, dir); len(got) != 6 || got[5].Part != 1 {
 		t.Error(len(got))
 	}

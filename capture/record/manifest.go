@@ -62,12 +62,13 @@ type Manifest struct {
 
 	session.Settings // what is sent to a target, and how it is judged
 
-	ChunkSize int64    `json:"chunk_size"`      // where a file of packets ends, bytes; set by Create if it is 0
-	Chunks    int      `json:"chunks"`          // files of packets; while the scan runs, as many as there are at least
-	Chunk     *Chunk   `json:"chunk,omitempty"` // in a section header only: which of them it begins
-	Link      Link     `json:"link"`
-	Counters  Counters `json:"counters"`
-	Drops     Drops    `json:"drops"`
+	ChunkSize   int64    `json:"chunk_size"`      // where a file of packets ends, bytes; set by Create if it is 0
+	Compression string   `json:"compression"`     // of these files: "zstd", or ""
+	Chunks      int      `json:"chunks"`          // files of packets; while the scan runs, as many as there are at least
+	Chunk       *Chunk   `json:"chunk,omitempty"` // in a section header only: which of them it begins
+	Link        Link     `json:"link"`
+	Counters    Counters `json:"counters"`
+	Drops       Drops    `json:"drops"`
 
 	// Shards are the manifests of shards of one scan that were merged, ascending. This one is then the scan's as a whole, as
 	// JoinShards makes it: with the words and lists of the first, and numbers and times over all.

@@ -13,6 +13,8 @@ type netInterface struct {
 	snap      uint32 // longest capture, for simple packets; 0 is no limit
 	direction Direction
 	clock     clock
+	delivered uint64 // frames before its last statistics, if these say so
+	counted   bool
 	end       int64 // nanoseconds, from its statistics
 	ended     bool
 }
@@ -47,11 +49,16 @@ func (r *Reader) nextBlock(f *Frame) (bool, error) {
 	return false, r.skipBlock()
 }
 
-// wholeBlock reports whether the next block is at hand to its end. A section
-// header, whose length may be in another byte order, counts as one that is not.
+// wholeBlock reports whether the next block is at hand to its end, so that reading
+// it does not read on. A section header, whose length may be in another byte
+// order, counts as one that is not.
 func (r *Reader) wholeBlock() bool {
 	b := r.in.rest
-	return len(b) >= 8 && r.u32(b) != blockSection && uint64(r.u32(b[4:])) <= uint64(len(b))
+	if len(b) < 12 || r.u32(b) == blockSection {
+		return false
+	}
+	n := r.u32(b[4:])
+	return n >= 12 && uint64(n) <= uint64(len(b)) && r.u32(b[n-4:]) == n
 }
 
 // usualPackets appends the frames at hand, up to the first block that is not an
@@ -99,6 +106,9 @@ func (r *Reader) length() (uint32, error) {
 		return 0, err
 	}
 	n := r.u32(head[4:])
+	if n == 0 && r.in.onlyZeros(4) {
+		return 0, io.ErrUnexpectedEOF // a power cut leaves zeros where data did not reach the disk
+	}
 	if n < 12 || n%4 != 0 {
 		return 0, r.malformed("length %d, not a multiple of 4 from 12", n)
 	}
@@ -119,7 +129,7 @@ func (r *Reader) body(least int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.checkTrailer(b[n-4:], n); err != nil {
+	if err := r.checkTrailer(int(n)-4, n); err != nil {
 		return nil, err
 	}
 	r.in.pass(int(n))
@@ -135,20 +145,29 @@ func (r *Reader) skipBlock() error {
 	if err := r.in.skip(int64(n) - 4); err != nil {
 		return err
 	}
-	trailer, err := r.in.peek(4)
+	_, err = r.in.peek(4)
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		return err
 	}
+	if err := r.checkTrailer(0, n); err != nil {
+		return err
+	}
 	r.in.pass(4)
-	return r.checkTrailer(trailer, n)
+	return nil
 }
 
-func (r *Reader) checkTrailer(b []byte, n uint32) error {
-	if r.u32(b) != n {
-		return r.malformed("length %d at its start, %d at its end", n, r.u32(b))
+// checkTrailer compares the length of a block with that at its end, which is at
+// hand, so many bytes on.
+func (r *Reader) checkTrailer(at int, n uint32) error {
+	trailer := r.u32(r.in.rest[at:])
+	if trailer == 0 && r.in.onlyZeros(at) {
+		return io.ErrUnexpectedEOF
+	}
+	if trailer != n {
+		return r.malformed("length %d at its start, %d at its end", n, trailer)
 	}
 	return nil
 }
@@ -163,6 +182,9 @@ func (r *Reader) section() error {
 	r.swap = false
 	if r.u32(head[8:]) != byteOrderMagic {
 		r.swap = true
+	}
+	if r.u32(head[8:]) == 0 && r.in.onlyZeros(8) {
+		return io.ErrUnexpectedEOF
 	}
 	if r.u32(head[8:]) != byteOrderMagic {
 		return r.malformed("byte-order magic % x", head[8:])
@@ -288,7 +310,7 @@ func (r *Reader) time(i *netInterface, b []byte) (int64, error) {
 	return ns, nil
 }
 
-// statistics reads the end time in an interface's statistics (4.6).
+// statistics reads the end time and the count in an interface's statistics (4.6).
 func (r *Reader) statistics() error {
 	b, err := r.body(12)
 	if err != nil {
@@ -298,7 +320,6 @@ func (r *Reader) statistics() error {
 	if err != nil {
 		return err
 	}
-	r.told = true
 	for options := b[12:]; len(options) > 0; {
 		code, value, rest, err := r.option(options)
 		if err != nil {
@@ -311,7 +332,13 @@ func (r *Reader) statistics() error {
 			if i.end, err = r.time(i, value); err != nil {
 				return err
 			}
-			i.ended = true
+			i.ended, r.told = true, true
+		}
+		if code == optDelivered {
+			if len(value) != 8 {
+				return r.malformed("isb_usrdeliv of %d bytes, not 8", len(value))
+			}
+			i.delivered, i.counted = r.u64(value), true
 		}
 		options = rest
 	}

@@ -23,6 +23,7 @@ type Reader struct {
 	format format
 	block  int64  // offset of the current block
 	number uint64 // of the last frame
+	before uint64 // frames of the run in chunks before, if this is one of them alone
 	part   int    // of the record; without chunks, a packet after statistics begins another
 	told   bool   // statistics came after the last packet
 	found  error  // why there is no frame after the last
@@ -93,7 +94,11 @@ func newReader(paths []string, open func(path string) (io.ReadCloser, error)) (*
 		err = io.ErrUnexpectedEOF // without a header: not an end but a cut
 	case err == nil:
 		r.run = runOf(r.comment)
-		if c := r.manifest.chunk(); c != nil && c.Number != 0 && len(paths) > 1 {
+		c := r.manifest.chunk()
+		switch {
+		case c != nil && len(paths) == 1 && c.First > 0:
+			r.before = c.First - 1
+		case c != nil && len(paths) > 1 && c.Number != 0:
 			err = r.wrongChunk("is chunk %d", c.Number)
 		}
 	}
@@ -118,14 +123,17 @@ func (r *Reader) begin() error {
 		r.manifest, err = manifestIn(r.comment)
 		return err
 	}
+	if r.u32(magic) == 0 && r.in.onlyZeros(0) {
+		return io.ErrUnexpectedEOF
+	}
 	r.format = format{r.usualRecords, r.wholeRecord, r.nextRecord}
 	return r.header()
 }
 
-// nextChunk goes on with the next file, whose header says which it is. The one
-// before ended within the block at an offset, or at its end. It is a *LostError
-// if frames are missing in between.
-func (r *Reader) nextChunk(end int64) error {
+// nextChunk goes on with the next file, whose header says which it is. It is a
+// *LostError if frames are missing in between: the file before has a problem at
+// an offset.
+func (r *Reader) nextChunk(end int64, problem string) error {
 	before := r.paths[r.chunk]
 	r.chunk++
 	r.in.nextStream()
@@ -136,6 +144,9 @@ func (r *Reader) nextChunk(end int64) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.u32(magic) == 0 && r.in.onlyZeros(0) {
+		return io.ErrUnexpectedEOF
 	}
 	if r.u32(magic) != blockSection {
 		return r.wrongChunk("is not a pcapng file")
@@ -160,11 +171,53 @@ func (r *Reader) nextChunk(end int64) error {
 	}
 	r.part, r.told = c.Part, false
 	if c.First > r.number+1 {
-		lost := &LostError{Path: before, Offset: end, Frame: r.number, Lost: c.First - 1 - r.number, Problem: "the file ends"}
+		lost := &LostError{Path: before, Offset: end, Frame: r.number, Lost: c.First - 1 - r.number, Problem: problem}
 		r.number = c.First - 1
 		return lost
 	}
 	return nil
+}
+
+// lost goes on behind what cannot be read, and counts the frames that are missing
+// by the statistics that follow.
+func (r *Reader) lost(d *damage) error {
+	lost := &LostError{Path: r.path(), Offset: d.offset, Frame: r.number, Problem: d.problem.Error()}
+	r.in.passDamage()
+	var frames uint64
+	for i := range r.interfaces {
+		r.interfaces[i].counted = false
+	}
+	for {
+		r.block = r.in.offset
+		head, err := r.in.peek(8)
+		if err != nil && !isEnd(err) {
+			return err
+		}
+		if err != nil || r.u32(head) != blockStatistics {
+			break
+		}
+		if err := r.statistics(); err != nil {
+			return err
+		}
+	}
+	for _, i := range r.interfaces {
+		if !i.counted { // nothing is behind it
+			r.in.toEnd()
+			if r.chunk+1 < len(r.paths) {
+				return r.nextChunk(d.offset, lost.Problem)
+			}
+			return lost
+		}
+		frames += i.delivered
+	}
+	if frames < r.before+r.number {
+		return r.malformed("statistics of %d frames, after frame %d", frames, r.before+r.number)
+	}
+	if lost.Lost = frames - r.before - r.number; lost.Lost == 0 {
+		return nil
+	}
+	r.number += lost.Lost
+	return lost
 }
 
 func (r *Reader) wrongChunk(problem string, args ...any) error {
@@ -244,8 +297,11 @@ func (r *Reader) fill(b *Batch) error {
 		var packet bool
 		r.block = r.in.offset
 		packet, err = r.format.next(&f)
+		if d, ok := err.(*damage); ok {
+			err = r.lost(d)
+		}
 		for isEnd(err) && r.chunk+1 < len(r.paths) {
-			err = r.nextChunk(r.block)
+			err = r.nextChunk(r.block, "the file ends")
 		}
 		if err != nil {
 			break

@@ -21,7 +21,7 @@ import (
 	"laserdisc/capture/target"
 )
 
-var update = flag.Bool("update", false, "write testdata/chunks anew")
+var update = flag.Bool("update", false, "write testdata/chunks and testdata/compressed anew")
 
 // testStart is the start of all records of these tests, testEnd their end.
 var (
@@ -166,31 +166,32 @@ func TestRoundTrip(t *testing.T) {
 	sameManifest(t, inChunk(m, Chunk{First: 1}), r.Manifest())
 }
 
-// TestGolden holds the bytes of a run directory: the format is for keeping.
+// TestGolden holds the bytes of run directories: the format is for keeping.
 func TestGolden(t *testing.T) {
-	const golden = "testdata/chunks"
-	dir := filepath.Join(t.TempDir(), "run")
-	m := testManifest()
-	m.ChunkSize = 200 // two frames a buffer, or one
-	record(t, dir, m, testFrames())
-	if *update {
-		if err := errors.Join(os.RemoveAll(golden), os.CopyFS(golden, os.DirFS(dir))); err != nil {
-			t.Fatal(err)
+	for golden, compression := range map[string]string{"testdata/chunks": "", "testdata/compressed": "zstd"} {
+		dir := filepath.Join(t.TempDir(), "run")
+		m := testManifest()
+		m.ChunkSize, m.Compression = 200, compression // two frames a buffer, or one
+		record(t, dir, m, testFrames())
+		if *update {
+			if err := errors.Join(os.RemoveAll(golden), os.CopyFS(golden, os.DirFS(dir))); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	want, got := readFiles(t, golden), readFiles(t, dir)
-	if len(got) != 5 || len(want) != 5 {
-		t.Errorf("%d files, want %d", len(got), len(want))
-	}
-	for name := range want {
-		if got[name] != want[name] {
-			t.Errorf("%s differs from %s; if that is meant, raise ManifestFormat where a meaning changed, and run with -update", name, golden)
+		want, got := readFiles(t, golden), readFiles(t, dir)
+		if len(got) != len(want) {
+			t.Errorf("%d files, want %d", len(got), len(want))
 		}
-	}
-	frames, r := mustRead(t, golden)
-	sameFrames(t, testFrames(), frames)
-	if r.Manifest().Chunks != 3 {
-		t.Error(r.Manifest().Chunks)
+		for name := range want {
+			if got[name] != want[name] {
+				t.Errorf("%s differs from %s; if that is meant, raise ManifestFormat where a meaning changed, and run with -update", name, golden)
+			}
+		}
+		frames, r := mustRead(t, golden)
+		sameFrames(t, testFrames(), frames)
+		if chunks := r.Manifest().Chunks; chunks != len(want)-2 {
+			t.Error(chunks)
+		}
 	}
 }
 

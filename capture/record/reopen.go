@@ -53,7 +53,10 @@ func goOn(root *os.Root, lock *os.File, m *Manifest, last lastChunk, lines []byt
 	if err := writeSynced(root, temporary, lines); err != nil {
 		return nil, errors.Join(fmt.Errorf("record: %w", err), root.Remove(temporary))
 	}
-	chunks := &chunkWriter{dir: root, manifest: m, limit: m.ChunkSize}
+	chunks, err := newChunkWriter(root, m)
+	if err != nil {
+		return nil, errors.Join(err, root.Remove(temporary))
+	}
 	frames := last.frames[Sent] + last.frames[Received]
 	if err := chunks.begin(Chunk{Number: last.number + 1, Run: last.run, Part: last.part + 1, First: frames + 1}); err != nil {
 		return nil, errors.Join(err, root.Remove(temporary))
@@ -88,7 +91,7 @@ type lastChunk struct {
 	time   int64     // of its last packet
 	frames [2]uint64 // in the record
 	ended  bool      // statistics end it
-	size   int64     // bytes, to the end of the last packet
+	size   int64     // bytes of the file, to the end of the last packet, or of zstd's frame; 0 if it cannot be cut there
 	after  []string  // names of chunks behind it, without a packet
 }
 
@@ -148,33 +151,55 @@ func (last *lastChunk) look(path string) error {
 		last.size = f.Offset + packetOverhead + int64(len(f.Data)+3)&^3
 	}
 	_, last.ended = r.End()
-	return cutOrEnd(err)
+	var cut *TruncatedError
+	errors.As(err, &cut)
+	if err = cutOrEnd(err); err != nil || strings.HasSuffix(path, ".pcapng") {
+		return err
+	}
+	size, plain, err := wholeFrames(path)
+	if cut != nil && cut.Offset != plain { // within what was compressed
+		size = 0
+	}
+	last.size = size
+	return err
 }
 
 // finish cuts the chunk to its packets and ends it, and removes those behind it.
 // One that has its end already stays as it is.
-func (last *lastChunk) finish(dir *os.Root, m *Manifest) (err error) {
+func (last *lastChunk) finish(dir *os.Root, m *Manifest) error {
 	if !last.ended {
-		if !strings.HasSuffix(last.name, ".pcapng") {
-			return fmt.Errorf("record: go on: %s was cut off before it was compressed: decompress it first", last.name)
-		}
-		ending := *m
-		ending.End = time.Unix(0, last.time)
-		var f *os.File
-		if f, err = dir.OpenFile(last.name, os.O_WRONLY, 0); err == nil {
-			if err = f.Truncate(last.size); err == nil {
-				_, err = f.WriteAt(appendEnding(nil, &ending, last.frames), last.size)
-			}
-			err = errors.Join(err, f.Sync(), f.Close())
+		if err := last.end(dir, m); err != nil {
+			return fmt.Errorf("record: go on: %w", err)
 		}
 	}
 	for _, name := range last.after {
-		if err == nil {
-			err = dir.Remove(name)
+		if err := dir.Remove(name); err != nil {
+			return fmt.Errorf("record: go on: %w", err)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("record: go on: %w", err)
-	}
 	return nil
+}
+
+func (last *lastChunk) end(dir *os.Root, m *Manifest) error {
+	if last.size == 0 {
+		return fmt.Errorf("%s was cut off before it was compressed: decompress it first", last.name)
+	}
+	ending := *m
+	ending.End = time.Unix(0, last.time)
+	content := appendEnding(nil, &ending, last.frames)
+	if !strings.HasSuffix(last.name, ".pcapng") {
+		e, err := newEncoder()
+		if err != nil {
+			return err
+		}
+		content = e.EncodeAll(content, nil)
+	}
+	f, err := dir.OpenFile(last.name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if err = f.Truncate(last.size); err == nil {
+		_, err = f.WriteAt(content, last.size)
+	}
+	return errors.Join(err, f.Sync(), f.Close())
 }

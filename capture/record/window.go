@@ -1,6 +1,9 @@
 package record
 
-import "io"
+import (
+	"bytes"
+	"io"
+)
 
 // window is a view that moves forward over a stream, one of those that are read
 // ahead. Bytes that it has shown stay in place until the next call of peek or
@@ -56,16 +59,47 @@ func (w *window) fetch() error {
 	return nil
 }
 
+// passDamage moves past the *damage that is after rest, of which nothing is whole.
+func (w *window) passDamage() {
+	w.rest, w.after = nil, nil
+}
+
 // nextStream leaves the stream and moves on to the one behind it.
 func (w *window) nextStream() {
-	for w.after == nil {
-		w.rest = nil
-		_ = w.fetch() // which fails only after the last of it
-	}
+	w.toEnd()
 	if w.buffer != nil {
 		w.buffer.recycle()
 	}
 	w.buffer, w.rest, w.offset, w.after = nil, nil, 0, nil
+}
+
+// onlyZeros reports whether zeros alone are left of the stream, from the n-th byte
+// of rest on, and moves to its end.
+func (w *window) onlyZeros(n int) bool {
+	zeros := true
+	w.rest = w.rest[n:]
+	for {
+		zeros = zeros && len(bytes.Trim(w.rest, "\x00")) == 0
+		w.rest = nil
+		if w.after != nil {
+			return zeros && w.after == io.EOF
+		}
+		_ = w.fetch() // which fails only after the last of it
+	}
+}
+
+// toEnd moves to the end of the stream.
+func (w *window) toEnd() {
+	for w.rest = nil; !isLast(w.after); w.rest = nil {
+		w.after = nil
+		_ = w.fetch() // which fails only after the last of it
+	}
+}
+
+// isLast reports whether nothing follows an error in its stream.
+func isLast(after error) bool {
+	_, damaged := after.(*damage)
+	return after != nil && !damaged
 }
 
 // handOver gives away the buffer with what has been passed, and keeps the rest.

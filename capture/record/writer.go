@@ -30,12 +30,12 @@ type Writer struct {
 
 	buffer  *writeBuffer
 	limit   int       // bytes of packets in it
-	oldest  int64     // time of the first packet in it
 	frames  [2]uint64 // by direction
 	buffers int       // made so far
 	closed  bool
 
-	full    chan *writeBuffer // to the writing goroutine
+	synced  time.Time         // of the writing goroutine: when it last did
+	full    chan *writeBuffer // to it
 	empty   chan *writeBuffer // and back
 	pending sync.WaitGroup
 	failure atomic.Pointer[error]
@@ -45,10 +45,14 @@ type Writer struct {
 // ever in services.jsonl before the packets that showed it are in a chunk.
 type writeBuffer struct {
 	blocks   []byte
-	packets  int    // how many of the blocks are
-	first    uint64 // number of the first of them
+	packets  int       // how many of the blocks are
+	before   [2]uint64 // frames by direction before these. Valid only with blocks
+	oldest   int64     // time of the first packet. Valid only with packets
 	services bytes.Buffer
 }
+
+// first returns the number of the first packet.
+func (b *writeBuffer) first() uint64 { return b.before[Sent] + b.before[Received] + 1 }
 
 // Create makes the run directory dir, with its parents, and starts the record:
 // manifest.json, and chunk 0 with its header. A directory that already holds a
@@ -63,8 +67,6 @@ func Create(dir string, m *Manifest) (_ *Writer, err error) {
 	}
 	m = m.stamped()
 	m.Chunks = 1
-	chunks := &chunkWriter{dir: root, manifest: m, limit: m.ChunkSize}
-	var services *os.File
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, lock.Close(), root.Close())
@@ -75,10 +77,15 @@ func Create(dir string, m *Manifest) (_ *Writer, err error) {
 	} else if name != "" {
 		return nil, fmt.Errorf("record: %s already holds a record (%s); name a new directory", dir, name)
 	}
+	chunks, err := newChunkWriter(root, m)
+	if err != nil {
+		return nil, err
+	}
 	if err := chunks.begin(Chunk{First: 1}); err != nil {
 		return nil, err
 	}
-	if services, err = root.OpenFile(servicesFile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644); err != nil {
+	services, err := root.OpenFile(servicesFile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("record: %w", err), chunks.remove())
 	}
 	if err := m.save(root); err != nil {
@@ -108,7 +115,7 @@ func lockRun(dir string) (*os.Root, *os.File, error) {
 func start(dir *os.Root, lock *os.File, chunks *chunkWriter, services *os.File) *Writer {
 	w := &Writer{
 		dir: dir, lock: lock, chunks: chunks, services: services,
-		limit: int(min(writeBufferSize, chunks.limit)),
+		limit: int(min(writeBufferSize, chunks.manifest.ChunkSize)), synced: time.Now(),
 		full:  make(chan *writeBuffer, maxWriteBuffers),
 		empty: make(chan *writeBuffer, maxWriteBuffers),
 	}
@@ -133,8 +140,8 @@ func holds(dir string) (string, error) {
 
 // Packet appends a frame at a time in nanoseconds since the Unix epoch and
 // returns its number, from 1, as Reader and Wireshark count. The frame is
-// copied. It reaches the file when much has gathered, when a second of packet
-// time has passed, or with Flush.
+// copied. It goes to the writing goroutine when much has gathered, when a second
+// of packet time has passed, or with Flush.
 func (w *Writer) Packet(d Direction, ns int64, frame []byte) (number uint64, err error) {
 	if err := w.failed(); err != nil {
 		return 0, err
@@ -143,18 +150,17 @@ func (w *Writer) Packet(d Direction, ns int64, frame []byte) (number uint64, err
 		return 0, fmt.Errorf("record: cannot hold a frame of %d bytes at %d ns, direction %v", len(frame), ns, d)
 	}
 	b := w.buffer
-	if b.packets > 0 && (len(b.blocks)+packetOverhead+len(frame)+3 > w.limit || ns-w.oldest >= maxAge) {
+	if b.packets > 0 && (len(b.blocks)+packetOverhead+len(frame)+3 > w.limit || ns-b.oldest >= maxAge) {
 		w.handOver()
 		b = w.buffer
 	}
-	w.frames[d]++
-	number = w.frames[Sent] + w.frames[Received]
 	if b.packets == 0 {
-		b.first, w.oldest = number, ns
+		b.before, b.oldest = w.frames, ns
 	}
 	b.blocks = appendPacket(b.blocks, d, ns, frame)
 	b.packets++
-	return number, nil
+	w.frames[d]++
+	return w.frames[Sent] + w.frames[Received], nil
 }
 
 // Service appends v to services.jsonl, as JSON on a line of its own. It
@@ -181,15 +187,15 @@ func encodeLine(b *bytes.Buffer, v any) error {
 	return nil
 }
 
-// Flush returns when all that was appended is in the files. Call it when no
-// packets come, for then nothing else moves the last of them to the disk.
+// Flush gives all that was appended to the writing goroutine, and does not wait
+// for it. Call it each second, whether packets come or not: nothing else moves the
+// last of them to the disk, and nothing else notices that time passes.
 func (w *Writer) Flush() error {
 	if err := w.failed(); err != nil {
 		return err
 	}
 	w.handOver()
-	w.pending.Wait()
-	return w.failed()
+	return nil
 }
 
 // Close ends the record: statistics for each interface, with the end of the
@@ -203,8 +209,14 @@ func (w *Writer) Close(m *Manifest, end int64) error {
 	w.closed = true
 	m = m.stamped()
 	m.End = time.Unix(0, end).UTC()
+	if b := w.buffer; b.packets == 0 {
+		b.before, b.oldest = w.frames, end
+	}
 	w.buffer.blocks = appendEnding(w.buffer.blocks, m, w.frames)
-	err := errors.Join(w.Flush(), w.stop())
+	if w.failed() == nil {
+		w.handOver()
+	}
+	err := w.stop()
 	m.Chunks = w.chunks.chunk.Number + 1
 	if err == nil {
 		err = m.save(w.dir)
@@ -228,11 +240,15 @@ func appendEnding(b []byte, m *Manifest, frames [2]uint64) []byte {
 	return appendStatistics(b, Received, s)
 }
 
-// stop ends the writing goroutine and closes the files.
+// stop ends the writing goroutine, once it has written all, and closes the files.
 func (w *Writer) stop() error {
-	w.pending.Wait() // after an error Flush does not
+	w.pending.Wait()
 	close(w.full)
-	return errors.Join(w.chunks.close(), w.services.Sync(), w.services.Close())
+	err := w.failed()
+	if err == nil {
+		err = w.chunks.flush()
+	}
+	return errors.Join(err, w.chunks.finish(), w.services.Sync(), w.services.Close())
 }
 
 // handOver gives the buffer to the writing goroutine and takes an empty one.
@@ -272,11 +288,21 @@ func (w *Writer) drain() {
 	}
 }
 
+// syncEvery is how long what has been written may be in the kernel's memory only.
+const syncEvery = time.Second
+
 func (w *Writer) write(b *writeBuffer) error {
-	if err := w.chunks.write(b.blocks, b.packets, b.first); err != nil {
+	if err := w.chunks.write(b); err != nil {
 		return err
 	}
 	if _, err := w.services.Write(b.services.Bytes()); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	if time.Since(w.synced) < syncEvery {
+		return nil
+	}
+	w.synced = time.Now()
+	if err := errors.Join(w.chunks.file.Sync(), w.services.Sync()); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
 	return nil

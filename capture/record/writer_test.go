@@ -140,7 +140,40 @@ func writerTo(t *testing.T, dir string, packets, services *os.File) *Writer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return start(root, lock, &chunkWriter{dir: root, file: packets, limit: DefaultChunkSize}, services)
+	w := start(root, lock, &chunkWriter{dir: root, manifest: (&Manifest{}).stamped(), file: packets}, services)
+	w.synced = time.Now().Add(time.Hour) // not every file can be
+	return w
+}
+
+// TestSynced writes to a pipe, which has nothing to sync, and says so.
+func TestSynced(t *testing.T) {
+	r, p, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	null, err := os.OpenFile("/dev/null", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := writerTo(t, t.TempDir(), p, null)
+	for _, c := range []struct {
+		since  time.Duration
+		synced bool
+	}{{-time.Hour, false}, {syncEvery, true}} {
+		w.pending.Wait()
+		w.synced = time.Now().Add(-c.since)
+		if _, err := w.Packet(Sent, 0, []byte("frame")); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		w.pending.Wait()
+		if err := w.failed(); errors.Is(err, syscall.EINVAL) != c.synced {
+			t.Errorf("%v after the last: %v", c.since, err)
+		}
+	}
 }
 
 // TestFullDisk writes to a device that is full.
@@ -164,9 +197,12 @@ func TestFullDisk(t *testing.T) {
 		if err := w.Service("service"); err != nil {
 			t.Fatal(err)
 		}
-		flush := w.Flush()
+		if err := w.Flush(); err != nil {
+			t.Error(err)
+		}
+		w.pending.Wait()
 		_, packet := w.Packet(Sent, 0, []byte("frame"))
-		for _, err := range []error{flush, packet, w.Service("service"), w.Flush(), w.Close(testManifest(), 0)} {
+		for _, err := range []error{packet, w.Service("service"), w.Flush(), w.Close(testManifest(), 0)} {
 			if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "/dev/full") {
 				t.Errorf("%+v: %v", c, err)
 			}
@@ -203,6 +239,7 @@ func TestReopenRunning(t *testing.T) {
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
+		w.pending.Wait()
 		refused(n+1, "another scan is writing to "+dir)
 		if err := w.Close(testManifest(), testEnd.UnixNano()); err != nil {
 			t.Fatal(err)
@@ -320,6 +357,7 @@ func TestSlowDisk(t *testing.T) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	w.pending.Wait()
 	if w.buffers > maxWriteBuffers {
 		t.Errorf("%d buffers", w.buffers)
 	}

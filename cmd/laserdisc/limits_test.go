@@ -350,8 +350,8 @@ func TestPrivileges(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(closed, "run")
-			cmd := exec.Command(laserdiscBinary(t), "scan", labPrefix, "--open", labPrefix, "--ports", "80", "--rate", "2000", "--handshakes", "http",
-				"--max-runtime", "2s", "--timeout", "1s", "--cooldown", "1s", "--out", dir)
+			cmd := exec.Command(laserdiscBinary(t), "scan", labPrefix, "--open", labPrefix, "--ports", "80", "--rate", "8000", "--handshakes", "http",
+				"--max-runtime", "2s", "--timeout", "1s", "--cooldown", "1s", "--chunk", "1MiB", "--out", dir)
 			cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SUDO_") }), c.env...)
 			var output bytes.Buffer
 			cmd.Stderr = &output
@@ -386,12 +386,18 @@ func TestPrivileges(t *testing.T) {
 			if c.uid != 0 && (keepers != 1 || len(threads) < 3) {
 				t.Errorf("%d of %d threads may administer the network", keepers, len(threads))
 			}
-			info, err := os.Stat(filepath.Join(dir, "manifest.json"))
-			if err != nil {
-				t.Fatal(err)
+			chunks := chunksOf(t, dir)
+			if len(chunks) < 2 {
+				t.Errorf("%d chunks: none was begun by who the scan became", len(chunks))
 			}
-			if owner := info.Sys().(*syscall.Stat_t); int(owner.Uid) != c.uid || int(owner.Gid) != c.gid {
-				t.Errorf("the record is %d:%d's", owner.Uid, owner.Gid)
+			for _, path := range append(chunks, filepath.Join(dir, "manifest.json")) {
+				info, err := os.Stat(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if owner := info.Sys().(*syscall.Stat_t); int(owner.Uid) != c.uid || int(owner.Gid) != c.gid {
+					t.Errorf("%s is %d:%d's", path, owner.Uid, owner.Gid)
+				}
 			}
 			m, err := record.LoadManifest(dir)
 			if err != nil || m.EndedBy != record.EndedMaxRuntime || m.End.IsZero() || m.Counters.Services == 0 {

@@ -104,7 +104,7 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 		return nil, nil, fmt.Errorf("%s holds another record: name another directory", out)
 	}
 	debug.SetMemoryLimit(int64(o.memory))
-	builder, err := analysis.Create(out, analysis.Options{Memory: int(o.memory / 2), Workers: o.workers, Observed: !info.IsDir()})
+	builder, err := analysis.Create(out, analysis.Options{Memory: int(o.memory / 8 * 3), Workers: o.workers, Observed: !info.IsDir()})
 	if err != nil {
 		return nil, nil, err
 	}

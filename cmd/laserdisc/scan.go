@@ -94,6 +94,7 @@ Scan only what you may: see the README on ethics.`,
 	}
 	f.StringVarP(&o.out, "out", "o", "", "run directory, to be made")
 	f.Var((*byteSize)(&o.plan.ChunkSize), "chunk", "size at which a new file of packets is begun: 64MiB, 1GiB, ...; one that is finished can be moved away while the scan runs")
+	f.StringVar(&m.Compression, "compress", "", "zstd: compress the packets as they are recorded, to a quarter; one core does 2 million packets a second")
 	f.StringVar(&resumed, "resume", "", "go on with the interrupted or killed scan in this run directory")
 	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
 	f.Uint64Var(&m.Seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
@@ -180,6 +181,8 @@ func (o *scanOptions) check(flags *pflag.FlagSet) (err error) {
 		return fmt.Errorf("--skip-all-ports: no host is found to be such a one without --ephemeral-probes")
 	case o.from == "" && len(o.targets.Targets) == 0:
 		return fmt.Errorf("no targets: name a prefix, an address, an ADDRESS:PORT, or a file of these")
+	case o.plan.Compression != "" && o.plan.Compression != "zstd":
+		return fmt.Errorf("--compress %q: zstd is the only one", o.plan.Compression)
 	case o.out == "" && !o.dryRun:
 		return fmt.Errorf("no run directory: name one with --out")
 	}
