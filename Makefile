@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench duckdb clean fleet peers corpus accuracy tshark
+.PHONY: build setup demo test check bench bench-replay duckdb clean fleet peers corpus accuracy tshark
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -33,6 +33,14 @@ check: ## what keeps the code as it should be: format, vet, staticcheck, import 
 bench: setup ## laserdisc beside zmap and masscan, on a veth pair; playback; classification
 	$(GO) test $(TAGS) -run '^$$' -bench . -benchtime 3x ./cmd/laserdisc ./cmd/laserdisc/judge
 	$(GO) test $(TAGS) -run '^$$' -bench . ./capture/handshake ./capture/packet ./capture/record ./replay
+
+# Root, for tcpdump wants to be another user. Records that are there are not made again; at scale 1 they take 5 GB of disk.
+BENCH_DIR   := out/bench-replay
+BENCH_SCALE := 1
+bench-replay: setup ## playback with its tables beside tcpdump, gopacket, tshark and dd, on one core and on two, and its targets
+	$(GO) test $(TAGS) -timeout 60m -count 1 -run '^$$' -bench 'Replay$$' -benchtime 1x ./cmd/laserdisc/judge \
+	  -replay $(abspath $(BENCH_DIR)) -replay-scale $(BENCH_SCALE)
+	@cat $(BENCH_DIR)/table.md
 
 duckdb: setup ## DuckDB, from the npm registry, reads the tables that the tests write
 	npm install --silent --prefix out/duckdb @duckdb/node-api

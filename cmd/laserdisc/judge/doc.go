@@ -9,11 +9,14 @@
 //	                    has them
 //	zmap_test.go        ZMap finds the same services, and hands its SYN-ACKs over;    make bench
 //	                    ZMap and masscan send as fast
+//	replay_test.go      tcpdump, gopacket, tshark and dd read the same records, beside  make bench-replay
+//	                    playback with its tables, as docs/scale.md has it
 //	peers_test.go       LZR finds the same services, ZGrab2 reads what we write       make peers
 //
 // `make test` runs all of it that can run. What cannot, for want of a program or of root, is skipped, and written to
 // out/absent.txt, which `make test` prints at its end.
 //
-// testdata has the fleet (a script for each server), the rules of nftables behind the mechanisms, and the labels that differ
-// from the truth and are right (excused.tsv).
+// testdata has the fleet (a script for each server), the rules of nftables behind the mechanisms, the labels that differ from
+// the truth and are right (excused.tsv), and what playback is measured by: hosts that all say something (dense.json), and a
+// program that decodes packets with gopacket.
 package judge
