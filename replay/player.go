@@ -81,7 +81,7 @@ func (p *player) peek() bool {
 	for !p.resuming && p.ending == nil && p.next == len(p.batch.of[p.number]) {
 		b, ok := <-p.in
 		if !ok { // the dealer has given up
-			p.ending = &ending{}
+			p.ending, p.ended = &ending{}, true
 			return false
 		}
 		p.batch.release()
