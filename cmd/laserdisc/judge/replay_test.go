@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -131,7 +132,7 @@ type run struct {
 	seconds float64 // by the clock
 	cpu     float64 // seconds, user and system, of all threads
 	peak    float64 // of resident memory, MiB. The kernel counts the benchmark's own, of which the child was a copy at first
-	output  string
+	output  string  // of a program that counts
 }
 
 // readers are all programs that read a record, in the order of the table.
@@ -165,7 +166,13 @@ func readers(b *testing.B, r *recording, gopacket string) []*reader {
 
 // measure runs the program once more, and holds its output to that of the run before.
 func (p *reader) measure(b *testing.B, cpus []string) {
-	this := execute(b, cpus[:p.cores], p.argv...)
+	var output strings.Builder
+	var stdout io.Writer // nil is /dev/null: what tshark prints would be memory of this process, and so of every child's peak
+	if p.counts {
+		stdout = &output
+	}
+	this := execute(b, stdout, cpus[:p.cores], p.argv...)
+	this.output = output.String()
 	if err := os.RemoveAll(filepath.Join(*replayDir, "tables")); err != nil {
 		b.Fatal(err)
 	}
@@ -177,33 +184,30 @@ func (p *reader) measure(b *testing.B, cpus []string) {
 		if len(p.runs) > 0 && this.output != p.runs[0].output {
 			b.Fatalf("%v: this run and the first differ:\n%s%s", p.argv, this.output, p.runs[0].output)
 		}
-	} else {
-		this.output = ""
 	}
 	p.runs = append(p.runs, this)
 	fmt.Fprintf(os.Stderr, "%-14s %-22s cores: %d %8.2f s %6.0f MiB\n", p.record.name, p.program, p.cores, this.seconds, this.peak)
 }
 
 // execute runs a program to its end on these processors alone.
-func execute(b *testing.B, cpus []string, argv ...string) run {
+func execute(b *testing.B, stdout io.Writer, cpus []string, argv ...string) run {
 	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", strings.Join(cpus, ",")}, argv...)...)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", len(cpus)))
 	var stderr strings.Builder
-	cmd.Stderr = &stderr
+	cmd.Stdout, cmd.Stderr = stdout, &stderr
 	start := time.Now()
-	output, err := cmd.Output()
+	err := cmd.Run()
 	seconds := time.Since(start).Seconds()
 	if err != nil {
-		b.Fatalf("%v: %v\n%s%s", argv, err, output, stderr.String())
+		b.Fatalf("%v: %v\n%s", argv, err, stderr.String())
 	}
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	return run{
 		seconds: seconds,
 		cpu:     time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds(),
 		peak:    float64(usage.Maxrss) / 1024,
-		output:  string(output),
 	}
 }
 
@@ -379,7 +383,7 @@ func BenchmarkReplay(b *testing.B) {
 	var all comparison
 	for _, r := range records {
 		programs := readers(b, r, gopacket)
-		execute(b, cpus[:1], programs[0].argv...) // the file is in memory from now on
+		execute(b, nil, cpus[:1], programs[0].argv...) // the file is in memory from now on
 		for range replayRounds {
 			for _, p := range programs {
 				p.measure(b, cpus)
@@ -387,7 +391,7 @@ func BenchmarkReplay(b *testing.B) {
 		}
 		all = append(all, programs...)
 	}
-	least := execute(b, cpus[:1], "true").peak
+	least := execute(b, nil, cpus[:1], "true").peak
 	fmt.Fprintf(&page, "\n%s\nNo peak is shown that is below the benchmark's own, %.0f MiB.\n\n%s", all.table(), least, all.targets())
 	if err := os.WriteFile(filepath.Join(*replayDir, "table.md"), []byte(page.String()), 0o644); err != nil {
 		b.Fatal(err)
