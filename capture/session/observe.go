@@ -1,7 +1,10 @@
 package session
 
 import (
+	"encoding/binary"
 	"net/netip"
+
+	"github.com/zeebo/xxh3"
 
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
@@ -29,12 +32,23 @@ type Observer struct {
 	known  map[netip.AddrPort]int64 // services, and until when
 	forget queue[netip.AddrPort]    // the same, each once
 
-	asked map[pair]question // SYNs to what nothing is known of
-	asks  queue[pair]       // the same
-	err   error             // the first of attempt's
+	asked   [2]map[uint64]question // SYNs to what nothing is known of, by pair.hash: the latest, and those before
+	turning int64                  // when the latest become those before
+	err     error                  // the first of attempt's
 }
 
 type pair struct{ service, client netip.AddrPort }
+
+// hash stands for the pair where there are very many.
+func (p pair) hash() uint64 {
+	var b [36]byte
+	service, client := p.service.Addr().As16(), p.client.Addr().As16()
+	copy(b[:], service[:])
+	copy(b[16:], client[:])
+	binary.LittleEndian.PutUint16(b[32:], p.service.Port())
+	binary.LittleEndian.PutUint16(b[34:], p.client.Port())
+	return xxh3.Hash(b[:])
+}
 
 // question is a SYN that nothing has come back to.
 type question struct {
@@ -44,7 +58,7 @@ type question struct {
 
 // In nanoseconds.
 const (
-	unanswered = 60e9   // how long a SYN is remembered: no host takes longer to answer
+	unanswered = 60e9   // how long a SYN is remembered at most, and half of it at least: no host takes longer to answer
 	idleTime   = 300e9  // without a packet, after which a connection is over: TCP itself gives up within 100 s (RFC 9293, section 3.8.3)
 	knownTime  = 3600e9 // how long it is remembered that a service is one: a SYN to it that nothing comes back to is an attempt
 )
@@ -90,7 +104,7 @@ func NewObserver(responseLimit int, attempt func(*Attempt) error) *Observer {
 		attempt: attempt,
 		latest:  make(map[pair]*conversation),
 		known:   make(map[netip.AddrPort]int64),
-		asked:   make(map[pair]question),
+		asked:   [2]map[uint64]question{make(map[uint64]question), make(map[uint64]question)},
 	}
 }
 
@@ -148,16 +162,10 @@ func (o *Observer) expire() {
 			delete(o.known, service)
 		}
 	}
-	for {
-		p, ok := o.asks.pop(o.now)
-		if !ok {
-			return
-		}
-		if q, is := o.asked[p]; is && q.time+unanswered > o.now {
-			o.asks.push(q.time+unanswered, p)
-		} else {
-			delete(o.asked, p)
-		}
+	if o.now >= o.turning {
+		o.asked[0], o.asked[1] = o.asked[1], o.asked[0]
+		clear(o.asked[0])
+		o.turning = o.now + unanswered/2
 	}
 }
 
@@ -172,19 +180,24 @@ func (o *Observer) ask(s *packet.Segment) {
 		o.says(o.begin(p), s)
 		return
 	}
-	q, again := o.asked[p]
-	if !again {
-		o.asks.push(o.now+unanswered, p)
+	if q, again := o.question(p); !again || q.seq != s.Seq {
+		o.asked[0][p.hash()] = question{s.Seq, s.Time}
 	}
-	if !again || q.seq != s.Seq {
-		o.asked[p] = question{s.Seq, s.Time}
+}
+
+// question is the SYN that the pair's client has sent, if that was not too long ago.
+func (o *Observer) question(p pair) (q question, asked bool) {
+	h := p.hash()
+	if q, asked = o.asked[0][h]; !asked {
+		q, asked = o.asked[1][h]
 	}
+	return q, asked
 }
 
 // answer takes a segment of no conversation that is known: it may begin one.
 func (o *Observer) answer(s *packet.Segment) {
 	p := pair{s.Src, s.Dst}
-	q, asked := o.asked[p]
+	q, asked := o.question(p)
 	accepts := s.ICMP == 0 && s.Flags.Has(packet.SYN) && (!asked || s.Ack == q.seq+1)
 	refuses := asked && (s.ICMP != 0 && s.Seq == q.seq || s.ICMP == 0 && s.Flags.Has(packet.RST) && s.Ack == q.seq+1)
 	if !accepts && !refuses {
@@ -211,7 +224,6 @@ func (o *Observer) begin(p pair) *conversation {
 	o.latest[p] = c
 	o.idle.push(o.now+idleTime, c)
 	o.remember(p.service)
-	delete(o.asked, p)
 	return c
 }
 
