@@ -9,15 +9,16 @@ import (
 )
 
 const (
-	bufferSize   = 512 << 10 // bytes read into a buffer
+	bufferSize   = 256 << 10 // bytes read into a buffer
 	headroom     = 64 << 10  // bytes before them, for the block that the buffer before ends in
-	buffersAhead = 4         // wait to be decoded
+	buffersAhead = 8         // wait to be decoded
+	buffersKept  = 32        // have been released, and are used again
 )
 
 // readAheadMemory is what reading ahead holds at most, in bytes: the buffers
-// that wait, the one that is read into, and the one that is decoded. Batches
-// that have not been released are not counted, nor what a decompressor needs: for
-// zstd, a frame as it is and decompressed, up to maxZstdFrame each.
+// that wait, the one that is read into, and the one that is decoded. Batches are
+// not counted, nor what a decompressor needs: for the zstd of a chunk, a frame as
+// it is and decompressed, up to maxZstdFrame each.
 const readAheadMemory = (buffersAhead + 2) * (bufferSize + headroom)
 
 // ahead reads files on a goroutine of its own, so that neither the disk nor a
@@ -33,7 +34,7 @@ type ahead struct {
 func readAhead(paths []string, open func(path string) (io.ReadCloser, error)) *ahead {
 	a := &ahead{
 		full: make(chan *buffer, buffersAhead),
-		free: make(chan *buffer, buffersAhead+2),
+		free: make(chan *buffer, buffersKept),
 		stop: make(chan struct{}),
 		done: make(chan struct{}),
 	}

@@ -224,3 +224,68 @@ func TestReleaseTooOften(t *testing.T) {
 	}()
 	b.Release()
 }
+
+// TestBatchesHeld holds many batches while others are read, and finds each as it
+// was: in a record, and where blocks that are passed over are longer than a buffer.
+func TestBatchesHeld(t *testing.T) {
+	m := testManifest()
+	m.ChunkSize = 1 << 20
+	dir := filepath.Join(t.TempDir(), "run")
+	record(t, dir, m, oddFrames(3000))
+	r, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	holdBatches(t, r, oddFrames(3000))
+
+	var passed, c capture
+	passed.order, c.order = little, little
+	passed.block(0x7777, make([]byte, bufferSize+headroom))
+	content := newCapture(little)
+	content.network(linkEthernet, 0)
+	stream := content.bytes
+	var want []Frame
+	for i := range 600 {
+		if i%6 == 0 {
+			stream = append(stream, passed.bytes...)
+		}
+		c.bytes = c.bytes[:0]
+		c.packet(0, uint64(i))
+		stream = append(stream, c.bytes...)
+		want = append(want, Frame{Number: uint64(i + 1), Time: int64(i) * 1000, Direction: Received, LinkType: linkEthernet, Length: 1500, Data: []byte("data")})
+	}
+	if r, err = readFrom(bytes.NewReader(stream)); err != nil {
+		t.Fatal(err)
+	}
+	holdBatches(t, r, want)
+}
+
+func holdBatches(t *testing.T, r *Reader, want []Frame) {
+	t.Helper()
+	var held []Batch
+	n := 0
+	release := func() {
+		for _, f := range held[0].Frames {
+			if n >= len(want) || !sameFrame(want[n], f) {
+				t.Fatalf("frame %d is number %d, of %d bytes", n+1, f.Number, len(f.Data))
+			}
+			n++
+		}
+		held[0].Release()
+		held = held[1:]
+	}
+	var b Batch
+	var err error
+	for err = r.NextBatch(&b); err == nil; err = r.NextBatch(&b) {
+		if held = append(held, b); len(held) > 30 {
+			release()
+		}
+	}
+	for len(held) > 0 {
+		release()
+	}
+	if err != io.EOF || n != len(want) {
+		t.Errorf("%d frames, want %d: %v", n, len(want), err)
+	}
+}

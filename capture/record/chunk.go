@@ -210,6 +210,9 @@ const gatherTime = 5 * time.Second
 
 func newChunkWriter(dir *os.Root, m *Manifest) (*chunkWriter, error) {
 	c := &chunkWriter{dir: dir, manifest: m}
+	if m.ChunkSize <= 0 {
+		return nil, fmt.Errorf("record: chunks of %d bytes", m.ChunkSize)
+	}
 	switch m.Compression {
 	case "":
 		return c, nil

@@ -108,7 +108,7 @@ func newReader(paths []string, open func(path string) (io.ReadCloser, error)) (*
 		c := r.manifest.chunk()
 		switch {
 		case c != nil && len(paths) == 1 && c.First > 0:
-			r.before = c.First - 1
+			r.before, r.part = c.First-1, c.Part
 		case c != nil && len(paths) > 1 && c.Number != 0:
 			err = r.wrongChunk("is chunk %d", c.Number)
 		}
@@ -214,7 +214,7 @@ func (r *Reader) lost(d *damage) error {
 	for _, i := range r.interfaces {
 		if !i.counted { // nothing is behind it
 			r.in.toEnd()
-			if r.chunk+1 < len(r.paths) {
+			if isEnd(r.in.after) && r.chunk+1 < len(r.paths) {
 				return r.nextChunk(d.offset, lost.Problem)
 			}
 			return lost
@@ -292,9 +292,12 @@ func (r *Reader) fill(b *Batch) error {
 	if err := r.in.own(); err != nil {
 		return err
 	}
-	frames := r.in.buffer.frames[:0]
+	var frames []Frame
 	var err error
 	for {
+		if len(frames) == 0 { // what has been read until now may have been of another buffer
+			frames = r.in.buffer.frames[:0]
+		}
 		if r.told && len(frames) > 0 {
 			break // for the next part
 		}
@@ -316,6 +319,9 @@ func (r *Reader) fill(b *Batch) error {
 		}
 		if err != nil {
 			break
+		}
+		if packet && len(frames) == 0 {
+			frames = r.in.buffer.frames[:0]
 		}
 		if packet {
 			frames = append(frames, r.place(f))

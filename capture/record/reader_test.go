@@ -596,11 +596,17 @@ func TestMemoryIsBounded(t *testing.T) {
 	skipped.raw(0x7777, math.MaxUint32-3)
 	long := newCapture(binary.LittleEndian)
 	long.raw(0x7777, 1<<30)
+	chunk, starts := packed(t, testFrames(), 2)
+	chunk = chunk[:starts[1]]
+	claims := "\x28\xb5\x2f\xfd\xa4\x00\x00\x00\x01" // a frame of 16 MiB
 	for _, c := range []struct {
 		name   string
 		source io.Reader
 		most   uint64
 	}{
+		{"a frame of 16 MiB that is not there", io.MultiReader(bytes.NewReader(chunk), strings.NewReader(claims)), 2 << 20},
+		{"frames of 16 MiB in each other", io.MultiReader(bytes.NewReader(chunk), strings.NewReader(strings.Repeat(claims, 4<<20))), 4 * maxZstdFrame},
+		{"magic numbers", io.MultiReader(bytes.NewReader(chunk), strings.NewReader(strings.Repeat(claims[:4], 1<<20))), 4 * maxZstdFrame},
 		{"a block of 16 MiB that is not there", bytes.NewReader(short.bytes), 1 << 20},
 		{"a block of 4 GiB that is not there", bytes.NewReader(skipped.bytes), 1 << 20},
 		// RFC 8878, section 3.1.1.1.2: exponent 17 is 2^27 bytes, 18 is too many.

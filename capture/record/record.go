@@ -16,6 +16,10 @@
 // chunk begins. A record that was cut off reads as a prefix. Records of the time
 // before chunks have all their packets in packets.pcapng.
 //
+// A chunk that is compressed as it is written, packets-00000.pcapng.zst, is made of
+// independent frames of zstd: the section, then packets, each time behind
+// statistics that say how many frames the run has before them.
+//
 // The format is that of draft-ietf-opsawg-pcapng, and of draft-ietf-opsawg-pcap
 // for the older files that Reader also takes. Section numbers in this package
 // are those drafts'.

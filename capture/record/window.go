@@ -82,7 +82,7 @@ func (w *window) onlyZeros(n int) bool {
 		zeros = zeros && len(bytes.Trim(w.rest, "\x00")) == 0
 		w.rest = nil
 		if w.after != nil {
-			return zeros && w.after == io.EOF
+			return zeros && isEnd(w.after)
 		}
 		_ = w.fetch() // which fails only after the last of it
 	}

@@ -23,7 +23,7 @@ const (
 	zstdWindow = 128 << 20
 )
 
-var errNotAChunk = errors.New("no frame that is written to a chunk")
+var errNotAChunk = errors.New("not a frame as chunks have them")
 
 // zstdMagic begins a frame (RFC 8878, section 3.1.1).
 var zstdMagic = []byte("\x28\xb5\x2f\xfd")
@@ -52,6 +52,7 @@ type zstdReader struct {
 	offset int64  // of held in the file
 
 	decoder *zstd.Decoder
+	wasted  int    // bytes that may have been decompressed in vain
 	plain   []byte // of the last frame
 	unread  []byte // of plain
 	stream  *zstd.Decoder
@@ -111,7 +112,7 @@ func (z *zstdReader) next() error {
 	if problem == nil || problem == io.EOF || problem == z.end {
 		return problem
 	}
-	for {
+	for z.wasted = 0; z.wasted < maxWaste; {
 		n := -1
 		if len(z.held) > 0 {
 			n = bytes.Index(z.held[1:], zstdMagic)
@@ -135,7 +136,13 @@ func (z *zstdReader) next() error {
 			return &damage{at, problem}
 		}
 	}
+	z.held, z.end = nil, io.EOF
+	return &damage{at, problem}
 }
+
+// maxWaste is how much is decompressed at most in search of a frame, bytes: for a
+// file that is made of what looks like frames and is none, there is an end to it.
+const maxWaste = 4 << 30
 
 // frame decompresses the frame that held begins with. It is io.EOF where nothing
 // is left, and io.ErrUnexpectedEOF if less is left than the frame has.
@@ -146,6 +153,7 @@ func (z *zstdReader) frame() error {
 	}
 	plain, err := z.decoder.DecodeAll(z.held[:n], z.plain[:0])
 	if err != nil {
+		z.wasted += maxZstdFrame
 		return err
 	}
 	z.plain, z.unread = plain, plain
@@ -189,9 +197,10 @@ func (z *zstdReader) drop(n int) {
 	z.offset += int64(n)
 }
 
-// maxZstdBlocks of a frame: many more than zstdFrame has, so that looking for
-// the end of one takes no longer than reading it.
-const maxZstdBlocks = 4096
+const (
+	maxZstdBlock  = 128 << 10 // bytes (RFC 8878, section 3.1.1.2.4)
+	maxZstdBlocks = 512       // of a frame; the longest that we write has 136
+)
 
 // tailReader remembers the last bytes that were read.
 type tailReader struct {
@@ -273,15 +282,14 @@ func frameLength(b []byte) (int, error) {
 		}
 		block := int(b[n]) | int(b[n+1])<<8 | int(b[n+2])<<16
 		last = block&1 != 0
-		switch block >> 1 & 3 {
-		case 1: // one byte, repeated
-			n += 3 + 1
-		case 3:
-			return 0, zstd.ErrReservedBlockType
-		default:
-			n += 3 + block>>3
+		kind, size := block>>1&3, block>>3
+		if kind == 3 || size > maxZstdBlock || blocks == maxZstdBlocks {
+			return 0, errNotAChunk
 		}
-		if n > maxZstdFrame || blocks == maxZstdBlocks {
+		if kind == 1 { // one byte, repeated
+			size = 1
+		}
+		if n += 3 + size; n > maxZstdFrame {
 			return 0, errNotAChunk
 		}
 	}

@@ -348,14 +348,19 @@ func TestZstdTool(t *testing.T) {
 	}
 }
 
-func TestUnknownCompression(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	m := testManifest()
-	m.Compression = "lzw"
-	if _, err := Create(dir, m); err == nil {
-		t.Error("created")
-	}
-	if names := readDir(t, dir); len(names) > 0 {
-		t.Error(names)
+func TestCreateRefuses(t *testing.T) {
+	for _, change := range []func(*Manifest){
+		func(m *Manifest) { m.Compression = "lzw" },
+		func(m *Manifest) { m.ChunkSize = -1 },
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		m := testManifest()
+		change(m)
+		if _, err := Create(dir, m); err == nil {
+			t.Error("created")
+		}
+		if names := readDir(t, dir); len(names) > 0 {
+			t.Error(names)
+		}
 	}
 }

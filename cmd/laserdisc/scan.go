@@ -94,7 +94,7 @@ Scan only what you may: see the README on ethics.`,
 	}
 	f.StringVarP(&o.out, "out", "o", "", "run directory, to be made")
 	f.Var((*byteSize)(&o.plan.ChunkSize), "chunk", "size at which a new file of packets is begun: 64MiB, 1GiB, ...; one that is finished can be moved away while the scan runs")
-	f.StringVar(&m.Compression, "compress", "", "zstd: compress the packets as they are recorded, to a quarter; one core does 2 million packets a second")
+	f.StringVar(&m.Compression, "compress", "", "zstd: compress the packets as they are recorded, to about a quarter")
 	f.StringVar(&resumed, "resume", "", "go on with the interrupted or killed scan in this run directory")
 	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
 	f.Uint64Var(&m.Seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
