@@ -18,23 +18,28 @@ import (
 // one whose SYN-ACK is there.
 //
 // Time is that of the packets. A connection ends with a reset, with the next SYN between its two ends, or when nothing
-// has come for five minutes; what follows then is no part of it. So what an Observer holds is what is open at once,
-// and 48 bytes for each service of the last hour.
+// has come for five minutes; what follows then is no part of it. So what an Observer holds is what is open at once, and
+// some 40 bytes for each service of the last hour, each reset of the last five minutes, and each SYN of the last minute.
+// These are known by 64 bits of a hash.
 type Observer struct {
 	limit   int
 	attempt func(*Attempt) error
 
 	now    int64
 	begun  int
-	latest map[pair]*conversation
-	idle   queue[*conversation] // those of latest, each once
+	open   map[uint64]*conversation // by pair.hash
+	idle   queue[opened]            // those of open, each once
+	known  map[uint64]int64         // services, by the hash of the pair without a client, and until when
+	forget queue[uint64]            // the same, each once
+	ended  recent[uint32]           // the initial sequence numbers of connections that were reset
+	asked  recent[question]         // SYNs to what nothing is known of
+	err    error                    // the first of attempt's
+}
 
-	known  map[netip.AddrPort]int64 // services, and until when
-	forget queue[netip.AddrPort]    // the same, each once
-
-	asked   [2]map[uint64]question // SYNs to what nothing is known of, by pair.hash: the latest, and those before
-	turning int64                  // when the latest become those before
-	err     error                  // the first of attempt's
+// opened is a conversation by its pair's hash and its number.
+type opened struct {
+	hash   uint64
+	number int
 }
 
 type pair struct{ service, client netip.AddrPort }
@@ -83,16 +88,52 @@ func (q *queue[T]) pop(t int64) (thing T, ok bool) {
 	return thing, true
 }
 
+// recent remembers something of a pair for a time, and of half of that at least.
+type recent[T any] struct {
+	time    int64
+	turning int64           // when the latest become those before
+	of      [2]map[uint64]T // by pair.hash: the latest, and those before
+}
+
+func newRecent[T any](time int64) recent[T] {
+	return recent[T]{time: time, of: [2]map[uint64]T{make(map[uint64]T), make(map[uint64]T)}}
+}
+
+// forget forgets what is too old at the time now.
+func (r *recent[T]) forget(now int64) {
+	if now < r.turning {
+		return
+	}
+	r.of[0], r.of[1] = r.of[1], r.of[0]
+	if len(r.of[0]) > 0 {
+		r.of[0] = make(map[uint64]T) // which takes no more than it needs, as a cleared one would
+	}
+	r.turning = now + r.time/2
+}
+
+func (r *recent[T]) get(hash uint64) (t T, is bool) {
+	if t, is = r.of[0][hash]; !is {
+		t, is = r.of[1][hash]
+	}
+	return t, is
+}
+
+func (r *recent[T]) set(hash uint64, t T) { r.of[0][hash] = t }
+
+func (r *recent[T]) remove(hash uint64) {
+	delete(r.of[0], hash)
+	delete(r.of[1], hash)
+}
+
 // conversation is one connection of a client's.
 type conversation struct {
 	tracker
 	pair    pair
+	hash    uint64 // of the pair
 	latest  int64  // time of its last packet
 	said    []byte // by the client, before the service said anything
 	saidAt  int64
 	leaving bool // the client has sent its FIN
-	over    bool // nothing more counts
-	told    bool // its attempt has been reported
 }
 
 // NewObserver returns an observer that keeps so many bytes of a response. It calls attempt with each connection when that
@@ -102,9 +143,10 @@ func NewObserver(responseLimit int, attempt func(*Attempt) error) *Observer {
 	return &Observer{
 		limit:   responseLimit,
 		attempt: attempt,
-		latest:  make(map[pair]*conversation),
-		known:   make(map[netip.AddrPort]int64),
-		asked:   [2]map[uint64]question{make(map[uint64]question), make(map[uint64]question)},
+		open:    make(map[uint64]*conversation),
+		known:   make(map[uint64]int64),
+		ended:   newRecent[uint32](idleTime),
+		asked:   newRecent[question](unanswered),
 	}
 }
 
@@ -114,12 +156,16 @@ func (o *Observer) Observe(s *packet.Segment) error {
 	o.expire()
 	if s.ICMP == 0 && s.Flags&(packet.SYN|packet.ACK) == packet.SYN {
 		o.ask(s)
-	} else if c := o.latest[pair{s.Src, s.Dst}]; c != nil {
+		return o.err
+	}
+	back, forth := pair{s.Src, s.Dst}, pair{s.Dst, s.Src}
+	hash := back.hash()
+	if c := o.open[hash]; c != nil {
 		o.answered(c, s)
-	} else if c := o.latest[pair{s.Dst, s.Src}]; c != nil {
+	} else if c := o.open[forth.hash()]; c != nil {
 		o.says(c, s)
-	} else {
-		o.answer(s)
+	} else if _, over := o.ended.get(hash); !over {
+		o.answer(back, hash, s)
 	}
 	return o.err
 }
@@ -127,9 +173,11 @@ func (o *Observer) Observe(s *packet.Segment) error {
 // End ends the capture: every connection that is open is reported.
 func (o *Observer) End() error {
 	for _, d := range o.idle.list {
-		o.tell(d.thing)
+		if c := o.open[d.thing.hash]; c != nil && c.Number == d.thing.number {
+			o.tell(c)
+		}
 	}
-	clear(o.latest)
+	clear(o.open)
 	o.idle.list = nil
 	return o.err
 }
@@ -137,18 +185,18 @@ func (o *Observer) End() error {
 // expire forgets what nothing has come of for long.
 func (o *Observer) expire() {
 	for {
-		c, ok := o.idle.pop(o.now)
+		d, ok := o.idle.pop(o.now)
 		if !ok {
 			break
 		}
+		c := o.open[d.hash]
 		switch {
-		case o.latest[c.pair] != c: // another has taken its place
-			o.tell(c)
+		case c == nil || c.Number != d.number: // it has ended
 		case c.latest+idleTime > o.now:
-			o.idle.push(c.latest+idleTime, c)
+			o.idle.push(c.latest+idleTime, d)
 		default:
 			o.tell(c)
-			delete(o.latest, c.pair)
+			delete(o.open, d.hash)
 		}
 	}
 	for {
@@ -162,48 +210,42 @@ func (o *Observer) expire() {
 			delete(o.known, service)
 		}
 	}
-	if o.now >= o.turning {
-		o.asked[0], o.asked[1] = o.asked[1], o.asked[0]
-		clear(o.asked[0])
-		o.turning = o.now + unanswered/2
-	}
+	o.ended.forget(o.now)
+	o.asked.forget(o.now)
 }
 
-// ask takes a SYN. One to a target that nothing is known of is remembered for a while only.
+// ask takes a SYN. One to a target that is not known to be a service is remembered for a while only.
 func (o *Observer) ask(s *packet.Segment) {
 	p := pair{s.Dst, s.Src}
-	if c := o.latest[p]; c != nil && c.iss == s.Seq {
+	hash := p.hash()
+	if c := o.open[hash]; c != nil && c.iss == s.Seq {
 		o.says(c, s)
 		return
 	}
-	if _, known := o.known[s.Dst]; known {
-		o.says(o.begin(p), s)
+	if iss, over := o.ended.get(hash); over && iss == s.Seq {
 		return
 	}
-	if q, again := o.question(p); !again || q.seq != s.Seq {
-		o.asked[0][p.hash()] = question{s.Seq, s.Time}
+	if _, known := o.known[pair{service: p.service}.hash()]; known {
+		o.says(o.begin(p, hash), s)
+		return
 	}
-}
-
-// question is the SYN that the pair's client has sent, if that was not too long ago.
-func (o *Observer) question(p pair) (q question, asked bool) {
-	h := p.hash()
-	if q, asked = o.asked[0][h]; !asked {
-		q, asked = o.asked[1][h]
+	if q, again := o.asked.get(hash); !again || q.seq != s.Seq {
+		o.asked.set(hash, question{s.Seq, s.Time})
 	}
-	return q, asked
 }
 
 // answer takes a segment of no conversation that is known: it may begin one.
-func (o *Observer) answer(s *packet.Segment) {
-	p := pair{s.Src, s.Dst}
-	q, asked := o.question(p)
+func (o *Observer) answer(p pair, hash uint64, s *packet.Segment) {
+	q, asked := o.asked.get(hash)
 	accepts := s.ICMP == 0 && s.Flags.Has(packet.SYN) && (!asked || s.Ack == q.seq+1)
 	refuses := asked && (s.ICMP != 0 && s.Seq == q.seq || s.ICMP == 0 && s.Flags.Has(packet.RST) && s.Ack == q.seq+1)
 	if !accepts && !refuses {
 		return
 	}
-	c := o.begin(p)
+	c := o.begin(p, hash)
+	if accepts {
+		o.remember(p.service)
+	}
 	c.iss = s.Ack - 1
 	if s.ICMP != 0 {
 		c.iss = s.Seq
@@ -215,50 +257,47 @@ func (o *Observer) answer(s *packet.Segment) {
 	o.answered(c, s)
 }
 
-func (o *Observer) begin(p pair) *conversation {
-	if c := o.latest[p]; c != nil {
+func (o *Observer) begin(p pair, hash uint64) *conversation {
+	if c := o.open[hash]; c != nil {
 		o.tell(c)
 	}
-	c := &conversation{pair: p, latest: o.now, tracker: tracker{limit: o.limit, Attempt: Attempt{Service: p.service, Source: p.client, Number: o.begun}}}
+	c := &conversation{pair: p, hash: hash, latest: o.now, tracker: tracker{limit: o.limit, Attempt: Attempt{Service: p.service, Source: p.client, Number: o.begun}}}
+	o.open[hash] = c
+	o.ended.remove(hash)
+	o.idle.push(o.now+idleTime, opened{hash, o.begun})
 	o.begun++
-	o.latest[p] = c
-	o.idle.push(o.now+idleTime, c)
-	o.remember(p.service)
 	return c
 }
 
 // remember keeps it in mind that there is such a service.
 func (o *Observer) remember(service netip.AddrPort) {
-	if _, known := o.known[service]; !known {
-		o.forget.push(o.now+knownTime, service)
+	hash := pair{service: service}.hash()
+	if _, known := o.known[hash]; !known {
+		o.forget.push(o.now+knownTime, hash)
 	}
-	o.known[service] = o.now + knownTime
+	o.known[hash] = o.now + knownTime
 }
 
 // says takes a segment of the client's.
 func (o *Observer) says(c *conversation, s *packet.Segment) {
 	c.latest = o.now
-	if c.over {
-		return
-	}
 	if c.DataTime == 0 && s.Seq == c.sendNext && len(c.said) < handshake.MaxHello {
 		if len(c.said) == 0 {
 			c.saidAt = s.Time
 		}
 		c.said = append(c.said, s.Payload...)
 	}
-	c.End, c.over = s.Time, s.Flags.Has(packet.RST)
+	c.End = s.Time
 	c.leaving = c.leaving || s.Flags.Has(packet.FIN)
 	c.sent(s)
-	o.ended(c)
+	if s.Flags.Has(packet.RST) {
+		o.end(c)
+	}
 }
 
 // answered takes a segment of the service's.
 func (o *Observer) answered(c *conversation, s *packet.Segment) {
 	c.latest = o.now
-	if c.over {
-		return
-	}
 	kept := *s
 	unheard := len(c.said) > 0 && c.AckedBytes == 0 && s.Time-c.saidAt > int64(defaultTimeout)
 	if c.leaving || unheard { // it agrees to end, or gives up much later than a scan would
@@ -268,26 +307,24 @@ func (o *Observer) answered(c *conversation, s *packet.Segment) {
 		kept.Flags &^= packet.RST
 	}
 	c.received(&kept)
-	c.End, c.over = s.Time, c.RST && !c.overtaken()
-	o.ended(c)
+	c.End = s.Time
+	if c.RST && !c.overtaken() {
+		o.end(c)
+	}
 }
 
-// ended reports a connection that is over at once. What is kept of it keeps what follows apart from other connections.
-func (o *Observer) ended(c *conversation) {
-	if !c.over {
-		return
-	}
+// end reports a connection that was reset. What is remembered of it keeps what follows from being another.
+func (o *Observer) end(c *conversation) {
 	o.tell(c)
-	c.tracker = tracker{iss: c.iss}
-	c.said = nil
+	delete(o.open, c.hash)
+	o.ended.set(c.hash, c.iss)
 }
 
-// tell reports the connection as an attempt, once.
+// tell reports the connection as an attempt.
 func (o *Observer) tell(c *conversation) {
-	if c.told || o.err != nil {
+	if o.err != nil {
 		return
 	}
-	c.told = true
 	a := &c.Attempt
 	a.State, a.Handshake = c.state(), handshake.Other
 	if c.connected {

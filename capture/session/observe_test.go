@@ -239,8 +239,8 @@ func TestObserverForgets(t *testing.T) {
 			}
 		}
 	}
-	if open := int(idleTime / 1e9); len(o.latest) > open+1 || len(o.idle.list) > open+1 || len(o.known) > int(knownTime/1e9)+open || len(o.asked[0])+len(o.asked[1]) > int(unanswered/1e9)+1 {
-		t.Errorf("holds %d connections, %d services, %d SYNs", len(o.latest), len(o.known), len(o.asked[0])+len(o.asked[1]))
+	if open := int(idleTime / 1e9); len(o.open) > open+1 || len(o.idle.list) > open+1 || len(o.known) > int(knownTime/1e9)+open || len(o.asked.of[0])+len(o.asked.of[1]) > int(unanswered/1e9)+1 {
+		t.Errorf("holds %d connections, %d services, %d SYNs", len(o.open), len(o.known), len(o.asked.of[0])+len(o.asked.of[1]))
 	}
 	if attempts, services := o.results(); len(attempts) != connections || len(services) != connections {
 		t.Errorf("%d attempts, %d services of %d", len(attempts), len(services), connections)
