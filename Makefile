@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay duckdb clean fleet peers corpus accuracy tshark
+.PHONY: build setup demo test check bench bench-replay duckdb matrix clean fleet peers corpus accuracy tshark
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -46,6 +46,9 @@ duckdb: setup ## DuckDB, from the npm registry, reads the tables that the tests 
 	npm install --silent --prefix out/duckdb @duckdb/node-api
 	$(GO) test $(TAGS) -count 1 ./analysis -run TestJudge -judge $(CURDIR)/out/duckdb
 	node analysis/testdata/judge.mjs out/duckdb
+
+matrix: ## 2,000 lossy scans, each in many chunks, played back by 1 to 8 workers with little memory and a lot: one digest
+	TMPDIR=$(wildcard /dev/shm) $(GO) test $(TAGS) -timeout 60m -count 1 -v -run 'TestMatrix$$' ./replay -matrix 2000 | grep -v -e '--- PASS: TestMatrix/' -e '=== '
 
 clean:
 	rm -rf bin out

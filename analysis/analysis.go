@@ -1,15 +1,13 @@
-// Package analysis keeps what a playback found as tables that others can open: attempts.parquet,
-// one row for each connection attempt, and services.parquet, one row for each service.
+// Package analysis keeps what a playback found as a dataset, tables that others can open, and counts what is in it: one row
+// for each connection attempt, and one for each service.
 //
-// Each table's columns are declared once, in attempts.go and services.go, with their types, what
-// they mean and how they map to a session.Attempt or a session.Service. Writer, reader, digest
-// and documentation follow from that.
+// Each table's columns are declared once, in attempts.go and services.go, with their types, what they mean and how they
+// map to a session.Attempt or a session.Service. Writer, reader, digest and documentation (docs/tables.md) follow from
+// that.
 //
-// One rule for what is not there: a number or a time is null; a text, a byte string or a list is
-// empty and never null. Every number is a signed 64-bit integer, every time is in UTC and to the
-// nanosecond, every address is text, and rows are in the order of (address as a number, port,
-// attempt).
+// A Builder takes rows in any order, sorts them within a bound of memory, and writes them column by column as plain
+// Parquet; a Dataset is what is then there, in one part or many. The same rows give the same bytes, but those depend on the
+// compressor's version; what identifies a result is its Digest over the rows. Merge makes one dataset of several.
 //
-// The files are plain Parquet with zstd, and the same rows always give the same bytes. But those
-// depend on the compressor's version; what identifies a result is the Digest over its rows.
+// A Fold is an analysis: it sees each row once, as Arrow columns, and keeps a small summary.
 package analysis

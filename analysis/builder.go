@@ -57,6 +57,9 @@ func Create(dir string, o Options) (*Builder, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	o.Parts = max(1, o.Parts)
+	if _, err := readHeader(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // commit would not know what to replace
+		return nil, fmt.Errorf("analysis: %w", err)
+	}
 	b := &Builder{dir: dir, work: filepath.Join(dir, workDir), options: o}
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		b.made = true
@@ -78,7 +81,7 @@ func (b *Builder) claim() error {
 		if held(path) {
 			return fmt.Errorf("%s: another process is making tables there", b.dir)
 		}
-		if err := os.RemoveAll(b.work); err != nil {
+		if err := b.tidy(); err != nil {
 			return err
 		}
 		b.Stale = b.work
@@ -95,6 +98,26 @@ func (b *Builder) claim() error {
 	}
 	b.lock = f
 	return nil
+}
+
+// replacedDir is where the header of the dataset that is being replaced is, within the temporary directory.
+const replacedDir = "replaced"
+
+// tidy removes what a process that was killed has left. If that was putting its files in place, there is no dataset: the
+// parts of the old one and of the new one that are there are nobody's.
+func (b *Builder) tidy() error {
+	if !IsDataset(b.dir) {
+		for _, dir := range []string{b.work, filepath.Join(b.work, replacedDir)} {
+			h, err := readHeader(dir)
+			if err != nil {
+				continue // it was not that far
+			}
+			for _, name := range h.files() {
+				_ = os.Remove(filepath.Join(b.dir, name)) // which may not be there
+			}
+		}
+	}
+	return os.RemoveAll(b.work)
 }
 
 // held reports whether a process holds the lock.
@@ -278,6 +301,9 @@ func (b *Builder) Close(ctx context.Context, runs []*record.Manifest) (*Dataset,
 		o.describe(runs[0])
 	}
 	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
 		err = b.commit(&h)
 	}
 	if err != nil {
@@ -361,9 +387,12 @@ func (b *Builder) commit(h *header) error {
 	if err := h.write(b.work); err != nil {
 		return err
 	}
+	replaced := filepath.Join(b.work, replacedDir)
 	old, err := readHeader(b.dir)
 	if err == nil {
-		err = os.Remove(filepath.Join(b.dir, headerFile))
+		if err = os.Mkdir(replaced, 0o777); err == nil {
+			err = os.Rename(filepath.Join(b.dir, headerFile), filepath.Join(replaced, headerFile))
+		}
 	} else if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}

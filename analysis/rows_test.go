@@ -264,15 +264,15 @@ func build(dir string, rows tables, partitions int, o Options) (*Dataset, error)
 		bytes := a.As16()
 		return list[int(bytes[15])%partitions]
 	}
-	for i := range rows.attempts {
+	for i := 0; err == nil && i < len(rows.attempts); i++ {
 		p := of(rows.attempts[i].Service.Addr())
 		p.run = rows.attempts[i].Run
-		err = errors.Join(err, p.Attempt(rows.attempts[i].Attempt))
+		err = p.Attempt(rows.attempts[i].Attempt)
 	}
-	for i := range rows.services {
+	for i := 0; err == nil && i < len(rows.services); i++ {
 		p := of(rows.services[i].Service.Service.Addr())
 		p.run = rows.services[i].Run
-		err = errors.Join(err, p.Service(rows.services[i].Service))
+		err = p.Service(rows.services[i].Service)
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.Abort())

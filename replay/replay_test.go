@@ -56,6 +56,13 @@ func lossy(t testing.TB) *lab.Population {
 
 // scan scans a part of the network in memory, and returns the run directory.
 func scan(t testing.TB, p *lab.Population, seed uint64, lag time.Duration, targets int) string {
+	t.Helper()
+	return scanInChunks(t, p, seed, lag, targets, 0, "")
+}
+
+// scanInChunks is scan, but for the size and the compression of the record's chunks.
+func scanInChunks(t testing.TB, p *lab.Population, seed uint64, lag time.Duration, targets int, chunk int64, compression string) string {
+	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 0))
 	ports := []uint16{21, 22, 23, 25, 53, 80, 443, 3306, 6379, 8080}
 	var l list
@@ -64,6 +71,7 @@ func scan(t testing.TB, p *lab.Population, seed uint64, lag time.Duration, targe
 	}
 	dir := filepath.Join(t.TempDir(), "run")
 	m := manifest(seed)
+	m.ChunkSize, m.Compression = chunk, compression
 	m.AllHandshakes = random.IntN(2) == 0
 	if random.IntN(2) == 0 {
 		m.EphemeralProbes = 3
