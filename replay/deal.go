@@ -158,6 +158,8 @@ func (d *dealer) end(err error) (*ending, error) {
 	switch {
 	case errors.As(err, &truncated):
 		d.result.Truncated = truncated
+	case damaged(err) && d.result.Packets > 0:
+		d.result.Damage = err
 	case !errors.Is(err, io.EOF):
 		return nil, err
 	default:
@@ -167,6 +169,11 @@ func (d *dealer) end(err error) (*ending, error) {
 		d.result.Truncated = &record.TruncatedError{Path: d.path, Frame: d.number, Offset: d.offset}
 	}
 	return &ending{time: d.last}, nil
+}
+
+// damaged reports whether an error of the reader's is of the packets, and not of the disk.
+func damaged(err error) bool {
+	return errors.As(err, new(*record.LostError)) || errors.As(err, new(*record.ChunkError)) || errors.As(err, new(*record.FormatError))
 }
 
 // partition gives a host one of n partitions.

@@ -59,7 +59,14 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 	var first, last int64
 	for ctx.Err() == nil {
 		var b record.Batch
-		if err = r.NextBatch(&b); err != nil {
+		if err = r.NextBatch(&b); errors.As(err, new(*record.LostError)) {
+			if result.Damage == nil {
+				result.Damage = err
+			}
+			r.GoOn()
+			continue
+		}
+		if err != nil {
 			break
 		}
 		for i := range b.Frames {
@@ -95,6 +102,10 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 	}
 	switch {
 	case errors.As(err, &result.Truncated) && result.Packets > 0:
+	case damaged(err) && result.Packets > 0:
+		if result.Damage == nil {
+			result.Damage = err
+		}
 	case !errors.Is(err, io.EOF):
 		return nil, err
 	}

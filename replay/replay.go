@@ -59,6 +59,9 @@ type Result struct {
 
 	// Truncated is set if the record ends before the scan did; what stands before is played back.
 	Truncated *record.TruncatedError
+	// Damage is why the packets are not read any further, though there may be more: a *record.LostError, ChunkError or
+	// FormatError. What stands before is played back. An observed capture is gone on with where the reader can.
+	Damage error
 	// Unread counts the frames of a foreign capture that say nothing: cut short, malformed, of a link
 	// that is not known. FirstUnread tells of the first.
 	Unread      uint64

@@ -51,6 +51,9 @@ func openDataset(ctx context.Context, path, tables string, check func(*record.Ma
 	if err == nil && result.Difference != nil {
 		err = verdictError{result.Difference}
 	}
+	if err == nil && result.Damage != nil {
+		err = verdictError{result.Damage}
+	}
 	return d, err
 }
 

@@ -38,7 +38,8 @@ func replayCommand() *cobra.Command {
 		Long: `Play a recorded run back: the record's events go through the scan's own loop, and every packet
 that it sends is compared with the recorded one. Prints how many packets and services there were,
 the digest of the result, and "identical" or the first difference; a difference is exit code 1.
-A record that was cut off is played back as far as it goes.
+A record that was cut off is played back as far as it goes; one that is damaged, as far as it can be
+read, and that is exit code 1.
 
 DIR becomes a dataset: attempts.parquet, services.parquet, and dataset.json, which describes them.
 Until it is complete, DIR stays as it was.
@@ -75,10 +76,16 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 		if result.Truncated != nil {
 			fmt.Fprintf(w, "as far as the capture goes: %v\n", result.Truncated)
 		}
+		if result.Damage != nil {
+			return verdictError{fmt.Errorf("not all of the capture could be read: %w", result.Damage)}
+		}
 		return nil
 	}
 	if result.Difference != nil {
 		return verdictError{result.Difference}
+	}
+	if result.Damage != nil {
+		return verdictError{fmt.Errorf("identical as far as the record could be read: %w", result.Damage)}
 	}
 	if result.Truncated != nil {
 		fmt.Fprintf(w, "identical as far as the record goes: %v\n", result.Truncated)

@@ -132,6 +132,9 @@ func (o *scanOptions) playHistory(ctx context.Context, set *target.Set) (h histo
 	if h.Difference != nil {
 		return h, verdictError{h.Difference}
 	}
+	if h.Damage != nil {
+		return h, fmt.Errorf("a scan goes on from a record that is whole: %w", h.Damage)
+	}
 	if h.Truncated == nil && finished(o.resumed) {
 		return h, fmt.Errorf("%s: its scan has ended: nothing is left to go on with", o.out)
 	}
