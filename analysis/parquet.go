@@ -36,7 +36,8 @@ const (
 // properties are chosen around what arrow v15 gets wrong: a column whose dictionary overflows makes the footer's bytes
 // differ from run to run, so only columns whose values are few by nature get one. Statistics keep views of the least and
 // greatest byte string, and blocks are filled anew: of what has a length only addr has them, which a block makes the text
-// of. Strict readers refuse the root's default repetition.
+// of, and lists, whose elements are kept: without them a page's header counts no nulls, which readers find a list's elements
+// by. Strict readers refuse the root's default repetition.
 func (t *table[R]) properties() *parquet.WriterProperties {
 	p := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST),          // older ones round times to microseconds
@@ -57,7 +58,7 @@ func (t *table[R]) properties() *parquet.WriterProperties {
 		if c.few {
 			p = append(p, parquet.WithDictionaryFor(path, true))
 		}
-		if c.kind >= address && c.name != "addr" {
+		if c.kind >= address && c.kind != texts && c.name != "addr" {
 			p = append(p, parquet.WithStatsFor(path, false))
 		}
 		if c.kind == instant { // which never gets smaller
@@ -204,6 +205,8 @@ type values struct {
 	last  []byte              // the last one, as it is in its row
 	def   []int16             // of what may be null, and of lists: 0 is an empty one, and 2 an element that is not null
 	rep   []int16             // of lists
+
+	kept map[string]parquet.ByteArray // elements of lists, which are few
 }
 
 func (t *table[R]) newBlock() *block {
@@ -312,10 +315,23 @@ func (v *values) list(value []byte) error {
 		if err != nil {
 			return err
 		}
-		v.def, v.rep, v.bytes = append(v.def, elementLevel), append(v.rep, again), append(v.bytes, element)
+		v.def, v.rep, v.bytes = append(v.def, elementLevel), append(v.rep, again), append(v.bytes, v.keep(element))
 		value = rest
 	}
 	return nil
+}
+
+// keep gives the same bytes for the same name: the column's statistics keep views of them.
+func (v *values) keep(name []byte) parquet.ByteArray {
+	kept, ok := v.kept[string(name)]
+	if !ok {
+		if v.kept == nil || len(v.kept) > 1<<16 {
+			v.kept = make(map[string]parquet.ByteArray)
+		}
+		kept = bytes.Clone(name)
+		v.kept[string(name)] = kept
+	}
+	return kept
 }
 
 // rowGroup is a row group that is being written. Its columns have buffers of their own, so that they can be written at
