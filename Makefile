@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay duckdb matrix clean fleet peers corpus accuracy tshark
+.PHONY: build setup demo test check bench bench-replay readers matrix memory clean fleet peers corpus accuracy tshark
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -42,13 +42,18 @@ bench-replay: setup ## playback with its tables beside tcpdump, gopacket, tshark
 	  -replay $(abspath $(BENCH_DIR)) -replay-scale $(BENCH_SCALE)
 	@cat $(BENCH_DIR)/table.md
 
-duckdb: setup ## DuckDB, from the npm registry, reads the tables that the tests write
-	npm install --silent --prefix out/duckdb @duckdb/node-api
-	$(GO) test $(TAGS) -count 1 ./analysis -run TestJudge -judge $(CURDIR)/out/duckdb
-	node analysis/testdata/judge.mjs out/duckdb
+readers: setup ## DuckDB, hyparquet and apache-arrow from npm, polars and pyarrow from PyPI read datasets of one part and of many
+	npm install --silent --prefix out/readers @duckdb/node-api hyparquet hyparquet-compressors parquet-wasm apache-arrow
+	python3 -m venv out/readers/python && out/readers/python/bin/pip install -q polars pyarrow
+	$(GO) test $(TAGS) -count 1 ./analysis -run TestJudge -judge $(CURDIR)/out/readers/datasets
+	node analysis/testdata/judge.mjs out/readers out/readers/datasets
+	out/readers/python/bin/python analysis/testdata/judge.py out/readers/datasets
 
 matrix: ## 2,000 lossy scans, each in many chunks, played back by 1 to 8 workers with little memory and a lot: one digest
 	TMPDIR=$(wildcard /dev/shm) $(GO) test $(TAGS) -timeout 60m -count 1 -v -run 'TestMatrix$$' ./replay -matrix 2000 | grep -v -e '--- PASS: TestMatrix/' -e '=== '
+
+memory: ## what replay takes with --memory 256MiB, over 1.5 and 6 million packets, played back and observed
+	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestReplayMemory$$' ./cmd/laserdisc -memory
 
 clean:
 	rm -rf bin out
