@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay readers matrix memory clean fleet peers corpus accuracy tshark
+.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -49,8 +49,14 @@ readers: setup ## DuckDB, hyparquet and apache-arrow from npm, polars and pyarro
 	node analysis/testdata/judge.mjs out/readers out/readers/datasets
 	out/readers/python/bin/python analysis/testdata/judge.py out/readers/datasets
 
+bench-analysis: setup ## a report of 10 million attempts on one core, beside DuckDB grouping the same in SQL on one thread
+	npm install --silent --prefix out/readers @duckdb/node-api
+	$(GO) test $(TAGS) -timeout 20m -count 1 -run 'TestReportDataset$$' ./cmd/laserdisc/judge -report $(CURDIR)/out/bench-analysis
+	$(GO) test $(TAGS) -timeout 20m -count 1 -run '^$$' -bench 'Report$$' -benchtime 1x ./cmd/laserdisc/judge \
+	  -report $(CURDIR)/out/bench-analysis -duckdb $(CURDIR)/out/readers
+
 matrix: ## 2,000 lossy scans, each in many chunks, played back by 1 to 8 workers with little memory and a lot: one digest
-	TMPDIR=$(wildcard /dev/shm) $(GO) test $(TAGS) -timeout 60m -count 1 -v -run 'TestMatrix$$' ./replay -matrix 2000 | grep -v -e '--- PASS: TestMatrix/' -e '=== '
+	TMPDIR=$(wildcard /dev/shm) $(GO) test $(TAGS) -timeout 60m -count 1 -run 'TestMatrix$$' ./replay -matrix 2000
 
 memory: ## what replay takes with --memory 256MiB, over 1.5 and 6 million packets, played back and observed
 	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestReplayMemory$$' ./cmd/laserdisc -memory

@@ -1,0 +1,193 @@
+package judge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"laserdisc/analysis"
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/packet"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+)
+
+var (
+	reportDir      = flag.String("report", "", "run BenchmarkReport, with its dataset in this directory")
+	reportAttempts = flag.Uint64("report-attempts", 10e6, "attempts in BenchmarkReport's dataset")
+	duckdbModules  = flag.String("duckdb", "", "directory where npm has installed @duckdb/node-api")
+)
+
+// reportDataset is the dataset of BenchmarkReport.
+func reportDataset() string {
+	return filepath.Join(*reportDir, fmt.Sprintf("dataset-%d", *reportAttempts))
+}
+
+// TestReportDataset makes the dataset of BenchmarkReport, in a process of its own: a child's memory is counted from that of its
+// parent.
+func TestReportDataset(t *testing.T) {
+	if *reportDir == "" {
+		t.Skip("make bench-analysis runs it")
+	}
+	if !analysis.IsDataset(reportDataset()) {
+		if err := makeDataset(t, reportDataset(), *reportAttempts); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkReport draws a report of ten million attempts, on one core, beside DuckDB, which counts in SQL, on one thread, what
+// the report's folds count.
+func BenchmarkReport(b *testing.B) {
+	if *reportDir == "" {
+		b.Skip("make bench-analysis runs it")
+	}
+	dataset := reportDataset()
+	d, err := analysis.Open(dataset)
+	if err != nil {
+		b.Fatal(err)
+	}
+	built(b)
+	one := processors(b)[:1]
+	var counted bytes.Buffer
+	report := execute(b, nil, one, "laserdisc", "report", dataset, "--out", filepath.Join(*reportDir, "out"))
+	fmt.Fprintf(os.Stderr, "laserdisc report, drawing included: %6.2f s, CPU %6.2f s, %5.0f MiB\n", report.seconds, report.cpu, report.peak)
+	grouping := execute(b, &counted, one, "node", "testdata/group.mjs", *duckdbModules, dataset)
+	fmt.Fprintf(os.Stderr, "DuckDB, threads = 1, start included: %6.2f s, CPU %6.2f s, %5.0f MiB\n", grouping.seconds, grouping.cpu, grouping.peak)
+
+	census, responses, allPorts := new(analysis.Census), new(analysis.Responses), new(analysis.AllPorts)
+	if err := d.Fold(context.Background(), census, responses, allPorts); err != nil {
+		b.Fatal(err)
+	}
+	_, patterns := responses.Patterns(nil)
+	services := 0
+	for _, p := range patterns {
+		services += p.Services
+	}
+	_, hosts, silent := allPorts.Steps()
+	want := map[string]int{"kinds": len(census.Kinds()), "patterns": len(patterns), "services": services, "probed_hosts": hosts, "acks_only": silent}
+	var got map[string]int
+	if err := json.Unmarshal(counted.Bytes(), &got); err != nil {
+		b.Fatalf("%v: %s", err, &counted)
+	}
+	for name, n := range want {
+		if got[name] != n {
+			b.Errorf("%s: the folds count %d, DuckDB %d", name, n, got[name])
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%d attempts, %d rows of services; both count %v\n", d.Attempts(), d.Services(), want)
+	b.ReportMetric(report.seconds/grouping.seconds, "×DuckDB")
+}
+
+// makeDataset makes a dataset of so many attempts, at hosts of up to four services that are tried with each of five handshakes,
+// one host in 20 with ephemeral probes besides, and half as many that refuse. It is the same each time.
+func makeDataset(t *testing.T, dir string, attempts uint64) error {
+	run := filepath.Join(*reportDir, "run") // whose manifest it gets
+	if err := os.RemoveAll(run); err != nil {
+		return err
+	}
+	laserdisc(t, "scan", labPrefix, "--open", labPrefix, "--lab", "paper-shape", "--ports", "paper", "--sample", "0.01%", "--all-handshakes",
+		"--handshakes", "wait,http,tls,ssh,redis", "--ephemeral-probes", "3", "--seed", "1", "--out", run)
+	m, err := record.LoadManifest(run)
+	if err != nil {
+		return err
+	}
+	builder, err := analysis.Create(dir, analysis.Options{})
+	if err != nil {
+		return err
+	}
+	p := builder.Partition(1)
+	random := rand.New(rand.NewPCG(10, 7))
+	ports := []uint16{22, 80, 443, 8080, 8443, 2222, 7547, 6379, 5000, 21}
+	answers := map[string]string{"http": "HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "tls": "\x15\x03\x03\x00\x02\x02\x28",
+		"ssh": "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n", "redis": "-ERR unknown command\r\n", "unknown": "\x00\x01\x02\x03"}
+	labels := []string{"http", "tls", "ssh", "redis", "unknown"}
+	hello := m.Handshakes
+	frame, n := uint64(0), uint64(0)
+	now := m.Start.UnixNano()
+	add := func(a *session.Attempt) {
+		frame += 3
+		n++
+		now += 50_000
+		a.Source = netip.AddrPortFrom(m.Sources[0], uint16(32768+n%28232))
+		a.SYNTime, a.End, a.FirstFrame, a.LastFrame = now, now+3e9, frame, frame+2
+		if a.State.Connected() {
+			a.SYNACKs, a.SYNACKTime, a.SYNACKTTL, a.Window, a.Layout = 1, now+30e6, 54, 65160, "MSTNW"
+			a.Options = packet.Options{MSS: 1460, HasScale: true, Scale: 7, SACK: true, Timestamps: true, TSVal: uint32(n), TSEcr: uint32(now / 1e6)}
+		}
+		if a.State >= session.AcksData {
+			a.SentBytes, a.AckedBytes, a.AckTime = 120, 120, now+60e6
+		}
+		if err == nil {
+			err = p.Attempt(a)
+		}
+	}
+	for host := uint32(1 << 24); n < attempts && err == nil; host += 1 + random.Uint32N(300) {
+		addr := netip.AddrFrom4([4]byte{byte(host >> 24), byte(host >> 16), byte(host >> 8), byte(host)})
+		if random.IntN(20) == 0 {
+			for i := range 3 {
+				a := session.Attempt{Service: netip.AddrPortFrom(addr, uint16(49152+random.IntN(16384))), Number: i, Visit: session.Ephemeral,
+					Handshake: protocol(hello[0]), State: []session.State{session.Closed, session.NoAnswer, session.AcksData}[random.IntN(3)]}
+				add(&a)
+			}
+		}
+		first := random.IntN(len(ports))
+		for i := range 1 + random.IntN(4) {
+			at := netip.AddrPortFrom(addr, ports[(first+i)%len(ports)])
+			if random.IntN(3) == 0 {
+				add(&session.Attempt{Service: at, Handshake: protocol(hello[0]), State: session.Closed, RST: true, ResetTTL: 54})
+				continue
+			}
+			speaks := random.IntN(len(labels) + 2) // two are none
+			best := session.Service{Service: at, Handshake: hello[0], Attempts: len(hello), First: now, State: session.Silent}
+			for number, name := range hello {
+				a := session.Attempt{Service: at, Number: number, Handshake: protocol(name), State: session.NoDataAck}
+				switch {
+				case speaks < len(labels) && random.IntN(2) == 0:
+					label := labels[speaks]
+					a.State, a.Response = session.SendsData, []byte(answers[label])
+					a.Verdict = handshake.Verdict{Label: label, Evidence: handshake.Certain, Bytes: 8}
+					if label == "unknown" {
+						a.Verdict.Evidence = handshake.None
+					} else {
+						a.Verdict.Matches = []handshake.Match{{Protocol: protocol(label), Evidence: handshake.Certain}}
+					}
+					a.DataTime, a.DataTTL = now+70e6, 54
+				case number == 0:
+					a.State = session.Silent
+				case speaks < len(labels)+1 && random.IntN(2) == 0:
+					a.State = session.AcksData
+				}
+				add(&a)
+				if a.State > best.State {
+					best.State, best.Label, best.Evidence, best.Handshake, best.Response = a.State, a.Verdict.Label, a.Verdict.Evidence, name, a.Response
+				}
+				best.End, best.Window, best.TTL, best.Layout, best.Frame = a.End, a.Window, a.SYNACKTTL, a.Layout, a.FirstFrame
+			}
+			if err == nil {
+				err = p.Service(&best)
+			}
+		}
+	}
+	if err == nil {
+		_, err = builder.Close(context.Background(), []*record.Manifest{m})
+		return err
+	}
+	_ = builder.Abort()
+	return err
+}
+
+func protocol(name string) *handshake.Protocol {
+	p, ok := handshake.Lookup(name)
+	if !ok {
+		return &handshake.Protocol{Name: name}
+	}
+	return p
+}
