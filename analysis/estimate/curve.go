@@ -1,7 +1,6 @@
 package estimate
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -43,10 +42,10 @@ func (p *Ports) Curve(d Design) (*Curve, error) {
 		c.form.Confidence = Confidence
 	}
 
-	var of tally // services over all ports
+	var of [groups]float64 // services over all ports
 	for port := range p.counts {
 		for g, n := range p.counts[port] {
-			of[g] += n
+			of[g] += float64(n)
 		}
 	}
 	whole := p.rank(0, 1)
@@ -126,33 +125,35 @@ func reach(edge []float64, share float64) float64 {
 	return math.Inf(1)
 }
 
-// rank gives the ports that have services in some of the groups, those with most first, then by number.
+// rank gives the ports that have services in some of the groups, those with most first.
 func (p *Ports) rank(first, step int) []ranked {
 	var list []ranked
 	for port := range p.counts {
 		if n := p.counts[port].all(first, step); n > 0 {
-			list = append(list, ranked{n, uint16(port)})
+			list = append(list, ranked(n<<16|uint64(port)))
 		}
 	}
-	slices.SortStableFunc(list, func(a, b ranked) int { return cmp.Compare(b.services, a.services) })
+	slices.Sort(list)
+	slices.Reverse(list)
 	return list
 }
 
-type ranked struct {
-	services uint64
-	port     uint16
-}
+// ranked is a port, in the lower 16 bits, and its services.
+type ranked uint64
 
-// cumulate adds to sums, at k-1, the services of some of the groups on the first k ports of a ranking. Ports with as many services
+func (r ranked) port() uint16     { return uint16(r) }
+func (r ranked) services() uint64 { return uint64(r >> 16) }
+
+// cumulate puts into sums, at k-1, the services of some of the groups on the first k ports of a ranking. Ports with as many services
 // as each other stand in every order at once: each adds their mean.
 func (p *Ports) cumulate(sums [][groups]float64, ranking []ranked, first, step int) {
 	var sum [groups]float64
 	for from := 0; from < len(ranking); {
 		to := from
 		var tied tally
-		for ; to < len(ranking) && ranking[to].services == ranking[from].services; to++ {
+		for ; to < len(ranking) && ranking[to].services() == ranking[from].services(); to++ {
 			for g := first; g < groups; g += step {
-				tied[g] += p.counts[ranking[to].port][g]
+				tied[g] += p.counts[ranking[to].port()][g]
 			}
 		}
 		for i := from; i < to; i++ {
@@ -173,9 +174,12 @@ func (p *Ports) cumulate(sums [][groups]float64, ranking []ranked, first, step i
 }
 
 // shares are, for each k, the share of all services, and its standard error before the finite-population correction.
-func shares(sums [][groups]float64, of *tally) (share, errors []float64) {
+func shares(sums [][groups]float64, of *[groups]float64) (share, errors []float64) {
 	share, errors = make([]float64, len(sums)), make([]float64, len(sums))
-	n := float64(of.all(0, 1))
+	var n float64
+	for _, services := range of {
+		n += services
+	}
 	for i := range sums {
 		var x, square float64
 		for _, s := range sums[i] {
@@ -183,7 +187,7 @@ func shares(sums [][groups]float64, of *tally) (share, errors []float64) {
 		}
 		share[i] = x / n
 		for g, s := range sums[i] {
-			e := s - share[i]*float64(of[g])
+			e := s - share[i]*of[g]
 			square += e * e
 		}
 		errors[i] = math.Sqrt(square*groups/(groups-1)) / n

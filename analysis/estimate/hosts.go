@@ -111,17 +111,22 @@ func (h Hosts) Total(d Design) (Estimate, error) {
 		return e.between(lo*float64(d.Of), hi*float64(d.Of)), nil
 	}
 	e.Method += ", log scale"
-	square, quartic := h.deviations(d.Drawn)
-	e.EffectiveHosts = effective(square, quartic)
-	if d.census() {
-		return e.between(e.Value, e.Value), nil
-	}
-	if e.EffectiveHosts < enoughHosts {
+	var lo, hi float64
+	lo, hi, e.EffectiveHosts = h.logTotal(d)
+	if e.EffectiveHosts < enoughHosts && !d.census() {
 		return e.warn(TooFewHosts), nil
 	}
-	variance := (1 - d.Fraction()) * n / (n - 1) * (float(square) / n / n) // of x
-	factor := math.Exp(studentQuantile(e.EffectiveHosts-1, (1-Confidence)/2) * math.Sqrt(variance) / x)
-	return e.between(e.Value/factor, e.Value*factor), nil
+	return e.between(lo, hi), nil
+}
+
+// logTotal is the interval of a total on the log scale, and the effective hosts that its t has.
+func (h Hosts) logTotal(d Design) (lo, hi, hosts float64) {
+	square, quartic := h.deviations(d.Drawn)
+	n, x := float64(d.Drawn), float64(h.x)
+	hosts = effective(square, quartic)
+	deviation := math.Sqrt((1 - d.Fraction()) * n / (n - 1) * (float(square) / n / n)) // of x
+	factor := math.Exp(studentQuantile(max(1, hosts-1), (1-Confidence)/2) * deviation / x)
+	return x / d.Fraction() / factor, x / d.Fraction() * factor, hosts
 }
 
 // check says what is wrong with a design, or with it and these hosts.

@@ -27,11 +27,11 @@ func (t *tally) all(first, step int) uint64 {
 type Ports struct {
 	Seed uint64 // decides which group a host is in
 
-	counts []tally // by port
-	host   netip.Addr       // of the last service
-	group  int              // of that host
-	now    uint32           // its services so far
-	hosts  Hosts            // the hosts before it
+	counts []tally    // by port
+	host   netip.Addr // of the last service
+	group  int        // of that host
+	now    uint32     // its services so far
+	hosts  Hosts      // the hosts before it
 }
 
 // Add takes the next service into account. The services of a host come one after the other.
@@ -79,4 +79,3 @@ func (p *Ports) Kinds() Kinds {
 	}
 	return CountKinds(totals)
 }
-
