@@ -71,7 +71,7 @@ type Estimate struct {
 
 	Design Design
 	N      uint64 // services that were counted
-	Hosts  uint64 // hosts that they are on
+	Hosts  uint64 // hosts that they are on; 0 if these were not counted
 	// EffectiveHosts is (sum of e^2)^2 / sum of e^4, where e is what a host adds to the error: as many hosts of one size would
 	// vary as much. 0 where nothing varies.
 	EffectiveHosts float64
@@ -97,18 +97,31 @@ func (e Estimate) warn(w Warning) Estimate {
 // String is the estimate in one line, with four digits.
 func (e Estimate) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%.4g", e.Value)
+	b.WriteString(digits(e.Value))
 	switch {
 	case e.HasInterval() && math.IsInf(e.Hi, 1):
-		fmt.Fprintf(&b, " (more than %.4g at %.4g %%)", e.Lo, 100*e.Confidence)
+		fmt.Fprintf(&b, " (more than %s at %g %%)", digits(e.Lo), 100*e.Confidence)
 	case e.HasInterval():
-		fmt.Fprintf(&b, " (%.4g to %.4g at %.4g %%)", e.Lo, e.Hi, 100*e.Confidence)
+		fmt.Fprintf(&b, " (%s to %s at %g %%)", digits(e.Lo), digits(e.Hi), 100*e.Confidence)
 	}
-	fmt.Fprintf(&b, "; n = %d on %d hosts (%.4g effective); %s; %v", e.N, e.Hosts, e.EffectiveHosts, e.Method, e.Design)
+	fmt.Fprintf(&b, "; n = %d", e.N)
+	if e.Hosts > 0 {
+		fmt.Fprintf(&b, " on %d hosts (%.4g effective)", e.Hosts, e.EffectiveHosts)
+	}
+	fmt.Fprintf(&b, "; %s; %v", e.Method, e.Design)
 	for _, w := range e.Warnings {
 		fmt.Fprintf(&b, "; %s", w)
 	}
 	return b.String()
+}
+
+// digits are the first four of a number, without an exponent for large ones.
+func digits(x float64) string {
+	if x < 1e4 || math.IsInf(x, 1) {
+		return fmt.Sprintf("%.4g", x)
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(x))-3)
+	return fmt.Sprintf("%.0f", math.Round(x/unit)*unit)
 }
 
 // normalQuantile is z: a normal variable is within z standard deviations with the Confidence.

@@ -195,7 +195,14 @@ func wilson(p, n float64) (lo, hi float64) {
 	z := normalQuantile
 	centre := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, centre-half), min(1, centre+half)
+	lo, hi = max(0, centre-half), min(1, centre+half)
+	if p == 0 {
+		lo = 0 // but for rounding
+	}
+	if p == 1 {
+		hi = 1
+	}
+	return lo, hi
 }
 
 // kornGraubard is the interval for a share p of n services, which is neither 0 nor 1, from its variance, which is not 0, and
