@@ -3,6 +3,7 @@ package estimate
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync"
 
 	"github.com/zeebo/xxh3"
 )
@@ -17,28 +18,32 @@ func Weights(dst []uint8, seed uint64, host netip.Addr) {
 	var key [24]byte
 	address := host.As16()
 	copy(key[8:], address[:])
+	poisson := poissonTable()
 	var bits uint64
 	for replicate := range dst {
 		if replicate%4 == 0 {
 			binary.LittleEndian.PutUint64(key[:], uint64(replicate/4))
 			bits = xxh3.HashSeed(key[:], seed)
 		}
-		dst[replicate] = poisson(uint16(bits))
+		dst[replicate] = poisson[uint16(bits)]
 		bits >>= 16
 	}
 }
 
-// poisson is a Poisson(1) variable of 16 random bits, by inversion.
-func poisson(bits uint16) uint8 {
+// poissonTable has a Poisson(1) variable for every 16 random bits, by inversion.
+var poissonTable = sync.OnceValue(func() *[1 << 16]uint8 {
+	// atMost is the probability of at most 0, 1, 2, ..., times 2^16, rounded.
+	atMost := []int{24109, 48219, 60273, 64292, 65296, 65497, 65531, 65535, 65536}
+	table := new([1 << 16]uint8)
 	var k uint8
-	for k < uint8(len(poissonBelow)) && bits >= poissonBelow[k] {
-		k++
+	for bits := range table {
+		for bits >= atMost[k] {
+			k++
+		}
+		table[bits] = k
 	}
-	return k
-}
-
-// poissonBelow is the probability of at most 0, 1, 2, ..., times 2^16, rounded.
-var poissonBelow = [...]uint16{24109, 48219, 60273, 64292, 65296, 65497, 65531, 65535}
+	return table
+})
 
 // group deals hosts out to a number of groups at random.
 func group(seed uint64, host netip.Addr, groups uint64) int {

@@ -127,8 +127,9 @@ func digits(x float64) string {
 // normalQuantile is z: a normal variable is within z standard deviations with the Confidence.
 var normalQuantile = distuv.UnitNormal.Quantile((1 + Confidence) / 2)
 
-// studentQuantile is the same for Student's t. It is found by bisection, because distuv.StudentsT.Quantile is wrong in the far
-// tails of many degrees of freedom (for nu = 65534 and p = 3.8e-7 it is 66.1 instead of 4.945).
+// studentQuantile is what Student's t with nu degrees of freedom is above with the probability upper, at most 1/2. It is found by
+// bisection, because distuv.StudentsT.Quantile is wrong in the far tails of many degrees of freedom (for nu = 65534 and 3.8e-7 it
+// is 66.1 instead of 4.946).
 func studentQuantile(nu, upper float64) float64 {
 	lo, hi := 0.0, 1.0
 	for studentSurvival(nu, hi) > upper {
