@@ -187,16 +187,6 @@ func anyService() *rapid.Generator[service] {
 	})
 }
 
-// anyTables are rows of all sorts.
-func anyTables(n int) tables {
-	var rows tables
-	for i := range n {
-		rows.attempts = append(rows.attempts, anyAttempt().Example(i))
-		rows.services = append(rows.services, anyService().Example(i))
-	}
-	return rows
-}
-
 // many are rows enough for several row groups, with a layout that no dictionary could hold.
 func many(n int) tables {
 	random := rand.New(rand.NewPCG(7, 7))
