@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark
+.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark judge-estimate
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -84,3 +84,11 @@ tshark: setup ## tshark as a judge: its protocol for the streams of a recorded s
 	$(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc/judge
 	for f in $(wildcard ../shared/fleet/session.pcap.zst); do \
 	  $(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc/judge -pcap $(CURDIR)/$$f || exit 1; done
+
+JUDGE := analysis/estimate/testdata
+judge-estimate: ## SciPy, statsmodels, diptest, from PyPI, and R, if installed, recompute what the tests of analysis/estimate expect
+	python3 -m venv out/judge-estimate
+	out/judge-estimate/bin/pip install --quiet scipy==1.17.1 statsmodels==0.15.0 diptest==0.12.0
+	out/judge-estimate/bin/python $(JUDGE)/judge.py $(JUDGE)/cases.json
+	@if command -v Rscript >/dev/null; then Rscript $(JUDGE)/judge.R $(JUDGE); \
+	else echo "no R to recompute the surveys: apt-get install r-base-core r-cran-survey"; fi

@@ -72,6 +72,7 @@ func (d *dealer) deal(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		b := <-d.free
+		b.resumed, b.ending = false, nil
 		err := d.reader.NextBatch(&b.batch)
 		if err == nil {
 			err = d.decode(b)
@@ -118,7 +119,7 @@ func (d *dealer) decode(b *dealt) error {
 	for i := range b.of {
 		b.of[i] = b.of[i][:0]
 	}
-	b.resumed, b.before, b.ending = false, d.last, nil
+	b.before = d.last
 	if part := frames[0].Part; part == d.result.Parts {
 		b.resumed = part > 0
 		d.result.Parts++

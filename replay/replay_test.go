@@ -347,3 +347,33 @@ func TestEphemeralPortIsTarget(t *testing.T) {
 		t.Errorf("%d targets and %d ephemeral probes gave attempts %v", all, m.EphemeralProbes, visits)
 	}
 }
+
+// However many batches of frames follow the place where a scan was resumed, it was resumed once.
+func TestResumedBeforeAnyBatch(t *testing.T) {
+	for batches := range 9 {
+		dir := filepath.Join(t.TempDir(), "run")
+		m := manifest(1)
+		m.Rate = 1_000_000
+		targets := func(n int) *list { // at which there is nobody
+			l := make(list, n)
+			for i := range l {
+				l[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), uint16(i>>8+1))
+			}
+			return &l
+		}
+		network := lab.New(lossy(t), 1)
+		first := capture.Scan{Dir: dir, Manifest: m, Targets: targets(10), Link: link.NewMemory(network, epoch)}
+		if err := first.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		second := capture.Scan{Dir: dir, Manifest: m, Targets: targets(10 + 2400*batches), Resume: []any{}, Link: link.NewMemory(network, epoch+60e9)}
+		if err := second.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for _, workers := range []int{1, 3} {
+			if r := play(t, dir, workers); r.Difference != nil || r.Truncated != nil || r.Parts != 2 || r.resumed != workers || r.Packets != uint64(20+2400*batches) {
+				t.Errorf("%d batches: %v, %v, %d parts, resumed %d times, %d packets", batches, r.Difference, r.Truncated, r.Parts, r.resumed, r.Packets)
+			}
+		}
+	}
+}

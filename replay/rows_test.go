@@ -17,12 +17,14 @@ type result struct {
 	*replay.Result
 	Attempts []*session.Attempt
 	Services []*session.Service
+	resumed  int // times that the partitions were told so, in all
 }
 
 // rows keeps what is found at some of the hosts.
 type rows struct {
 	attempts []*session.Attempt
 	services []*session.Service
+	resumed  int
 }
 
 func (r *rows) Attempt(a *session.Attempt) error {
@@ -36,6 +38,7 @@ func (r *rows) Service(s *session.Service) error {
 }
 
 func (r *rows) Resumed(unfinished []netip.AddrPort) {
+	r.resumed++
 	r.attempts = slices.DeleteFunc(r.attempts, func(a *session.Attempt) bool {
 		return slices.Contains(unfinished, a.Service) && a.Visit != session.Ephemeral
 	})
@@ -57,6 +60,7 @@ func keep() (sink replay.Sink, gathered func(*replay.Result) *result) {
 		for _, p := range all {
 			out.Attempts = append(out.Attempts, p.attempts...)
 			out.Services = append(out.Services, p.services...)
+			out.resumed += p.resumed
 		}
 		slices.SortFunc(out.Attempts, func(a, b *session.Attempt) int {
 			return cmp.Or(a.Service.Compare(b.Service), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Visit, b.Visit), cmp.Compare(a.FirstFrame, b.FirstFrame))

@@ -1,0 +1,151 @@
+package estimate
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Confidence is that of every interval here.
+const Confidence = 0.95
+
+// enoughHosts is the effective number of hosts below which intervals over hosts have been seen not to hold: docs/estimates.md.
+const enoughHosts = 50
+
+// Unit is what a sample was drawn from.
+type Unit uint8
+
+const (
+	ByService Unit = iota // services were drawn, (address, port) pairs, each alone
+	ByHost                // hosts were drawn, each with all its services
+)
+
+func (u Unit) String() string {
+	if u == ByHost {
+		return "by host"
+	}
+	return "by service"
+}
+
+// Design is how a run's targets were chosen: Drawn of Of units, at random, without replacement. A manifest's target.Sample has
+// these numbers; they count what did not answer, too.
+type Design struct {
+	Unit  Unit
+	Drawn uint64 // units in the sample, at least 1
+	Of    uint64 // units in the population, at least Drawn; Of = Drawn is a census, which has no error of sampling
+}
+
+// Fraction is the share of the population that was drawn, in (0, 1].
+func (d Design) Fraction() float64 { return float64(d.Drawn) / float64(d.Of) }
+
+func (d Design) census() bool { return d.Drawn == d.Of }
+
+func (d Design) String() string { return fmt.Sprintf("%d of %d %v", d.Drawn, d.Of, d.Unit) }
+
+func (d Design) check() error {
+	if d.Drawn == 0 || d.Drawn > d.Of {
+		return fmt.Errorf("estimate: a sample cannot be %d units of %d", d.Drawn, d.Of)
+	}
+	return nil
+}
+
+// Warning is something that a reader of an estimate has to be told.
+type Warning string
+
+const (
+	NoData      Warning = "no data"                          // nothing was counted; the value is not a number
+	TooFewHosts Warning = "too few hosts"                    // fewer than 50 effective ones; there is no interval
+	LowerBound  Warning = "a lower bound: there may be more" // the value is none but that
+)
+
+// Estimate is a number about a population, with what it rests on. It is not to be shown without.
+type Estimate struct {
+	Value float64
+
+	// Lo and Hi are the ends of the interval. Valid only if Confidence is above 0. Hi may be +Inf: more than Lo.
+	Lo, Hi     float64
+	Confidence float64 // 0: there is no interval
+
+	Design Design
+	N      uint64 // services that were counted
+	Hosts  uint64 // hosts that they are on; 0 if these were not counted
+	// EffectiveHosts is (sum of e^2)^2 / sum of e^4, where e is what a host adds to the error: as many hosts of one size would
+	// vary as much. 0 where nothing varies.
+	EffectiveHosts float64
+	Method         string // names the authors
+	Warnings       []Warning
+}
+
+// HasInterval reports whether Lo and Hi are valid.
+func (e Estimate) HasInterval() bool { return e.Confidence > 0 }
+
+// between gives the estimate an interval.
+func (e Estimate) between(lo, hi float64) Estimate {
+	e.Lo, e.Hi, e.Confidence = lo, hi, Confidence
+	return e
+}
+
+// warn gives the estimate one more warning.
+func (e Estimate) warn(w Warning) Estimate {
+	e.Warnings = append(e.Warnings[:len(e.Warnings):len(e.Warnings)], w)
+	return e
+}
+
+// String is the estimate in one line, with four digits.
+func (e Estimate) String() string {
+	var b strings.Builder
+	b.WriteString(digits(e.Value))
+	switch {
+	case e.HasInterval() && math.IsInf(e.Hi, 1):
+		fmt.Fprintf(&b, " (more than %s at %g %%)", digits(e.Lo), 100*e.Confidence)
+	case e.HasInterval():
+		fmt.Fprintf(&b, " (%s to %s at %g %%)", digits(e.Lo), digits(e.Hi), 100*e.Confidence)
+	}
+	fmt.Fprintf(&b, "; n = %d", e.N)
+	if e.Hosts > 0 {
+		fmt.Fprintf(&b, " on %d hosts (%.4g effective)", e.Hosts, e.EffectiveHosts)
+	}
+	fmt.Fprintf(&b, "; %s; %v", e.Method, e.Design)
+	for _, w := range e.Warnings {
+		fmt.Fprintf(&b, "; %s", w)
+	}
+	return b.String()
+}
+
+// digits are the first four of a number, without an exponent for large ones.
+func digits(x float64) string {
+	if x < 1e4 || math.IsInf(x, 1) {
+		return fmt.Sprintf("%.4g", x)
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(x))-3)
+	return fmt.Sprintf("%.0f", math.Round(x/unit)*unit)
+}
+
+// normalQuantile is z: a normal variable is within z standard deviations with the Confidence.
+var normalQuantile = distuv.UnitNormal.Quantile((1 + Confidence) / 2)
+
+// studentQuantile is the same for Student's t. It is found by bisection, because distuv.StudentsT.Quantile is wrong in the far
+// tails of many degrees of freedom (for nu = 65534 and p = 3.8e-7 it is 66.1 instead of 4.945).
+func studentQuantile(nu, upper float64) float64 {
+	lo, hi := 0.0, 1.0
+	for studentSurvival(nu, hi) > upper {
+		lo, hi = hi, 2*hi
+	}
+	for range 100 {
+		mid := (lo + hi) / 2
+		if studentSurvival(nu, mid) > upper {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return hi
+}
+
+// studentSurvival is the probability of a t of at least this, which is not negative.
+func studentSurvival(nu, t float64) float64 {
+	return mathext.RegIncBeta(nu/2, 0.5, nu/(nu+t*t)) / 2
+}

@@ -1,0 +1,151 @@
+package estimate
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// TestErrors gives what cannot be estimated: each is an error that says what is wrong.
+func TestErrors(t *testing.T) {
+	var hosts Hosts
+	hosts.Add(1, 2)
+	hosts.Add(2, 2)
+	sample := Design{ByHost, 10, 100}
+	var ports Ports
+	ports.Add(address(1), 80)
+	curve, err := ports.Curve(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nan := []float64{1, 2, math.NaN(), 4}
+	for _, c := range []struct {
+		name, want string
+		call       func() error
+	}{
+		{"empty design", "0 units of 0", func() error { _, err := hosts.Share(Design{}); return err }},
+		{"more than all", "3 units of 2", func() error { _, err := hosts.Total(Design{ByHost, 3, 2}); return err }},
+		{"hosts not drawn", "2 were seen", func() error { _, err := hosts.Share(Design{ByHost, 1, 9}); return err }},
+		{"services not drawn", "4 were seen", func() error { _, err := hosts.Total(Design{ByService, 3, 9}); return err }},
+		{"curve", "0 units of 9", func() error { _, err := ports.Curve(Design{ByHost, 0, 9}); return err }},
+		{"no ports", "on 0 ports", func() error { _, err := curve.Share(0); return err }},
+		{"share above 1", "1.5 is no share", func() error { _, err := curve.PortsFor(1.5); return err }},
+		{"share 0", "0 is no share", func() error { _, err := curve.PortsFor(0); return err }},
+		{"Chao1", "0 units", func() error { _, err := Kinds{}.Chao1(Design{}); return err }},
+		{"coverage", "0 units", func() error { _, err := Kinds{}.Coverage(Design{}); return err }},
+		{"Grubbs, two", "needs three values, has 2", func() error { _, err := Grubbs([]float64{1, 2}); return err }},
+		{"Grubbs, equal", "that differ", func() error { _, err := Grubbs([]float64{2, 2, 2}); return err }},
+		{"Grubbs, NaN", "value 3 is NaN", func() error { _, err := Grubbs(nan); return err }},
+		{"outliers, NaN", "value 3 is NaN", func() error { _, err := Outliers(nan, 0.001); return err }},
+		{"Spearman, unpaired", "has 3 and 2", func() error { _, err := Spearman([]float64{1, 2, 3}, []float64{1, 2}); return err }},
+		{"Spearman, equal", "that differ", func() error { _, err := Spearman([]float64{1, 2, 3}, []float64{1, 1, 1}); return err }},
+		{"Smirnov, empty", "of 1 and 0 values", func() error { _, err := Smirnov([]float64{1}, nil); return err }},
+		{"Smirnov, infinite", "value 1 is +Inf", func() error { _, err := Smirnov([]float64{1}, []float64{math.Inf(1)}); return err }},
+		{"margin", "margin", func() error { _, err := Pairs{Both: 1}.Equivalence(1); return err }},
+		{"no pairs", "no pairs", func() error { _, err := Pairs{}.Equivalence(0.1); return err }},
+		{"dip, empty", "has 0 and 9", func() error { _, err := DipTest(nil, 9, rand.New(rand.NewPCG(1, 1))); return err }},
+		{"duration", "duration 1 is -1", func() error { _, err := KaplanMeier([]Duration{{Time: -1}}); return err }},
+	} {
+		if err := c.call(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one that says %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestEdges gives what can be estimated, but barely.
+func TestEdges(t *testing.T) {
+	one := func(x, k uint32) (h Hosts) { h.Add(x, k); return h }
+	many := func(x, k uint32, n int) (h Hosts) {
+		for range n {
+			h.Add(x, k)
+		}
+		return h
+	}
+	mixed := many(1, 3, 500)
+	mixed.Merge(many(2, 3, 500))
+	for _, c := range []struct {
+		name  string
+		hosts Hosts
+		d     Design
+		total bool
+		want  string
+	}{
+		{"nothing", Hosts{}, Design{ByHost, 10, 100}, false,
+			"NaN; n = 0; Wilson; 10 of 100 by host; no data"},
+		{"nothing, total by service", Hosts{}, Design{ByService, 10, 100}, true,
+			"0 (0 to 25.69 at 95 %); n = 0; Horvitz-Thompson; 10 of 100 by service"},
+		{"nothing, total by host", Hosts{}, Design{ByHost, 10, 100}, true,
+			"0; n = 0; Horvitz-Thompson, log scale; 10 of 100 by host; too few hosts"},
+		{"one host", one(3, 4), Design{ByHost, 10, 100}, false,
+			"0.75; n = 4 on 1 hosts (0 effective); Korn-Graubard; 10 of 100 by host; too few hosts"},
+		{"the same share on all", many(1, 2, 99), Design{ByHost, 100, 1000}, false,
+			"0.5; n = 198 on 99 hosts (0 effective); Korn-Graubard; 100 of 1000 by host; too few hosts"},
+		{"census", one(3, 4), Design{ByHost, 10, 10}, false,
+			"0.75 (0.75 to 0.75 at 95 %); n = 4 on 1 hosts (0 effective); Korn-Graubard; 10 of 10 by host"},
+		{"census by service", one(3, 4), Design{ByService, 10, 10}, false,
+			"0.75 (0.75 to 0.75 at 95 %); n = 4 on 1 hosts (0 effective); Wilson; 10 of 10 by service"},
+		{"one service a host", many(0, 1, 20), Design{ByHost, 20, 1 << 40}, false,
+			"0 (0 to 0.1611 at 95 %); n = 20 on 20 hosts (0 effective); Wilson; 20 of 1099511627776 by host"},
+		{"two kinds of hosts", mixed, Design{ByHost, 2000, 1 << 40}, false,
+			"0.5 (0.4896 to 0.5104 at 95 %); n = 3000 on 1000 hosts (1000 effective); Korn-Graubard; 2000 of 1099511627776 by host"},
+		{"two kinds of hosts, total", mixed, Design{ByHost, 2000, 4000}, true,
+			"3000 (2899 to 3105 at 95 %); n = 1500 on 1000 hosts (1228 effective); Horvitz-Thompson, log scale; 2000 of 4000 by host"},
+	} {
+		estimate := c.hosts.Share
+		if c.total {
+			estimate = c.hosts.Total
+		}
+		e, err := estimate(c.d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.String() != c.want {
+			t.Errorf("%s:\n%v, want\n%v", c.name, e, c.want)
+		}
+	}
+}
+
+// TestOutliers takes the large values out one after the other, also where the second hides the first from a single test.
+func TestOutliers(t *testing.T) {
+	values := []float64{10, 9000, 12, 9, 11, 10, 13, 8, 300, 11, 10, 9, 12, 11, 10, 9, 8, 12, 13, 10}
+	got, err := Outliers(values, 0.001)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0] != 1 || got[1] != 8 {
+		t.Errorf("outliers are %v, want 1 and 8", got)
+	}
+	for _, none := range [][]float64{nil, {1, 2}, {3, 3, 3, 3}, {1, 2, 3, 4}} {
+		if got, err := Outliers(none, 0.001); err != nil || len(got) > 0 {
+			t.Errorf("outliers of %v are %v, error %v", none, got, err)
+		}
+	}
+}
+
+// TestSmirnovLarge is beyond the exact path, where the limit is close to it.
+func TestSmirnovLarge(t *testing.T) {
+	g := rand.New(rand.NewPCG(5, 5))
+	sample := func(n int, shift float64) []float64 {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = g.NormFloat64() + shift
+		}
+		return x
+	}
+	x, y := sample(1000, 0), sample(1000, 0.06)
+	exact, err := Smirnov(x, y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limit := kolmogorov(exact.Statistic * math.Sqrt(500)); math.Abs(limit/exact.P-1) > 0.05 {
+		t.Errorf("p is %v, in the limit %v", exact.P, limit)
+	}
+	more, err := Smirnov(x, append(y, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exact.Method != "Smirnov, exact" || more.Method != "Smirnov, limit" || math.Abs(more.P/exact.P-1) > 0.1 {
+		t.Errorf("%v, with one value more %v", exact, more)
+	}
+}
