@@ -176,7 +176,8 @@ func TestNothingChangesTheBytes(t *testing.T) {
 		{1, Options{}},
 		{1, Options{Workers: 1}},
 		{8, Options{Memory: 1 << 30, Workers: 3}},
-		{1, Options{Memory: 64 << 10}}, // some 130 runs, of which 16 are read at once
+		{1, Options{Memory: 64 << 10}},
+		{1, Options{Memory: 4 << 10}}, // some 2,000 runs, of which 64 become one, and 16 are read at once
 		{2, Options{Memory: 1 << 20}},
 		{3, Options{Memory: 4 << 20, Workers: 2}},
 		{8, Options{Memory: 256 << 10, Workers: 8}},
@@ -200,26 +201,30 @@ func TestNothingChangesTheBytes(t *testing.T) {
 	}
 }
 
-// With that little memory the sorter merges runs into longer runs before it reads them.
+// However many runs are spilled, few are open at once: they are merged into longer ones as they come, and again before they
+// are read.
 func TestRunsAreMerged(t *testing.T) {
-	b, err := Create(t.TempDir(), Options{Memory: 64 << 10})
+	b, err := Create(t.TempDir(), Options{Memory: 4 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Abort()
 	p := b.Partition(1)
-	rows := many(20_000)
+	s := &p.parts[0].attempts
+	rows := many(50_000)
+	most := 0
 	for i := range rows.attempts {
 		if err := p.Attempt(rows.attempts[i].Attempt); err != nil {
 			t.Fatal(err)
 		}
+		most = max(most, len(s.runs))
 	}
-	before := len(p.parts[0].attempts.runs)
-	if _, err := sorted(t.Context(), []*sorter{&p.parts[0].attempts}, 64<<10/4); err != nil {
+	before := len(s.runs)
+	if _, err := sorted(t.Context(), []*sorter{s}, 1<<10); err != nil {
 		t.Fatal(err)
 	}
-	if after := len(p.parts[0].attempts.runs); before < 64 || after > 16 || after < 2 {
-		t.Errorf("%d runs became %d", before, after)
+	if s.spills < 2*runFan*runFan/3 || most > 3*runFan || before < 20 || len(s.runs) > 16 || len(s.runs) < 2 {
+		t.Errorf("of %d runs up to %d were open; %d became %d", s.spills, most, before, len(s.runs))
 	}
 }
 

@@ -47,7 +47,12 @@ type sorter struct {
 	used   int // blocks that hold entries
 	size   int // bytes in memory, those of the references included
 	runs   []*os.File
+	spills int
 }
+
+// runFan is how many runs of about one length become one: a sorter has a few times as many files open, however many rows
+// it was given.
+const runFan = 64
 
 // ref is where an entry is in a sorter's memory.
 type ref struct {
@@ -116,7 +121,16 @@ func (s *sorter) spill() error {
 		}
 	}
 	s.refs, s.used, s.size = s.refs[:0], 0, 0
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	s.spills++
+	for n := s.spills; n%runFan == 0; n /= runFan {
+		if err := s.shorten(context.Background(), len(s.runs)-runFan, runFan); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close gives up the files of the runs, which have no names.
@@ -124,7 +138,7 @@ func (s *sorter) close() {
 	for _, f := range s.runs {
 		_ = f.Close() // only read, and gone with it
 	}
-	s.runs, s.blocks, s.refs, s.used, s.size = nil, nil, nil, 0, 0
+	s.runs, s.blocks, s.refs, s.used, s.size, s.spills = nil, nil, nil, 0, 0, 0
 }
 
 // A source gives entries in order.
@@ -272,7 +286,7 @@ func sorted(ctx context.Context, sorters []*sorter, memory int) (source, error) 
 		if n <= fan || len(longest.runs) < 2 {
 			break
 		}
-		if err := longest.shorten(ctx, max(2, min(len(longest.runs), fan/2))); err != nil {
+		if err := longest.shorten(ctx, 0, max(2, min(len(longest.runs), fan/2))); err != nil {
 			return nil, err
 		}
 	}
@@ -291,10 +305,10 @@ func sorted(ctx context.Context, sorters []*sorter, memory int) (source, error) 
 	return merge(sources)
 }
 
-// shorten merges the first n runs into one.
-func (s *sorter) shorten(ctx context.Context, n int) error {
+// shorten merges n runs, of which the first is that at from, into one.
+func (s *sorter) shorten(ctx context.Context, from, n int) error {
 	var sources []source
-	for _, f := range s.runs[:n] {
+	for _, f := range s.runs[from : from+n] {
 		r, err := newRunSource(f, runBuffer)
 		if err != nil {
 			return err
@@ -319,9 +333,9 @@ func (s *sorter) shorten(ctx context.Context, n int) error {
 	if !errors.Is(err, io.EOF) {
 		return errors.Join(fmt.Errorf("merge runs: %w", err), f.Close())
 	}
-	for _, old := range s.runs[:n] {
+	for _, old := range s.runs[from : from+n] {
 		_ = old.Close() // only read, and gone with it
 	}
-	s.runs = append([]*os.File{f}, s.runs[n:]...)
+	s.runs = slices.Replace(s.runs, from, from+n, f)
 	return w.Flush()
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -57,10 +58,15 @@ func BenchmarkReport(b *testing.B) {
 	built(b)
 	one := processors(b)[:1]
 	var counted bytes.Buffer
-	report := execute(b, nil, one, "laserdisc", "report", dataset, "--out", filepath.Join(*reportDir, "out"))
-	fmt.Fprintf(os.Stderr, "laserdisc report, drawing included: %6.2f s, CPU %6.2f s, %5.0f MiB\n", report.seconds, report.cpu, report.peak)
-	grouping := execute(b, &counted, one, "node", "testdata/group.mjs", *duckdbModules, dataset)
-	fmt.Fprintf(os.Stderr, "DuckDB, threads = 1, start included: %6.2f s, CPU %6.2f s, %5.0f MiB\n", grouping.seconds, grouping.cpu, grouping.peak)
+	ours, theirs := math.Inf(1), math.Inf(1) // seconds, the best of three
+	for range 3 {
+		report := execute(b, nil, one, "laserdisc", "report", dataset, "--out", filepath.Join(*reportDir, "out"))
+		fmt.Fprintf(os.Stderr, "laserdisc report, drawing included: %6.2f s, CPU %6.2f s, %5.0f MiB\n", report.seconds, report.cpu, report.peak)
+		counted.Reset()
+		grouping := execute(b, &counted, one, "node", "testdata/group.mjs", *duckdbModules, dataset)
+		fmt.Fprintf(os.Stderr, "DuckDB, threads = 1, start included: %6.2f s, CPU %6.2f s, %5.0f MiB\n", grouping.seconds, grouping.cpu, grouping.peak)
+		ours, theirs = min(ours, report.seconds), min(theirs, grouping.seconds)
+	}
 
 	census, responses, allPorts := new(analysis.Census), new(analysis.Responses), new(analysis.AllPorts)
 	if err := d.Fold(context.Background(), census, responses, allPorts); err != nil {
@@ -83,7 +89,7 @@ func BenchmarkReport(b *testing.B) {
 		}
 	}
 	fmt.Fprintf(os.Stderr, "%d attempts, %d rows of services; both count %v\n", d.Attempts(), d.Services(), want)
-	b.ReportMetric(report.seconds/grouping.seconds, "×DuckDB")
+	b.ReportMetric(ours/theirs, "×DuckDB")
 }
 
 // makeDataset makes a dataset of so many attempts, at hosts of up to four services that are tried with each of five handshakes,
