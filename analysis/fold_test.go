@@ -241,7 +241,7 @@ func TestResponses(t *testing.T) {
 	if d := cmp.Diff(want[1:3], left); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]order.Pattern{{Services: 1}, {Identified: set("http", "tls"), Services: 2}}, Identified(left)); d != "" {
+	if d := cmp.Diff([]order.Pattern{{Services: 1, Weight: 1}, {Identified: set("http", "tls"), Services: 2, Weight: 2}}, Identified(left)); d != "" {
 		t.Error(d)
 	}
 }

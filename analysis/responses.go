@@ -225,11 +225,11 @@ func Unexpected(patterns []Response) []Response {
 	})
 }
 
-// Identified gives what identifies the services, as replay/order takes it.
+// Identified gives what identifies the services, each of which counts alike, as replay/order takes it.
 func Identified(patterns []Response) []order.Pattern {
 	list := make([]order.Pattern, len(patterns))
 	for i, p := range patterns {
-		list[i] = order.Pattern{Identified: p.Identified, Services: p.Services}
+		list[i] = order.Pattern{Identified: p.Identified, Services: p.Services, Weight: int64(p.Services)}
 	}
 	return list
 }

@@ -10,7 +10,7 @@ import (
 func ExampleGreedy() {
 	handshakes := []string{"wait", "tls", "http"}
 	by := func(services int, identified ...int) order.Pattern {
-		p := order.Pattern{Services: services}
+		p := order.Pattern{Services: services, Weight: int64(services)}
 		for _, h := range identified {
 			p.Identified.Add(h)
 		}
