@@ -41,8 +41,9 @@ type Trials struct {
 	handshakes, labels names
 	tallies            map[outcome]*tally
 	resampled          map[identified]*[Resamples]uint32
-	held, limit        int // about what these take, and may take, in bytes
-	expected           int // services left out, for they speak what is expected
+	firewalls          map[hostHash]bool // hosts that acknowledge data on every ephemeral port
+	held, limit        int               // about what these take, and may take, in bytes
+	expected           int               // services left out, for they speak what is expected
 	failed             error
 
 	in      place
@@ -106,6 +107,7 @@ type waitingTrial struct {
 // NewTrials returns Trials that have counted nothing.
 func NewTrials(counting Counting) *Trials {
 	t := &Trials{counting: counting, limit: trialsLimit}
+	t.firewalls = make(map[hostHash]bool)
 	t.tallies, t.resampled = make(map[outcome]*tally), make(map[identified]*[Resamples]uint32)
 	t.host.weights = new([Resamples]uint8)
 	for _, port := range counting.Ports {
@@ -258,15 +260,23 @@ func (t *Trials) closeService() {
 	*s = trying{costs: s.costs[:0]}
 }
 
-// closeHost counts those of the host's services that waited, unless it acknowledges data on every ephemeral port.
+// closeHost counts those of the host's services that waited, unless it acknowledges data on every ephemeral port. Its probes may
+// have been in another dataset, that had the same ones.
 func (t *Trials) closeHost() {
-	if t.host.probes == 0 || t.host.acked < t.host.probes {
-		for _, w := range t.host.waiting {
+	h := &t.host
+	if h.probes > 0 && h.acked == h.probes {
+		t.firewalls[t.key()] = true
+		t.hold(int(unsafe.Sizeof(hostHash(0))))
+	} else if len(h.waiting) > 0 && (h.probes > 0 || !t.firewalls[t.key()]) {
+		for _, w := range h.waiting {
 			t.count(w.outcome, w.costs)
 		}
 	}
 	t.host = tried{waiting: t.host.waiting[:0], weights: t.host.weights}
 }
+
+// key is the hash of the host that the fold is in.
+func (t *Trials) key() hostHash { return hostKey(string(t.in.addr), t.counting.Seed) }
 
 // close counts what the fold is in.
 func (t *Trials) close() {
@@ -279,7 +289,7 @@ func (t *Trials) close() {
 func (t *Trials) count(o outcome, costs []order.Cost) {
 	h := &t.host
 	if !h.drawn {
-		host := hostKey(string(t.in.addr), t.counting.Seed)
+		host := t.key()
 		h.tenth, h.drawn = host.tenth(), true
 		host.resample(h.weights)
 	}
@@ -358,6 +368,10 @@ func (t *Trials) Merge(fold Fold) error {
 		return err
 	}
 	t.expected += other.expected
+	for host := range other.firewalls {
+		t.firewalls[host] = true
+		t.hold(int(unsafe.Sizeof(host)))
+	}
 	for o, from := range other.tallies {
 		y := t.tallyOf(outcome{o.port, o.class, o.identified.Renumber(to), o.sentData.Renumber(to), o.ackedData.Renumber(to)})
 		if y == nil {
@@ -383,10 +397,10 @@ func (t *Trials) Merge(fold Fold) error {
 
 // classNames are the classes of ports that an adaptive order tells apart.
 var classNames = func() []string {
-	list := []string{"unassigned ports", "ephemeral ports"}
+	list := []string{"unassigned", "ephemeral"}
 	for _, p := range datasets.Ports() {
-		if name := p.Expected + " ports"; p.Expected != "" && !slices.Contains(list, name) {
-			list = append(list, name)
+		if p.Expected != "" && !slices.Contains(list, p.Expected) {
+			list = append(list, p.Expected)
 		}
 	}
 	return list
@@ -397,7 +411,7 @@ var classNames = func() []string {
 func classOf(port uint16, expected string) uint8 {
 	switch {
 	case expected != "":
-		return uint8(slices.Index(classNames, expected+" ports"))
+		return uint8(slices.Index(classNames, expected))
 	case port >= 49152 || slices.Contains(datasets.Ephemeral(), port):
 		return 1
 	}

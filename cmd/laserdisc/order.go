@@ -149,7 +149,7 @@ func printOrder(ctx context.Context, w io.Writer, from []*analysis.Dataset, coun
 		printf(w, "n = %d services that some handshake identifies, of %d that sent or acknowledged data; expected protocols left out: %d\n",
 			n, acked, o.Expected))
 	if n < fewServices {
-		err = errors.Join(err, printf(w, "warning: fewer than %d services are identified: ranks and shares are those of few hosts\n", fewServices))
+		err = errors.Join(err, printf(w, "warning: fewer than %d services identified: few hosts decide ranks and shares\n", fewServices))
 	}
 	for _, name := range populations {
 		err = errors.Join(err, printf(w, "synthetic population %s: no measurement of the Internet\n", name))
@@ -232,7 +232,7 @@ func printWorth(w io.Writer, o *analysis.Outcomes, steps []order.Step) error {
 		rows = append(rows, []string{fmt.Sprint(s.Rank), s.Handshake, optimum, gap, inPercent(held[i]),
 			fmt.Sprintf("%.1f", prices[i].Packets), fmt.Sprintf("%.0f", prices[i].Bytes), fmt.Sprintf("%.2f", prices[i].Seconds)})
 	}
-	return errors.Join(printf(w, "\nCumulative share, of the best choice and on other hosts; cost of each service gained:\n"),
+	return errors.Join(printf(w, "\nCumulative coverage, optimal and held out; what each service gained takes:\n"),
 		writeTable(w, "rank|handshake|optimum|gap|held out|packets|bytes|seconds", rows))
 }
 
@@ -261,7 +261,7 @@ func printByCost(w io.Writer, o *analysis.Outcomes, steps []order.Step) error {
 func printAdaptive(w io.Writer, o *analysis.Outcomes) error {
 	fixed, adaptive, all := o.Efforts()
 	return printf(w, `
-Handshakes tried for each service identified, and share identified, of at most %d handshakes on other hosts:
+At most %d handshakes, held out: tried for each service identified, and coverage:
      fixed  %.2f  %s
   adaptive  %.2f  %s  saves %.1f %%
 The adaptive order:

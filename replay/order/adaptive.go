@@ -76,7 +76,11 @@ func Adapt(outcomes []Outcome, handshakes []string) *Adaptive {
 		if count(of) < enough {
 			return true
 		}
-		a.first = append(a.first, grow(of, handshakes, Depth))
+		first := grow(of, handshakes, Depth)
+		if first.equals(a.others) {
+			return true
+		}
+		a.first = append(a.first, first)
 		return false
 	})
 	return a
@@ -94,17 +98,35 @@ func grow(outcomes []Outcome, handshakes []string, depth int) *node {
 		return nil
 	}
 	left := unidentified(outcomes, best)
-	n := &node{handshake: best}
+	n := &node{handshake: best, otherwise: grow(left, handshakes, depth-1)}
 	for s := range ways {
 		of := only(left, func(o *Outcome) bool { return o.shows(best) == s })
-		if n.own[s] = len(of) < len(left) && count(of) >= enough; n.own[s] {
-			n.after[s] = grow(of, handshakes, depth-1)
+		if count(of) < enough {
+			continue
 		}
+		n.after[s] = grow(of, handshakes, depth-1)
+		n.own[s] = !n.after[s].equals(n.otherwise)
 	}
-	if n.own != [ways]bool{true, true, true} {
-		n.otherwise = grow(left, handshakes, depth-1)
+	if n.own == [ways]bool{true, true, true} {
+		n.otherwise = nil
 	}
 	return n
+}
+
+// equals reports whether two decisions are the same, and all that come after them.
+func (n *node) equals(o *node) bool {
+	if n == nil || o == nil {
+		return n == o
+	}
+	if n.handshake != o.handshake || n.own != o.own || !n.otherwise.equals(o.otherwise) {
+		return false
+	}
+	for s, own := range n.own {
+		if own && !n.after[s].equals(o.after[s]) {
+			return false
+		}
+	}
+	return true
 }
 
 func only(outcomes []Outcome, keep func(*Outcome) bool) []Outcome {
@@ -182,18 +204,42 @@ func Fixed(steps []Step, outcomes []Outcome, handshakes []string) (e Effort) {
 	return e
 }
 
-// String is the order in lines: for each class of ports the handshakes to try, and below it what to try instead after one of
+// String is the order in lines: for classes of ports the handshakes to try, and below it what to try instead after one of
 // them, by what that showed.
 func (a *Adaptive) String() string {
 	var b strings.Builder
-	for i, class := range a.classes {
-		a.write(&b, "", class, a.first[i])
+	for i := range a.classes {
+		alike := func(n *node) bool { return n.equals(a.first[i]) }
+		if slices.IndexFunc(a.first, alike) < i {
+			continue
+		}
+		var classes []string
+		for k, class := range a.classes {
+			if alike(a.first[k]) {
+				classes = append(classes, class)
+			}
+		}
+		a.write(&b, "", "ports "+wrap(strings.Join(classes, ", ")), a.first[i])
 	}
 	name := "all ports"
 	if len(a.classes) > 0 {
 		name = "other ports"
 	}
 	a.write(&b, "", name, a.others)
+	return b.String()
+}
+
+// wrap breaks a list into lines of about 60 characters.
+func wrap(list string) string {
+	var b strings.Builder
+	line := 0
+	for item := range strings.SplitAfterSeq(list, ", ") {
+		if line += len(item); line > 60 {
+			b.WriteString("\n  ")
+			line = len(item)
+		}
+		b.WriteString(item)
+	}
 	return b.String()
 }
 

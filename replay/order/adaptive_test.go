@@ -20,8 +20,8 @@ func outcomes(class string, n int, identified, sentData, ackedData Set) []Outcom
 func TestAdapt(t *testing.T) {
 	handshakes := []string{"http", "tls", "dns", "redis"}
 	list := slices.Concat(
-		outcomes("http ports", 90, set(1), set(1), set(0)),
-		outcomes("http ports", 10, set(0), set(0), set(1)),
+		outcomes("http", 90, set(1), set(1), set(0)),
+		outcomes("http", 10, set(0), set(0), set(1)),
 		outcomes("others", 400, set(0), set(0), set(1)),
 		outcomes("others", 100, set(2), set(0, 2), set(1)),
 		outcomes("others", 120, set(1), set(1), set(0)),
@@ -29,8 +29,8 @@ func TestAdapt(t *testing.T) {
 		outcomes("rare", 49, set(3), set(3), set(0)),
 	)
 	a := Adapt(list, handshakes)
-	want := `http ports: tls, http
-others: http
+	want := `ports http: tls, http
+ports others: http
   nothing acknowledged after http: give up
   acks_data after http: tls
   sends_data after http: dns
