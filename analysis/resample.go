@@ -45,7 +45,9 @@ func (h hostHash) resample(weights *[Resamples]uint8) {
 	}
 }
 
-// Bootstrap is how an order would differ if other hosts had been scanned.
+// Bootstrap is how an order would differ if other hosts had been scanned: a bootstrap over hosts, as the services of one host
+// are alike (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; the Poisson weights are those of Hanley and MacGibbon,
+// "Creating non-parametric bootstrap samples using Poisson frequencies", 2006). Its intervals are percentiles.
 type Bootstrap struct {
 	Handshakes []string   // those of the order, and then others that have a rank in some resample
 	Ranks      [][]int    // by handshake, the number of resamples whose own greedy order has it at each rank, from the first
@@ -118,7 +120,7 @@ func (o *Outcomes) HeldOut(n int) []float64 {
 		steps := order.Follow(learnt, patterns, o.Handshakes)
 		for k := range shares {
 			if len(steps) > 0 {
-				shares[k] += steps[min(k, len(steps)-1)].CumulativeShare * float64(weight)
+				shares[k] += float64(steps[min(k, len(steps)-1)].CumulativeShare * float64(weight)) // rounded before it is added, on every machine
 			}
 		}
 	}

@@ -102,6 +102,15 @@ func TestTrials(t *testing.T) {
 	}
 }
 
+func TestCostOfIPv6(t *testing.T) {
+	o := outcomesOf(t, Counting{Ports: []uint16{81}}, `
+		addr        port visit handshake state      label evidence syn_time synack_time data_time end_time sent_bytes synacks
+		2001:db8::1 81   first http      sends_data http  certain  1        2           3         3        100        1`)
+	if d := cmp.Diff([]order.Cost{{Packets: 4, Bytes: 4*60 + 100, Nanoseconds: 2e9}}, o.Services[0].Costs); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestIsOwn(t *testing.T) {
 	for _, c := range []struct {
 		handshake, label string

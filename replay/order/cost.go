@@ -36,20 +36,21 @@ func Patterns(outcomes []Outcome) []Pattern {
 // none of those before it identified.
 type Price struct{ Packets, Bytes, Seconds float64 }
 
-// spent is the cost of trying handshake h on outcomes, each service by its weight. The unit of a service that weighs 1 is
-// what is counted.
+// spent is what was taken, each service by its weight.
 type spent struct{ packets, bytes, seconds float64 }
 
+// spend is what trying handshake h on outcomes takes.
 func spend(outcomes []Outcome, h int) (s spent) {
 	for i := range outcomes {
 		o := &outcomes[i]
 		if h >= len(o.Costs) || o.Services == 0 {
 			continue
 		}
+		// The conversions keep every machine from rounding a product and a sum at once.
 		weight := float64(o.Weight) / float64(o.Services)
-		s.packets += weight * float64(o.Costs[h].Packets)
-		s.bytes += weight * float64(o.Costs[h].Bytes)
-		s.seconds += weight * float64(o.Costs[h].Nanoseconds) / 1e9
+		s.packets += float64(weight * float64(o.Costs[h].Packets))
+		s.bytes += float64(weight * float64(o.Costs[h].Bytes))
+		s.seconds += float64(weight * float64(o.Costs[h].Nanoseconds) / 1e9)
 	}
 	return s
 }
