@@ -51,7 +51,7 @@ func (h hostHash) resample(weights *[Resamples]uint8) {
 type Bootstrap struct {
 	Handshakes []string   // those of the order, and then others that have a rank in some resample
 	Ranks      [][]int    // by handshake, the number of resamples whose own greedy order has it at each rank, from the first
-	Gains      []Interval // by step of the order, where the share that it gains is in 95 % of the resamples
+	Gains      []Interval // by step of the order, where the share that it gains is in 95 % of the resamples that have any service
 }
 
 // Interval is between two percentiles, 2.5 and 97.5.
@@ -68,6 +68,9 @@ func (o *Outcomes) Bootstrap(steps []order.Step) *Bootstrap {
 	gains := make([][]float64, len(of))
 	for r := range Resamples {
 		patterns := o.Resample(r)
+		if len(patterns) == 0 {
+			continue // there are no shares of nothing
+		}
 		for rank, s := range order.Greedy(patterns, o.Handshakes) {
 			i := slices.Index(b.Handshakes, s.Handshake)
 			if i < 0 {
@@ -85,17 +88,17 @@ func (o *Outcomes) Bootstrap(steps []order.Step) *Bootstrap {
 	}
 	for _, list := range gains {
 		slices.Sort(list)
-		b.Gains = append(b.Gains, Interval{list[Resamples/40], list[Resamples-1-Resamples/40]})
+		b.Gains = append(b.Gains, Interval{list[len(list)/40], list[len(list)-1-len(list)/40]})
 	}
 	return b
 }
 
-// At is the share of the resamples in which the handshake with this number in Handshakes has a rank, from 0.
-func (b *Bootstrap) At(handshake, rank int) float64 {
+// At is the number of resamples in which the handshake with this number in Handshakes has a rank, from 0.
+func (b *Bootstrap) At(handshake, rank int) int {
 	if rank >= len(b.Ranks[handshake]) {
 		return 0
 	}
-	return float64(b.Ranks[handshake][rank]) / Resamples
+	return b.Ranks[handshake][rank]
 }
 
 // HeldOut is what an order identifies of services that it was not learnt from: each tenth of the hosts is tried with the greedy

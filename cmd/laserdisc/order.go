@@ -185,7 +185,7 @@ func printSteps(w io.Writer, steps []order.Step, b *analysis.Bootstrap) error {
 	var rows [][]string
 	for i, s := range steps {
 		rows = append(rows, []string{fmt.Sprint(s.Rank), s.Handshake, fmt.Sprint(s.Gained), inPercent(s.Share),
-			inPercent(b.Gains[i].Lo), inPercent(b.Gains[i].Hi), inPercent(s.CumulativeShare), fmt.Sprintf("%.0f %%", 100*b.At(i, i))})
+			inPercent(b.Gains[i].Lo), inPercent(b.Gains[i].Hi), inPercent(s.CumulativeShare), fmt.Sprintf("%.0f %%", 100*float64(b.At(i, i))/analysis.Resamples)})
 	}
 	return writeTable(w, "rank|handshake|gained|coverage|from|to|cumulative|at rank", rows)
 }
@@ -202,7 +202,7 @@ func printRanks(w io.Writer, b *analysis.Bootstrap) error {
 			}
 		}
 		for rank := range exactSteps {
-			cells = append(cells, often(int(b.At(i, rank)*analysis.Resamples)))
+			cells = append(cells, often(b.At(i, rank)))
 		}
 		rows = append(rows, append(cells, often(later), often(analysis.Resamples-all)))
 	}
@@ -260,6 +260,9 @@ func printByCost(w io.Writer, o *analysis.Outcomes, steps []order.Step) error {
 // printAdaptive prints the adaptive order, and what it saves against the fixed one.
 func printAdaptive(w io.Writer, o *analysis.Outcomes) error {
 	fixed, adaptive, all := o.Efforts()
+	if fixed.Identified == 0 || adaptive.Identified == 0 {
+		return printf(w, "\nToo few services to learn an order on some hosts and try it on others.\n")
+	}
 	return printf(w, `
 At most %d handshakes, held out: tried for each service identified, and coverage:
      fixed  %.2f  %s
