@@ -81,21 +81,30 @@ func readCodes(b *batch, name string, code func(string) (int, error)) codes {
 
 // names numbers the names that it is asked for, from 0.
 type names struct {
-	list    []string
-	numbers map[string]int
+	list  []string
+	known map[string]int
 }
 
 // number is the number of a name, a new one if it has none. There is never an error: it is a code of readCodes.
 func (n *names) number(name string) (int, error) {
-	i, ok := n.numbers[name]
+	i, ok := n.known[name]
 	if !ok {
-		if n.numbers == nil {
-			n.numbers = make(map[string]int)
+		if n.known == nil {
+			n.known = make(map[string]int)
 		}
 		i = len(n.list)
-		n.list, n.numbers[name] = append(n.list, name), i
+		n.list, n.known[name] = append(n.list, name), i
 	}
 	return i, nil
+}
+
+// numbers gives the number of each name that others have numbered.
+func (n *names) numbers(others *names) []int {
+	list := make([]int, len(others.list))
+	for i, name := range others.list {
+		list[i], _ = n.number(name)
+	}
+	return list
 }
 
 func stateCode(name string) (int, error) {

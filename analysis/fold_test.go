@@ -25,6 +25,7 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
+	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 }
 
 // batchOf makes a batch of a text with a line of column names and then a line a row, cells apart by blanks: "-" is an
@@ -105,6 +106,13 @@ func TestFoldsMerge(t *testing.T) {
 		{"responses", responsesText, func() Fold { return new(Responses) }, func(f Fold) any {
 			handshakes, patterns := f.(*Responses).Patterns([]string{"wait", "http"})
 			return []any{handshakes, patterns}
+		}},
+		{"trials", trialsText, func() Fold { return NewTrials(Counting{Ports: []uint16{22, 81, 8080}}) }, func(f Fold) any {
+			o, err := f.(*Trials).Outcomes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return told(o)
 		}},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
@@ -227,12 +235,12 @@ func TestResponses(t *testing.T) {
 		return s
 	}
 	want := []Response{
-		{Port: 22, Tried: set("dns"), SentData: set("dns"), AckedData: true, Services: 1},
-		{Port: 23, Tried: set("wait", "http"), Services: 1}, // hangs up on everybody: the acknowledgement is its kernel's
+		{Port: 22, Tried: set("dns"), SentData: set("dns"), Services: 1},
+		{Port: 23, Tried: set("wait", "http"), Services: 1},
 		{Port: 80, Label: "tls", Tried: set("wait", "http", "tls"), SentData: set("http", "tls"), Identified: set("http", "tls"),
-			AckedData: true, Services: 2}, // tls stands before http in the table
-		{Port: 81, Tried: set("http"), AckedData: true, Services: 1},
-		{Port: 6443, Label: "kubernetes", Tried: set("wait", "http"), SentData: set("http"), Identified: set("http"), AckedData: true, Services: 1},
+			Services: 2}, // tls stands before http in the table
+		{Port: 81, Tried: set("http"), Services: 1},
+		{Port: 6443, Label: "kubernetes", Tried: set("wait", "http"), SentData: set("http"), Identified: set("http"), Services: 1},
 	}
 	if d := cmp.Diff(want, patterns); d != "" {
 		t.Error(d)
@@ -241,7 +249,7 @@ func TestResponses(t *testing.T) {
 	if d := cmp.Diff(want[1:3], left); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]order.Pattern{{Services: 1}, {Identified: set("http", "tls"), Services: 2}}, Identified(left)); d != "" {
+	if d := cmp.Diff([]order.Pattern{{Services: 1, Weight: 1}, {Identified: set("http", "tls"), Services: 2, Weight: 2}}, Identified(left)); d != "" {
 		t.Error(d)
 	}
 }
@@ -310,6 +318,8 @@ func TestFoldErrors(t *testing.T) {
 		{new(Census), renamed(good, "port", "evidence2", "evidence", "state"), `column "state": session: no state is called`},
 		{new(Census), renamed(good, "port", "state", "evidence", "label"), `column "evidence": no evidence is called "http"`},
 		{new(Responses), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
+		{NewTrials(Counting{}), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
+		{NewTrials(Counting{}), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
 	} {
 		err := c.fold.Add(c.record)
@@ -317,8 +327,8 @@ func TestFoldErrors(t *testing.T) {
 			t.Errorf("error is %v, should say %q", err, c.want)
 		}
 	}
-	for _, a := range []Fold{new(Census), new(Responses), new(AllPorts)} {
-		for _, b := range []Fold{new(Census), new(Responses), new(AllPorts)} {
+	for _, a := range []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts)} {
+		for _, b := range []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts)} {
 			if err := a.Merge(b); (err == nil) != (fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)) {
 				t.Errorf("%T and %T: %v", a, b, err)
 			}
@@ -332,7 +342,7 @@ func BenchmarkFolds(b *testing.B) {
 		name string
 		fold Fold
 		text string
-	}{{"census", new(Census), censusText}, {"responses", new(Responses), responsesText}, {"allports", new(AllPorts), allPortsText}} {
+	}{{"census", new(Census), censusText}, {"responses", new(Responses), responsesText}, {"trials", NewTrials(Counting{Ports: []uint16{22, 81, 8080}}), trialsText}, {"allports", new(AllPorts), allPortsText}} {
 		rows := slices.Collect(strings.Lines(strings.TrimSpace(f.text) + "\n"))
 		batch := batchOf(b, f.fold, rows[0]+strings.Repeat(strings.Join(rows[1:], ""), 2000))
 		b.Run(f.name, func(b *testing.B) {

@@ -30,7 +30,6 @@ type Responses struct {
 
 type response struct {
 	label      int32
-	ackedData  bool
 	tried      order.Set
 	sentData   order.Set
 	identified order.Set
@@ -41,12 +40,86 @@ type portPattern struct {
 	pattern int32
 }
 
-// responding is a service whose attempts are not all seen yet.
+// attemptColumns are the columns that tell what the attempts at a service drew.
+var attemptColumns = []string{"addr", "port", "visit", "handshake", "state", "label", "evidence"}
+
+// attemptRows are these columns of a batch.
+type attemptRows struct {
+	addr                                         *array.String
+	port                                         *array.Uint16
+	visits, states, handshakes, labels, evidence codes
+}
+
+// readAttempts gives the columns, with the names of handshakes and labels as they are numbered there.
+func readAttempts(b *batch, handshakes, labels *names) attemptRows {
+	rows := attemptRows{
+		addr: readColumn[*array.String](b, "addr"), port: readColumn[*array.Uint16](b, "port"),
+		visits: readCodes(b, "visit", visitCode), states: readCodes(b, "state", stateCode),
+		handshakes: readCodes(b, "handshake", handshakes.number),
+		labels:     readCodes(b, "label", labels.number), evidence: readCodes(b, "evidence", evidenceCode),
+	}
+	if b.err == nil {
+		b.err = fewEnough(handshakes)
+	}
+	return rows
+}
+
+// fewEnough reports handshakes that are more than a set can tell apart.
+func fewEnough(handshakes *names) error {
+	if len(handshakes.list) > order.MaxHandshakes {
+		return fmt.Errorf("analysis: handshake %q is one more than %d", handshakes.list[order.MaxHandshakes], order.MaxHandshakes)
+	}
+	return nil
+}
+
+func (r *attemptRows) visit(row int) session.Visit { return session.Visit(r.visits.at(row)) }
+func (r *attemptRows) state(row int) session.State { return session.State(r.states.at(row)) }
+
+// identifies reports whether what an attempt drew is likely or certain to be some protocol's.
+func (r *attemptRows) identifies(row int) bool {
+	return r.state(row) == session.SendsData && handshake.Evidence(r.evidence.at(row)) >= handshake.Likely
+}
+
+// responding is a service whose attempts are not all seen yet. One that never connected is none.
 type responding struct {
 	response
-	reach
 	connected bool
 	verdict   handshake.Verdict // the best label so far, and the number of it in response.label
+}
+
+// add takes the next attempt into account. A second look tells of the service's label, and not of what a handshake drew.
+func (s *responding) add(rows *attemptRows, row int, labels *names) {
+	state := rows.state(row)
+	s.connected = s.connected || state.Connected()
+	if !s.connected {
+		return
+	}
+	if state == session.SendsData {
+		label := rows.labels.at(row)
+		v := handshake.Verdict{Label: labels.list[label], Evidence: handshake.Evidence(rows.evidence.at(row))}
+		if v.Outranks(&s.verdict) {
+			s.verdict, s.label = v, int32(label)
+		}
+	}
+	if rows.visit(row) != session.First {
+		return
+	}
+	h := rows.handshakes.at(row)
+	s.tried.Add(h)
+	if state == session.SendsData {
+		s.sentData.Add(h)
+		if rows.identifies(row) {
+			s.identified.Add(h)
+		}
+	}
+}
+
+// protocol is what the service speaks, by likely or certain evidence; "" is none.
+func (s *responding) protocol() string {
+	if s.verdict.Evidence < handshake.Likely {
+		return ""
+	}
+	return s.verdict.Label
 }
 
 // Response is the services of a port that responded alike to every handshake. The sets are over the handshakes that
@@ -57,7 +130,6 @@ type Response struct {
 	Tried      order.Set // what was tried since the service first connected
 	SentData   order.Set // what made it send any data
 	Identified order.Set // what made it send data that is likely or certain to be some protocol's
-	AckedData  bool      // whether it acknowledged data, or sent any
 	Services   int       // how many, at least 1
 }
 
@@ -65,55 +137,21 @@ type Response struct {
 func (r *Responses) Table() string { return "attempts" }
 
 // Columns are the columns that it reads.
-func (r *Responses) Columns() []string {
-	return append([]string{"addr", "port", "visit", "handshake", "state", "label", "evidence"}, reachColumns...)
-}
+func (r *Responses) Columns() []string { return attemptColumns }
 
-// Add takes the attempts of a batch into account. A service that never connected is none. A second look tells of its
-// label, and not of what a handshake drew. It is an error if there are more than order.MaxHandshakes handshakes.
+// Add takes the attempts of a batch into account. It is an error if there are more than order.MaxHandshakes handshakes.
 func (r *Responses) Add(record arrow.Record) error {
 	b := batch{Record: record}
-	addr, port := readColumn[*array.String](&b, "addr"), readColumn[*array.Uint16](&b, "port")
-	visits, states := readCodes(&b, "visit", visitCode), readCodes(&b, "state", stateCode)
-	handshakes := readCodes(&b, "handshake", r.handshakes.number)
-	labels, evidence := readCodes(&b, "label", r.labels.number), readCodes(&b, "evidence", evidenceCode)
-	ends := readEndings(&b)
-	if len(r.handshakes.list) > order.MaxHandshakes {
-		return fmt.Errorf("analysis: handshake %q is one more than %d", r.handshakes.list[order.MaxHandshakes], order.MaxHandshakes)
-	}
+	rows := readAttempts(&b, &r.handshakes, &r.labels)
 	for row := range b.rows() {
-		visit, state := session.Visit(visits.at(row)), session.State(states.at(row))
-		if visit == session.Ephemeral {
+		if rows.visit(row) == session.Ephemeral {
 			continue
 		}
-		if r.in.moves(addr.Value(row), port.Value(row)) {
+		if addr, port := rows.addr.Value(row), rows.port.Value(row); r.in.moves(addr, port) {
 			r.close()
-			r.in.move(addr.Value(row), port.Value(row))
+			r.in.move(addr, port)
 		}
-		s := &r.service
-		s.connected = s.connected || state.Connected()
-		if !s.connected {
-			continue
-		}
-		s.reach.add(state, &ends, row)
-		if state == session.SendsData {
-			label := labels.at(row)
-			v := handshake.Verdict{Label: r.labels.list[label], Evidence: handshake.Evidence(evidence.at(row))}
-			if v.Outranks(&s.verdict) {
-				s.verdict, s.label = v, int32(label)
-			}
-		}
-		if visit != session.First {
-			continue
-		}
-		h := handshakes.at(row)
-		s.tried.Add(h)
-		if state == session.SendsData {
-			s.sentData.Add(h)
-			if handshake.Evidence(evidence.at(row)) >= handshake.Likely {
-				s.identified.Add(h)
-			}
-		}
+		r.service.add(&rows, row, &r.labels)
 	}
 	return b.err
 }
@@ -121,11 +159,8 @@ func (r *Responses) Add(record arrow.Record) error {
 // close counts the service that the fold is in.
 func (r *Responses) close() {
 	if s := &r.service; s.connected {
-		s.ackedData = s.acked
-		if s.verdict.Evidence < handshake.Likely {
-			none, _ := r.labels.number("")
-			s.label = int32(none)
-		}
+		label, _ := r.labels.number(s.protocol())
+		s.label = int32(label)
 		r.count(r.in.port, s.response, 1)
 	}
 	r.service, r.in = responding{}, place{addr: r.in.addr[:0]}
@@ -152,17 +187,9 @@ func (r *Responses) Merge(fold Fold) error {
 	}
 	r.close()
 	other.close()
-	var handshakes, labels []int
-	for _, name := range other.handshakes.list {
-		h, _ := r.handshakes.number(name)
-		handshakes = append(handshakes, h)
-	}
-	for _, name := range other.labels.list {
-		label, _ := r.labels.number(name)
-		labels = append(labels, label)
-	}
-	if len(r.handshakes.list) > order.MaxHandshakes {
-		return fmt.Errorf("analysis: handshake %q is one more than %d", r.handshakes.list[order.MaxHandshakes], order.MaxHandshakes)
+	handshakes, labels := r.handshakes.numbers(&other.handshakes), r.labels.numbers(&other.labels)
+	if err := fewEnough(&r.handshakes); err != nil {
+		return err
 	}
 	for k, n := range other.counts {
 		p := other.numbered[k.pattern]
@@ -181,7 +208,25 @@ func (r *Responses) Patterns(first []string) (handshakes []string, patterns []Re
 	for _, p := range r.numbered {
 		tried = tried.Union(p.tried)
 	}
-	for h, name := range r.handshakes.list {
+	handshakes, to := arrange(&r.handshakes, tried, first)
+	for k, n := range r.counts {
+		p := r.numbered[k.pattern]
+		patterns = append(patterns, Response{
+			Port: k.port, Label: r.labels.list[p.label], Services: n,
+			Tried: p.tried.Renumber(to), SentData: p.sentData.Renumber(to), Identified: p.identified.Renumber(to),
+		})
+	}
+	slices.SortFunc(patterns, func(a, b Response) int {
+		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Label, b.Label), a.Tried.Compare(b.Tried),
+			a.SentData.Compare(b.SentData), a.Identified.Compare(b.Identified), cmp.Compare(a.Services, b.Services))
+	})
+	return handshakes, patterns
+}
+
+// arrange gives the handshakes that were tried, those of first in its order and then the others by name, and the place of each
+// number there. That of a handshake that was never tried does not matter.
+func arrange(numbered *names, tried order.Set, first []string) (handshakes []string, to []int) {
+	for h, name := range numbered.list {
 		if tried.Has(h) {
 			handshakes = append(handshakes, name)
 		}
@@ -193,22 +238,11 @@ func (r *Responses) Patterns(first []string) (handshakes []string, patterns []Re
 		return len(first)
 	}
 	slices.SortFunc(handshakes, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) })
-	to := make([]int, len(r.handshakes.list))
-	for h, name := range r.handshakes.list {
-		to[h] = max(0, slices.Index(handshakes, name)) // that of one that was never tried does not matter
+	to = make([]int, len(numbered.list))
+	for h, name := range numbered.list {
+		to[h] = max(0, slices.Index(handshakes, name))
 	}
-	for k, n := range r.counts {
-		p := r.numbered[k.pattern]
-		patterns = append(patterns, Response{
-			Port: k.port, Label: r.labels.list[p.label], AckedData: p.ackedData, Services: n,
-			Tried: p.tried.Renumber(to), SentData: p.sentData.Renumber(to), Identified: p.identified.Renumber(to),
-		})
-	}
-	slices.SortFunc(patterns, func(a, b Response) int {
-		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Label, b.Label), a.Tried.Compare(b.Tried),
-			a.SentData.Compare(b.SentData), a.Identified.Compare(b.Identified), cmp.Compare(a.Services, b.Services))
-	})
-	return handshakes, patterns
+	return handshakes, to
 }
 
 // On leaves out the services on other ports than the ones given.
@@ -225,11 +259,11 @@ func Unexpected(patterns []Response) []Response {
 	})
 }
 
-// Identified gives what identifies the services, as replay/order takes it.
+// Identified gives what identifies the services, each of which counts alike, as replay/order takes it.
 func Identified(patterns []Response) []order.Pattern {
 	list := make([]order.Pattern, len(patterns))
 	for i, p := range patterns {
-		list[i] = order.Pattern{Identified: p.Identified, Services: p.Services}
+		list[i] = order.Pattern{Identified: p.Identified, Services: p.Services, Weight: int64(p.Services)}
 	}
 	return list
 }

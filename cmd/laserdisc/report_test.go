@@ -11,6 +11,7 @@ import (
 
 	"laserdisc/analysis"
 	"laserdisc/capture/session"
+	"laserdisc/datasets"
 )
 
 // TestOneRule counts the services of every protocol in every figure of a scan of the lab, all handshakes and second looks
@@ -47,17 +48,33 @@ func TestOneRule(t *testing.T) {
 	}
 
 	census, allPorts := new(analysis.Census), new(analysis.AllPorts)
-	if err := openedDataset(t, tables).Fold(t.Context(), census, allPorts); err != nil {
+	trials := analysis.NewTrials(analysis.Counting{Ports: datasets.PortSets()["paper"]})
+	if err := openedDataset(t, tables).Fold(t.Context(), census, allPorts, trials); err != nil {
 		t.Fatal(err)
+	}
+	// What order counts: SELECT count(*) FROM services WHERE state IN ('acks_data', 'sends_data'), but for what is expected.
+	counted, want := 0, 0
+	outcomes, err := trials.Outcomes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range outcomes.Services {
+		counted += s.Services
 	}
 	unknown := 0
 	for _, k := range census.Kinds() {
+		if k.State >= session.AcksData && (k.Label == "" || k.Label != datasets.Expected(k.Port)) {
+			want += k.Services
+		}
 		if k.State == session.AcksData || k.State == session.AllPorts {
 			unknown += k.Services
 		}
 	}
 	if _, _, services := allPorts.Steps(); services != unknown {
 		t.Errorf("%d services acknowledge data and say nothing by their attempts, %d by the table of services", services, unknown)
+	}
+	if counted != want {
+		t.Errorf("order counts %d services that sent or acknowledged data and are not expected, the table of services has %d", counted, want)
 	}
 	t.Logf("%d services identified, %d that acknowledge data and say nothing, %v", identified, unknown, protocols)
 }

@@ -9,9 +9,10 @@ import (
 type Cover struct {
 	Handshakes []string // in the order of the list
 	Identified int      // services that at least one of them identifies
+	Share      float64  // of the weight of all that can be identified, 0 to 1
 }
 
-// Exact finds the k handshakes that together identify the most services: the optimum that the
+// Exact finds the k handshakes that together identify the most services, by their weight: the optimum that the
 // first k steps of Greedy reach at least 1 - 1/e of (Nemhauser, Wolsey and Fisher, 1978), and
 // usually all of. Of several such choices it takes Greedy's, if that is one of them. It gives
 // fewer than k handshakes if those identify all that can be.
@@ -20,10 +21,13 @@ type Cover struct {
 // handshakes of a scan and k up to 10 it is a matter of milliseconds.
 func Exact(patterns []Pattern, handshakes []string, k int) Cover {
 	s := search{n: len(handshakes)}
-	steps := Greedy(patterns, handshakes)
-	for _, step := range steps[:max(0, min(k, len(steps)))] {
-		s.choice = append(s.choice, slices.Index(handshakes, step.Handshake))
-		s.best = step.Cumulative
+	left := distinct(patterns, handshakes)
+	greedy := Greedy(left, handshakes)
+	for _, step := range greedy[:max(0, min(k, len(greedy)))] {
+		h := slices.Index(handshakes, step.Handshake)
+		s.choice = append(s.choice, h)
+		s.best += gains(left, s.n)[h]
+		left = without(left, h)
 	}
 	all := make([]int, s.n)
 	for i := range all {
@@ -31,9 +35,10 @@ func Exact(patterns []Pattern, handshakes []string, k int) Cover {
 	}
 	s.descend(distinct(patterns, handshakes), all, 0, k)
 	slices.Sort(s.choice)
-	cover := Cover{Identified: s.best}
-	for _, h := range s.choice {
-		cover.Handshakes = append(cover.Handshakes, handshakes[h])
+	var cover Cover
+	for _, step := range steps(patterns, handshakes, s.choice) {
+		cover.Handshakes = append(cover.Handshakes, step.Handshake)
+		cover.Identified, cover.Share = step.Cumulative, step.CumulativeShare
 	}
 	return cover
 }
@@ -42,13 +47,13 @@ type search struct {
 	n      int
 	chosen []int // on the way down
 	choice []int // the best so far
-	best   int   // services that it identifies
+	best   int64 // weight of the services that it identifies
 }
 
-// descend tries to add up to k of the candidates to what is chosen, which identifies covered
-// services and leaves the patterns. No k candidates can gain more than the k largest gains
+// descend tries to add up to k of the candidates to what is chosen, which identifies services of the
+// weight covered and leaves the patterns. No k candidates can gain more than the k largest gains
 // together: where that does not beat the best choice so far, there is nothing to look for.
-func (s *search) descend(left []Pattern, candidates []int, covered, k int) {
+func (s *search) descend(left []Pattern, candidates []int, covered int64, k int) {
 	if covered > s.best {
 		s.best, s.choice = covered, slices.Clone(s.chosen)
 	}

@@ -1,7 +1,8 @@
 // Package order finds the order in which to try handshakes so that few of them identify many
-// services (paper, section 4 and Table 2): the paper's greedy choice, and the exact optimum to
-// measure it against. It knows nothing of packets: its input is how many services each set of
-// handshakes identifies, as a scan with --all-handshakes shows (analysis.Responses counts them).
+// services (paper, section 4 and Table 2): the paper's greedy choice, the exact optimum to measure
+// it against, the order that gains the most for its cost, and the one that adapts to the port and to
+// what a service has shown. It knows nothing of packets: its input is how many services each set of
+// handshakes identifies, as a scan with --all-handshakes shows (analysis.Outcomes counts them).
 package order
 
 import (
@@ -58,11 +59,16 @@ func (s Set) all() iter.Seq[int] {
 // Pattern is services that the same handshakes identified, of those that were tried with every one.
 type Pattern struct {
 	Identified Set
-	Services   int // how many
+	Services   int   // how many
+	Weight     int64 // what they count for, all together: Services, if every service counts alike
 }
 
-// Step is one handshake of an order: one line of Table 2. Shares are of the services that any of
-// the handshakes identifies, 0 to 1.
+// PortWeight is what the identified services of a port count for, all together, where every port
+// counts alike. It is as fine as lets the weight of 65,536 ports be a whole number in a float64.
+const PortWeight int64 = 1 << 32
+
+// Step is one handshake of an order: one line of Table 2. Shares are of the weight of the services
+// that any of the handshakes identifies, 0 to 1.
 type Step struct {
 	Rank            int // from 1
 	Handshake       string
@@ -73,58 +79,111 @@ type Step struct {
 }
 
 // Greedy orders the handshakes as the paper does: the next one is that which identifies the most
-// services still unidentified, and of several such the first in the list. It ends when no
-// handshake gains a service: the last step's Cumulative is the number of services that can be
+// services still unidentified, by their weight, and of several such the first in the list. It ends
+// when no handshake gains anything: the last step's Cumulative is the number of services that can be
 // identified at all. The order of the patterns does not matter. It panics if there are more than
 // MaxHandshakes handshakes.
 func Greedy(patterns []Pattern, handshakes []string) []Step {
 	left := distinct(patterns, handshakes)
-	var steps []Step
-	sum := 0
+	var chosen []int
 	for {
-		best, gained := -1, 0
+		best, most := -1, int64(0)
 		for h, gain := range gains(left, len(handshakes)) {
-			if gain > gained {
-				best, gained = h, gain
+			if gain > most {
+				best, most = h, gain
 			}
 		}
 		if best < 0 {
-			break
+			return steps(patterns, handshakes, chosen)
 		}
 		left = without(left, best)
-		sum += gained
-		steps = append(steps, Step{Rank: len(steps) + 1, Handshake: handshakes[best], Gained: gained, Cumulative: sum})
+		chosen = append(chosen, best)
 	}
-	for i := range steps {
-		steps[i].Share = float64(steps[i].Gained) / float64(sum)
-		steps[i].CumulativeShare = float64(steps[i].Cumulative) / float64(sum)
-	}
-	return steps
 }
 
-// distinct puts patterns that are the same together.
-func distinct(patterns []Pattern, handshakes []string) []Pattern {
-	if len(handshakes) > MaxHandshakes {
-		panic(fmt.Sprintf("order: %d handshakes, at most %d", len(handshakes), MaxHandshakes))
+// Follow tells what each handshake of an order gains where the ones before it were tried: what Greedy
+// does for its own order, for any. A handshake that gains nothing has a step nevertheless.
+func Follow(order []string, patterns []Pattern, handshakes []string) []Step {
+	chosen := make([]int, len(order))
+	for i, name := range order {
+		chosen[i] = slices.Index(handshakes, name)
 	}
-	count := make(map[Set]int)
+	return steps(patterns, handshakes, chosen)
+}
+
+// steps makes lines of Table 2 of handshakes in an order, by their index; -1 is one that nothing was tried with.
+func steps(patterns []Pattern, handshakes []string, chosen []int) []Step {
+	var all, weight int64
 	for _, p := range patterns {
-		count[p.Identified] += p.Services
+		if p.Identified != (Set{}) {
+			all += p.Weight
+		}
 	}
-	list := make([]Pattern, 0, len(count))
-	for set, n := range count {
-		list = append(list, Pattern{set, n})
+	left, sum := patterns, 0
+	var list []Step
+	for i, h := range chosen {
+		s := Step{Rank: i + 1}
+		if h >= 0 {
+			s.Handshake = handshakes[h]
+			var gain int64
+			for _, p := range left {
+				if p.Identified.Has(h) {
+					s.Gained += p.Services
+					gain += p.Weight
+				}
+			}
+			left = without(left, h)
+			sum += s.Gained
+			weight += gain
+			s.Share = share(gain, all)
+		}
+		s.Cumulative, s.CumulativeShare = sum, share(weight, all)
+		list = append(list, s)
 	}
 	return list
 }
 
-// gains is how many services of the patterns each of n handshakes identifies.
-func gains(patterns []Pattern, n int) []int {
-	gain := make([]int, n)
+// share is a part of what there is, 0 if there is nothing.
+func share(part, of int64) float64 {
+	if of == 0 {
+		return 0
+	}
+	return float64(part) / float64(of)
+}
+
+// distinct puts patterns that are the same together, and leaves out those that nothing identifies.
+func distinct(patterns []Pattern, handshakes []string) []Pattern {
+	if len(handshakes) > MaxHandshakes {
+		panic(fmt.Sprintf("order: %d handshakes, at most %d", len(handshakes), MaxHandshakes))
+	}
+	at := make(map[Set]int)
+	var list []Pattern
 	for _, p := range patterns {
-		for h := range p.Identified.all() {
-			if h < n {
-				gain[h] += p.Services
+		if p.Identified == (Set{}) {
+			continue
+		}
+		i, ok := at[p.Identified]
+		if !ok {
+			i = len(list)
+			at[p.Identified] = i
+			list = append(list, Pattern{Identified: p.Identified})
+		}
+		list[i].Services += p.Services
+		list[i].Weight += p.Weight
+	}
+	return list
+}
+
+// gains is what the services that each of n handshakes identifies weigh.
+func gains(patterns []Pattern, n int) []int64 {
+	gain := make([]int64, n)
+	for i := range patterns {
+		p := &patterns[i]
+		for word, left := range p.Identified {
+			for ; left != 0; left &= left - 1 {
+				if h := word*64 + bits.TrailingZeros64(left); h < n {
+					gain[h] += p.Weight
+				}
 			}
 		}
 	}
@@ -140,4 +199,13 @@ func without(patterns []Pattern, h int) []Pattern {
 		}
 	}
 	return left
+}
+
+// index is where a handshake is in the list. It panics if it is not there.
+func index(handshakes []string, name string) int {
+	i := slices.Index(handshakes, name)
+	if i < 0 {
+		panic(fmt.Sprintf("order: handshake %q is not in the list", name))
+	}
+	return i
 }

@@ -1,0 +1,554 @@
+package analysis
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/session"
+	"laserdisc/datasets"
+	"laserdisc/replay/order"
+)
+
+// Counting says which services Trials count, and how.
+type Counting struct {
+	Ports      []uint16 // services on others are left out
+	Handshakes []string // the order in which those that were tried are listed; further ones follow by name
+	Own        bool     // a handshake identifies services of its own protocol only, and not whatever it makes speak
+	ByPort     bool     // every port counts alike, and not every service
+	Seed       uint64   // of the resamples and folds of hosts
+}
+
+// Trials is a Fold that counts services by what trying each handshake on them came to and took, for scans that try every
+// handshake on every service (--all-handshakes): orders of handshakes are made from it. What speaks the protocol that is
+// expected on its port is left out, as in the paper's Table 2, which takes it that a service has been tried with that first.
+//
+// It counts everything once for each resample, in which a host's services count as often as a Poisson variable of mean 1 says
+// (a bootstrap over hosts), and keeps apart the tenths of the hosts. Both are functions of the seed and the host's address
+// alone, so that Trials of parts of a dataset merge to those of the whole.
+type Trials struct {
+	counting Counting
+	wanted   [1 << 16]bool // by port
+
+	handshakes, labels names
+	tallies            map[outcome]*tally
+	resampled          map[identified]*[Resamples]uint32
+	firewalls          map[hostHash]bool // hosts that acknowledge data on every ephemeral port
+	held, limit        int               // about what these take, and may take, in bytes
+	expected           int               // services left out, for they speak what is expected
+	failed             error
+
+	in      place
+	service trying // the service that the fold is in
+	host    tried  // the host
+}
+
+// Resamples is how many resamples of the hosts there are.
+const Resamples = 1000
+
+// Tenths is how many disjoint parts of the hosts there are.
+const Tenths = 10
+
+// trialsLimit bounds what Trials holds, in bytes.
+const trialsLimit = 512 << 20
+
+// outcome is what differs in services. The port is 0 unless ports count alike.
+type outcome struct {
+	port                            uint16
+	class                           uint8 // in classNames
+	identified, sentData, ackedData order.Set
+}
+
+// identified is what the bootstrap counts by.
+type identified struct {
+	port uint16 // as in outcome
+	by   order.Set
+}
+
+// tally is what was counted of services with one outcome.
+type tally struct {
+	services  [Tenths]int        // by the tenth that their host is in
+	costs     []order.Cost       // by handshake
+	resampled *[Resamples]uint32 // shared with others that the same handshakes identify; nil if none does
+}
+
+// trying is a service whose attempts are not all seen yet.
+type trying struct {
+	responding
+	reach     // by the scan's source
+	own       order.Set
+	ackedData order.Set
+	costs     []order.Cost
+}
+
+// tried is a host whose services are not all seen yet.
+type tried struct {
+	probes, acked int // how many ephemeral probes were made, and acknowledged
+	waiting       []waitingTrial
+	tenth         int
+	weights       *[Resamples]uint8 // how often it is in each resample; valid only once a service of it was counted
+	drawn         bool              // whether tenth and weights are valid
+}
+
+// waitingTrial is a service that acknowledges data and says nothing: whether it is one depends on its host's other ports.
+type waitingTrial struct {
+	outcome
+	costs []order.Cost
+}
+
+// NewTrials returns Trials that have counted nothing.
+func NewTrials(counting Counting) *Trials {
+	t := &Trials{counting: counting, limit: trialsLimit}
+	t.firewalls = make(map[hostHash]bool)
+	t.tallies, t.resampled = make(map[outcome]*tally), make(map[identified]*[Resamples]uint32)
+	t.host.weights = new([Resamples]uint8)
+	for _, port := range counting.Ports {
+		t.wanted[port] = true
+	}
+	return t
+}
+
+// Table is "attempts".
+func (t *Trials) Table() string { return "attempts" }
+
+// Columns are the columns that it reads.
+func (t *Trials) Columns() []string {
+	return slices.Concat(attemptColumns, reachColumns, []string{"syn_time", "synacks", "retransmits"})
+}
+
+// Add takes the attempts of a batch into account.
+func (t *Trials) Add(record arrow.Record) error {
+	b := batch{Record: record}
+	rows, ends := readAttempts(&b, &t.handshakes, &t.labels), readEndings(&b)
+	costs := readCosts(&b, &ends)
+	for row := range b.rows() {
+		if addr, port := rows.addr.Value(row), rows.port.Value(row); t.in.moves(addr, port) {
+			t.closeService()
+			if string(t.in.addr) != addr {
+				t.closeHost()
+			}
+			t.in.move(addr, port)
+		}
+		if rows.visit(row) == session.Ephemeral {
+			t.host.probes++
+			if rows.state(row) >= session.AcksData {
+				t.host.acked++
+			}
+			continue
+		}
+		if t.wanted[t.in.port] {
+			t.add(&rows, &ends, &costs, row)
+		}
+	}
+	return cmp.Or(b.err, t.failed)
+}
+
+// add takes an attempt at the service into account.
+func (t *Trials) add(rows *attemptRows, ends *endings, costs *costColumns, row int) {
+	s := &t.service
+	s.responding.add(rows, row, &t.labels)
+	if !s.connected {
+		return
+	}
+	visit, state := rows.visit(row), rows.state(row)
+	if visit != session.Fresh {
+		s.reach.add(state, ends, row)
+	}
+	if visit != session.First {
+		return
+	}
+	h := rows.handshakes.at(row)
+	switch {
+	case rows.identifies(row) && isOwn(t.handshakes.list[h], t.labels.list[rows.labels.at(row)]):
+		s.own.Add(h)
+	case state == session.AcksData:
+		s.ackedData.Add(h)
+	}
+	for len(s.costs) <= h {
+		s.costs = append(s.costs, order.Cost{})
+	}
+	s.costs[h].Add(costs.of(rows, row))
+}
+
+// isOwn reports whether a label is of the protocol that a handshake is of: for wait, of any whose server speaks first.
+func isOwn(name, label string) bool {
+	p, known := handshake.Lookup(name)
+	switch {
+	case !known:
+		return false
+	case p.SpeaksFirst() == "-":
+		of, known := handshake.Lookup(label)
+		return known && of.ServerFirst
+	case p.Answer != "":
+		return label == p.Answer
+	}
+	return label == p.Name
+}
+
+// costColumns tell what an attempt took.
+type costColumns struct {
+	ends                 *endings
+	syn                  *array.Timestamp
+	synacks, retransmits *array.Uint32
+}
+
+func readCosts(b *batch, ends *endings) costColumns {
+	return costColumns{ends: ends, syn: readColumn[*array.Timestamp](b, "syn_time"),
+		synacks: readColumn[*array.Uint32](b, "synacks"), retransmits: readColumn[*array.Uint32](b, "retransmits")}
+}
+
+// of is what an attempt took, as far as the table tells. Packets: the SYN; an acknowledgement of each SYN-ACK, the first of
+// which carries the handshake; one of the response; what was sent again; and the reset, unless the server sent
+// one. Bytes: 40 or 60 of IPv4's or IPv6's and TCP's headers for each, and the handshake's first message once. Time: from the
+// SYN, or from the SYN-ACK where it is not known when that was sent, to the attempt's end.
+func (c *costColumns) of(rows *attemptRows, row int) (cost order.Cost) {
+	cost.Packets = 1 + uint64(c.retransmits.Value(row)) + uint64(c.synacks.Value(row))
+	if !c.ends.data.IsNull(row) {
+		cost.Packets++
+	}
+	if !c.ends.rst.Value(row) && !c.ends.synack.IsNull(row) {
+		cost.Packets++
+	}
+	headers := uint64(40)
+	if strings.Contains(rows.addr.Value(row), ":") {
+		headers = 60
+	}
+	cost.Bytes = headers*cost.Packets + uint64(c.ends.sentBytes.Value(row))
+	began := c.syn
+	if began.IsNull(row) {
+		began = c.ends.synack
+	}
+	if !began.IsNull(row) && !c.ends.end.IsNull(row) {
+		cost.Nanoseconds = uint64(max(0, c.ends.end.Value(row)-began.Value(row)))
+	}
+	return cost
+}
+
+// closeService counts the service that the fold is in, or has it wait for the verdict on its host.
+func (t *Trials) closeService() {
+	s := &t.service
+	if protocol, expected := s.protocol(), datasets.Expected(t.in.port); s.connected && expected != "" && protocol == expected {
+		t.expected++
+	} else if s.connected && s.acked {
+		o := outcome{class: classOf(t.in.port, expected), identified: s.identified, sentData: s.sentData, ackedData: s.ackedData}
+		if t.counting.ByPort {
+			o.port = t.in.port
+		}
+		if t.counting.Own {
+			o.identified = order.Set{}
+			for h, name := range t.handshakes.list {
+				if s.own.Has(h) && isOwn(name, protocol) {
+					o.identified.Add(h)
+				}
+			}
+		}
+		if s.sent {
+			t.count(o, s.costs)
+		} else {
+			t.host.waiting = append(t.host.waiting, waitingTrial{o, slices.Clone(s.costs)})
+		}
+	}
+	clear(s.costs)
+	*s = trying{costs: s.costs[:0]}
+}
+
+// closeHost counts those of the host's services that waited, unless it acknowledges data on every ephemeral port. Its probes may
+// have been in another dataset, that had the same ones.
+func (t *Trials) closeHost() {
+	h := &t.host
+	if h.probes > 0 && h.acked == h.probes {
+		t.firewalls[t.key()] = true
+		t.hold(int(unsafe.Sizeof(hostHash(0))))
+	} else if len(h.waiting) > 0 && (h.probes > 0 || !t.firewalls[t.key()]) {
+		for _, w := range h.waiting {
+			t.count(w.outcome, w.costs)
+		}
+	}
+	t.host = tried{waiting: t.host.waiting[:0], weights: t.host.weights}
+}
+
+// key is the hash of the host that the fold is in.
+func (t *Trials) key() hostHash { return hostKey(string(t.in.addr), t.counting.Seed) }
+
+// close counts what the fold is in.
+func (t *Trials) close() {
+	t.closeService()
+	t.closeHost()
+	t.in = place{addr: t.in.addr[:0]}
+}
+
+// count adds a service of the host to the tally of its outcome.
+func (t *Trials) count(o outcome, costs []order.Cost) {
+	h := &t.host
+	if !h.drawn {
+		host := t.key()
+		h.tenth, h.drawn = host.tenth(), true
+		host.resample(h.weights)
+	}
+	y := t.tallyOf(o)
+	if y == nil {
+		return
+	}
+	y.services[h.tenth]++
+	t.addCosts(y, costs)
+	if y.resampled != nil {
+		for r, weight := range h.weights {
+			y.resampled[r] += uint32(weight)
+		}
+	}
+}
+
+// tallyOf finds the tally of an outcome, or makes one: nil, if that takes more than is allowed.
+func (t *Trials) tallyOf(o outcome) *tally {
+	if y, ok := t.tallies[o]; ok {
+		return y
+	}
+	y := new(tally)
+	t.hold(int(unsafe.Sizeof(o) + unsafe.Sizeof(*y)))
+	if by := (identified{o.port, o.identified}); by.by != (order.Set{}) {
+		if t.resampled[by] == nil {
+			t.hold(int(unsafe.Sizeof(by) + unsafe.Sizeof([Resamples]uint32{})))
+			if t.failed == nil {
+				t.resampled[by] = new([Resamples]uint32)
+			}
+		}
+		y.resampled = t.resampled[by]
+	}
+	if t.failed != nil {
+		return nil
+	}
+	t.tallies[o] = y
+	return y
+}
+
+func (t *Trials) addCosts(y *tally, costs []order.Cost) {
+	if more := len(costs) - len(y.costs); more > 0 {
+		t.hold(more * int(unsafe.Sizeof(order.Cost{})))
+		y.costs = append(y.costs, make([]order.Cost, more)...)
+	}
+	for h, c := range costs {
+		y.costs[h].Add(c)
+	}
+}
+
+// hold takes note of bytes that are about to be held.
+func (t *Trials) hold(bytes int) {
+	t.held += bytes
+	if t.held > t.limit {
+		t.failed = fmt.Errorf("analysis: services responded in %d ways on %d ports, too many to resample: count on fewer ports",
+			len(t.tallies), len(t.counting.Ports))
+	}
+}
+
+// Merge adds what other Trials, that count alike, have counted.
+func (t *Trials) Merge(fold Fold) error {
+	other, ok := fold.(*Trials)
+	if !ok {
+		return fmt.Errorf("analysis: a %T does not merge with a %T", fold, t)
+	}
+	a, b := &t.counting, &other.counting
+	if !slices.Equal(a.Ports, b.Ports) || a.Own != b.Own || a.ByPort != b.ByPort || a.Seed != b.Seed {
+		return errors.New("analysis: trials that count otherwise do not merge")
+	}
+	t.close()
+	other.close()
+	if err := cmp.Or(t.failed, other.failed); err != nil {
+		return err
+	}
+	to := t.handshakes.numbers(&other.handshakes)
+	if err := fewEnough(&t.handshakes); err != nil {
+		return err
+	}
+	t.expected += other.expected
+	for host := range other.firewalls {
+		t.firewalls[host] = true
+		t.hold(int(unsafe.Sizeof(host)))
+	}
+	for o, from := range other.tallies {
+		y := t.tallyOf(outcome{o.port, o.class, o.identified.Renumber(to), o.sentData.Renumber(to), o.ackedData.Renumber(to)})
+		if y == nil {
+			return t.failed
+		}
+		for tenth, n := range from.services {
+			y.services[tenth] += n
+		}
+		costs := make([]order.Cost, len(t.handshakes.list))
+		for h, c := range from.costs {
+			costs[to[h]] = c
+		}
+		t.addCosts(y, costs)
+	}
+	for by, from := range other.resampled {
+		sum := t.resampled[identified{by.port, by.by.Renumber(to)}]
+		for r, weight := range from {
+			sum[r] += weight
+		}
+	}
+	return t.failed
+}
+
+// classNames are the classes of ports that an adaptive order tells apart.
+var classNames = func() []string {
+	list := []string{"unassigned", "ephemeral"}
+	for _, p := range datasets.Ports() {
+		if p.Expected != "" && !slices.Contains(list, p.Expected) {
+			list = append(list, p.Expected)
+		}
+	}
+	return list
+}()
+
+// classOf is the class of a port: that of the protocol that is expected there; or else ephemeral, for the dynamic ports (RFC
+// 6335, section 6) and those that the paper has for such; or else unassigned.
+func classOf(port uint16, expected string) uint8 {
+	switch {
+	case expected != "":
+		return uint8(slices.Index(classNames, expected))
+	case port >= 49152 || slices.Contains(datasets.Ephemeral(), port):
+		return 1
+	}
+	return 0
+}
+
+// Outcomes is what Trials have counted.
+type Outcomes struct {
+	Handshakes []string        // that were tried: what the sets in Services are over
+	Services   []order.Outcome // those that sent or acknowledged data and do not speak what is expected; in an order of their own
+	Expected   int             // services left out, for they do
+
+	tenths    [][Tenths]int // of each of the Services
+	resampled []resampled
+	byPort    bool
+}
+
+type resampled struct {
+	identified
+	services *[Resamples]uint32
+}
+
+// Outcomes gives what was counted. The Trials must not be used afterwards.
+func (t *Trials) Outcomes() (*Outcomes, error) {
+	t.close()
+	if t.failed != nil {
+		return nil, t.failed
+	}
+	var any order.Set
+	for o := range t.tallies {
+		any = any.Union(o.identified).Union(o.sentData).Union(o.ackedData)
+	}
+	for _, y := range t.tallies {
+		for h, c := range y.costs {
+			if c.Packets > 0 {
+				any.Add(h)
+			}
+		}
+	}
+	result := &Outcomes{Expected: t.expected, byPort: t.counting.ByPort}
+	var to []int
+	result.Handshakes, to = arrange(&t.handshakes, any, t.counting.Handshakes)
+
+	onPort := make(map[uint16]int) // services that something identifies
+	for o, y := range t.tallies {
+		if o.identified != (order.Set{}) {
+			onPort[o.port] += sum(y.services)
+		}
+	}
+	type line struct {
+		port   uint16
+		of     order.Outcome
+		tenths [Tenths]int
+	}
+	var lines []line
+	for o, y := range t.tallies {
+		l := line{o.port, order.Outcome{
+			Pattern: order.Pattern{Identified: o.identified.Renumber(to), Services: sum(y.services)},
+			Class:   classNames[o.class], SentData: o.sentData.Renumber(to), AckedData: o.ackedData.Renumber(to),
+			Costs: make([]order.Cost, len(result.Handshakes)),
+		}, y.services}
+		for h, c := range y.costs {
+			if any.Has(h) {
+				l.of.Costs[to[h]] = c
+			}
+		}
+		l.of.Weight = weigh(l.of.Services, onPort[o.port], result.byPort)
+		lines = append(lines, l)
+	}
+	slices.SortFunc(lines, func(a, b line) int {
+		return cmp.Or(cmp.Compare(a.port, b.port), cmp.Compare(a.of.Class, b.of.Class), a.of.Identified.Compare(b.of.Identified),
+			a.of.SentData.Compare(b.of.SentData), a.of.AckedData.Compare(b.of.AckedData))
+	})
+	for _, l := range lines {
+		result.Services = append(result.Services, l.of)
+		result.tenths = append(result.tenths, l.tenths)
+	}
+	for by, services := range t.resampled {
+		result.resampled = append(result.resampled, resampled{identified{by.port, by.by.Renumber(to)}, services})
+	}
+	slices.SortFunc(result.resampled, func(a, b resampled) int {
+		return cmp.Or(cmp.Compare(a.port, b.port), a.by.Compare(b.by))
+	})
+	return result, nil
+}
+
+func sum(list [Tenths]int) (n int) {
+	for _, x := range list {
+		n += x
+	}
+	return n
+}
+
+// weigh is what services weigh, where so many on their port are identified: nothing, if none is.
+func weigh(services, onPort int, byPort bool) int64 {
+	switch {
+	case !byPort:
+		return int64(services)
+	case onPort == 0:
+		return 0
+	}
+	return int64(math.Round(float64(order.PortWeight) * float64(services) / float64(onPort)))
+}
+
+// Tenth is the services on a tenth of the hosts, and those on the others. A service weighs what it does among all; costs are
+// left out.
+func (o *Outcomes) Tenth(n int) (in, others []order.Outcome) {
+	for i, of := range o.Services {
+		k := o.tenths[i][n]
+		part := of
+		part.Costs = nil
+		if part.Services, part.Weight = k, share(of.Weight, k, of.Services); k > 0 {
+			in = append(in, part)
+		}
+		if part.Services, part.Weight = of.Services-k, of.Weight-part.Weight; k < of.Services {
+			others = append(others, part)
+		}
+	}
+	return in, others
+}
+
+// share is what k of n services weigh that weigh so much together.
+func share(weight int64, k, n int) int64 {
+	return int64(math.Round(float64(weight) * float64(k) / float64(n)))
+}
+
+// Resample is the services that something identifies, in one of the Resamples of hosts.
+func (o *Outcomes) Resample(r int) []order.Pattern {
+	onPort := make(map[uint16]int)
+	for _, p := range o.resampled {
+		onPort[p.port] += int(p.services[r])
+	}
+	list := make([]order.Pattern, 0, len(o.resampled))
+	for _, p := range o.resampled {
+		if n := int(p.services[r]); n > 0 {
+			list = append(list, order.Pattern{Identified: p.by, Services: n, Weight: weigh(n, onPort[p.port], o.byPort)})
+		}
+	}
+	return list
+}
