@@ -70,7 +70,30 @@ func Create(dir string, o Options) (*Builder, error) {
 	if err := b.claim(); err != nil {
 		return nil, fmt.Errorf("analysis: %w", err)
 	}
+	if err := b.strangers(); err != nil {
+		return nil, errors.Join(fmt.Errorf("analysis: %w", err), b.Abort())
+	}
 	return b, nil
+}
+
+// strangers refuses a directory in which files that are of no dataset have the names of the tables.
+func (b *Builder) strangers() error {
+	if IsDataset(b.dir) {
+		return nil
+	}
+	for i := range b.options.Parts {
+		for _, name := range []string{attempts.fileName(i, b.options.Parts), services.fileName(i, b.options.Parts)} {
+			if path := filepath.Join(b.dir, name); exists(path) {
+				return fmt.Errorf("%s is there, and %s has no %s: it is somebody else's, or an earlier laserdisc's; move it, or name another directory", path, b.dir, headerFile)
+			}
+		}
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // claim makes the temporary directory. The lock in it is its process's: one that nobody holds was left by a process that
@@ -299,6 +322,7 @@ func (b *Builder) Close(ctx context.Context, runs []*record.Manifest) (*Dataset,
 	}
 	if o != nil && err == nil {
 		o.describe(runs[0])
+		runs[0].Counters.Services = h.Services.Rows
 	}
 	if err == nil {
 		err = ctx.Err()

@@ -44,6 +44,9 @@ func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
 	}
 	for _, s := range shown {
 		if s.Lacks != nil {
+			if err := removeFigure(out, s.Name); err != nil {
+				return fmt.Errorf("reports: %w", err)
+			}
 			continue
 		}
 		if err := s.write(out); err != nil {
@@ -52,6 +55,16 @@ func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
 	}
 	if err := writePage(filepath.Join(out, "index.html"), all, shown); err != nil {
 		return fmt.Errorf("reports: %w", err)
+	}
+	return nil
+}
+
+// removeFigure removes what an earlier report may have left of an exhibit that this one lacks.
+func removeFigure(dir, name string) error {
+	for extension := range formats {
+		if err := os.Remove(filepath.Join(dir, name+"."+extension)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }

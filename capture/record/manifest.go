@@ -70,6 +70,10 @@ type Manifest struct {
 	Counters    Counters `json:"counters"`
 	Drops       Drops    `json:"drops"`
 
+	// Partial says why the tables of a dataset have not all of the run's record; it is empty if they have, and in a run's
+	// own manifest.
+	Partial string `json:"partial,omitempty"`
+
 	// Shards are the manifests of shards of one scan that were merged, ascending. This one is then the scan's as a whole, as
 	// JoinShards makes it: with the words and lists of the first, and numbers and times over all.
 	Shards []*Manifest `json:"shards,omitempty"`

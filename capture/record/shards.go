@@ -20,7 +20,7 @@ var ofOneShard = []string{
 	"revision", "go", "goarch", "start", "end", "interrupted", "ended_by", "not_probed", "arguments",
 	"targets", // in what words: target_digest says which they are
 	"target_count", "lists", "excluded", "max_targets", "max_results", "max_runtime", "rate", "sources",
-	"chunk_size", "chunks", "link", "counters", "drops", "shards",
+	"chunk_size", "compression", "chunks", "partial", "link", "counters", "drops", "shards",
 }
 
 // IsShard reports whether the scan is a shard, or some of the shards, of one that is larger.
@@ -136,7 +136,7 @@ func JoinShards(list []*Manifest) (*Manifest, error) {
 	}
 	slices.SortFunc(shards, func(a, b *Manifest) int { return cmp.Compare(a.Sample.Shard, b.Sample.Shard) })
 	sum, sample := *shards[0], *shards[0].Sample
-	sum.Shards, sum.Sample = shards, &sample
+	sum.Shards, sum.Sample, sum.Partial = shards, &sample, ""
 	sample.Shard = 0
 	if uint64(len(shards)) == sample.Shards {
 		sample.Shard, sample.Shards = 1, 1

@@ -54,6 +54,8 @@ func printAllPorts(ctx context.Context, w io.Writer, from ...*analysis.Dataset) 
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "n = %d hosts that acknowledged data and said nothing, %d services\n", hosts, services)
-	return err
+	if _, err := fmt.Fprintf(w, "n = %d hosts that acknowledged data and said nothing, %d services\n", hosts, services); err != nil {
+		return err
+	}
+	return printCaveats(w, from)
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"laserdisc/analysis"
 	"laserdisc/capture/record"
@@ -71,4 +73,31 @@ func withDatasets(ctx context.Context, paths []string, check func(*record.Manife
 		return err
 	}
 	return do(list)
+}
+
+// printCaveats says below a result what it is not: of the whole scan, of the Internet.
+func printCaveats(w io.Writer, from []*analysis.Dataset) error {
+	var populations []string
+	for _, d := range from {
+		for i, m := range d.Runs() {
+			name := d.Dir()
+			if len(d.Runs()) > 1 {
+				name = fmt.Sprintf("%s, run %d", name, i)
+			}
+			if m.Synthetic != "" && !slices.Contains(populations, m.Synthetic) {
+				populations = append(populations, m.Synthetic)
+			}
+			for _, caveat := range m.Caveats() {
+				if _, err := fmt.Fprintf(w, "%s: %s\n", name, caveat); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, name := range populations {
+		if _, err := fmt.Fprintf(w, "synthetic population %s: no measurement of the Internet\n", name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -44,7 +44,7 @@ refused; with --runs they stay apart, as runs.`,
 			if record.Packets(out) != "" {
 				return fmt.Errorf("%s holds a record: name another directory", out)
 			}
-			debug.SetMemoryLimit(mergeMemory)
+			debug.SetMemoryLimit(mergeMemory / 8 * 7)
 			d, err := analysis.Merge(ctx, list, out, apart, analysis.Options{Memory: mergeMemory / 2})
 			if errors.Is(err, analysis.ErrOtherScan) {
 				return fmt.Errorf("%w; with --runs they stay apart, as runs of one dataset", err)
@@ -53,7 +53,7 @@ refused; with --runs they stay apart, as runs.`,
 				return err
 			}
 			describeMerged(cmd.OutOrStdout(), d)
-			return nil
+			return printCaveats(cmd.OutOrStdout(), []*analysis.Dataset{d})
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the merged dataset (made if missing)")

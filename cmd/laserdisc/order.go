@@ -107,6 +107,11 @@ func triesAll(m *record.Manifest) error {
 	return nil
 }
 
+// sameHandshakes reports whether two runs tried the same, in whatever order.
+func sameHandshakes(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
 var errNoOrder = errors.New("no unexpected service was identified")
 
 // fewServices is how many identified services make an order that is not to be relied on without a word.
@@ -116,12 +121,12 @@ const fewServices = 200
 const exactSteps = 5
 
 func printOrder(ctx context.Context, w io.Writer, from []*analysis.Dataset, counting analysis.Counting) error {
-	var populations []string
+	counting.Handshakes = from[0].Manifest().Handshakes
 	for _, d := range from {
 		for _, m := range d.Runs() {
-			counting.Handshakes = append(counting.Handshakes, m.Handshakes...)
-			if m.Synthetic != "" && !slices.Contains(populations, m.Synthetic) {
-				populations = append(populations, m.Synthetic)
+			if !sameHandshakes(m.Handshakes, counting.Handshakes) {
+				return fmt.Errorf("%s tried %s, and %s tried %s: what was not tried everywhere has no place in one order",
+					d.Dir(), strings.Join(m.Handshakes, ","), from[0].Dir(), strings.Join(counting.Handshakes, ","))
 			}
 		}
 	}
@@ -151,10 +156,7 @@ func printOrder(ctx context.Context, w io.Writer, from []*analysis.Dataset, coun
 	if n < fewServices {
 		err = errors.Join(err, printf(w, "warning: fewer than %d services identified: few hosts decide ranks and shares\n", fewServices))
 	}
-	for _, name := range populations {
-		err = errors.Join(err, printf(w, "synthetic population %s: no measurement of the Internet\n", name))
-	}
-	return errors.Join(err,
+	return errors.Join(err, printCaveats(w, from),
 		printRanks(w, bootstrap),
 		printWorth(w, o, steps),
 		printByCost(w, o, steps),

@@ -23,6 +23,9 @@ type replayOptions struct {
 	memory  byteSize
 }
 
+// mostWorkers is more than any machine has use for.
+const mostWorkers = 1024
+
 func (o *replayOptions) flags(cmd *cobra.Command) {
 	o.workers, o.memory = runtime.NumCPU(), 1<<30
 	cmd.Flags().IntVar(&o.workers, "workers", o.workers, "parallel workers; the result does not depend on it")
@@ -49,6 +52,9 @@ ZGrab, whatever tcpdump saw). There is nothing to compare with: states and label
 packets as they stand.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.workers < 1 || o.workers > mostWorkers {
+				return fmt.Errorf("--workers %d: 1 to %d are possible", o.workers, mostWorkers)
+			}
 			ctx, stop := untilInterrupted(cmd.Context())
 			defer stop()
 			return playBack(ctx, cmd.OutOrStdout(), args[0], out, o)
@@ -87,9 +93,16 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 	if result.Damage != nil {
 		return verdictError{fmt.Errorf("identical as far as the record could be read: %w", result.Damage)}
 	}
+	if result.Truncated != nil && !result.Manifest.End.IsZero() {
+		return verdictError{fmt.Errorf("identical as far as the record goes, but its scan had an end, which is missing: %w", result.Truncated)}
+	}
 	if result.Truncated != nil {
 		fmt.Fprintf(w, "identical as far as the record goes: %v\n", result.Truncated)
 		return nil
+	}
+	if found, told := result.Counters, result.Manifest.Counters; found.Sent != told.Sent || found.Received != told.Received {
+		return verdictError{fmt.Errorf("identical, but the record has %d frames that were sent and %d that were received, and its manifest counts %d and %d",
+			found.Sent, found.Received, told.Sent, told.Received)}
 	}
 	services := func(each func(*session.Service) error) error {
 		return dataset.EachService(ctx, func(s *session.Service, _ int) error { return each(s) })
@@ -110,8 +123,8 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 	if other, err := os.Stat(out); err == nil && record.Packets(out) != "" && !os.SameFile(info, other) {
 		return nil, nil, fmt.Errorf("%s holds another record: name another directory", out)
 	}
-	debug.SetMemoryLimit(int64(o.memory))
-	builder, err := analysis.Create(out, analysis.Options{Memory: int(o.memory / 8 * 3), Workers: o.workers, Observed: !info.IsDir()})
+	debug.SetMemoryLimit(int64(o.memory / 8 * 7)) // which does not count all that a process takes
+	builder, err := analysis.Create(out, analysis.Options{Memory: int(o.memory / 4), Workers: o.workers, Observed: !info.IsDir()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,9 +145,28 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 		return nil, nil, errors.Join(err, builder.Abort())
 	}
 	p.stage("writing tables")
-	if result.Manifest.Observed != nil {
-		result.Manifest.Laserdisc, result.Manifest.Revision = version, revision()
+	m := result.Manifest
+	m.Partial = partial(result)
+	if m.Observed != nil {
+		m.Laserdisc, m.Revision = version, revision()
+	} else if m.End.IsZero() { // nobody has counted
+		told := m.Counters
+		m.Counters = result.Counters
+		m.Counters.Launched = max(told.Launched, result.Counters.Launched)
 	}
-	dataset, err := builder.Close(ctx, []*record.Manifest{result.Manifest})
+	dataset, err := builder.Close(ctx, []*record.Manifest{m})
 	return result, dataset, err
+}
+
+// partial says why tables have not all of a record, or nothing.
+func partial(r *replay.Result) string {
+	switch {
+	case r.Difference != nil:
+		return "playback differs from it, and stopped there: " + r.Difference.Error()
+	case r.Damage != nil:
+		return r.Damage.Error()
+	case r.Truncated != nil:
+		return r.Truncated.Error()
+	}
+	return ""
 }

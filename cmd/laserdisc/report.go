@@ -28,7 +28,7 @@ made; a RUN is played back first, into a dataset in OUT.`,
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s/index.html\n", out)
-			return nil
+			return printCaveats(cmd.OutOrStdout(), list)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the report (made if missing)")

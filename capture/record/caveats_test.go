@@ -1,0 +1,37 @@
+package record
+
+import (
+	"strings"
+	"testing"
+
+	"laserdisc/capture/target"
+)
+
+func TestCaveats(t *testing.T) {
+	whole := Manifest{End: testEnd, EndedBy: EndedTargets}
+	killed, limited, cut, stopped := whole, whole, whole, whole
+	killed.End, killed.EndedBy = Manifest{}.End, ""
+	limited.EndedBy = EndedMaxTargets
+	cut.Partial = "cut off after frame 7"
+	stopped.Interrupted, stopped.EndedBy = true, EndedSignal
+	first, third := whole, cut
+	first.Sample, third.Sample = &target.Sample{Shard: 1, Shards: 3}, &target.Sample{Shard: 3, Shards: 3}
+	shards := whole
+	shards.Sample, shards.Shards = &target.Sample{Shards: 3}, []*Manifest{&first, &third}
+	for _, c := range []struct {
+		of   *Manifest
+		says string
+	}{
+		{&whole, ""},
+		{&killed, "the scan was killed: not every target was probed"},
+		{&limited, "the scan was ended by --max-targets: not every target was probed"},
+		{&stopped, "the scan was interrupted: not every target was probed"},
+		{&cut, "the tables have only a part of the record: cut off after frame 7"},
+		{&Manifest{Observed: &Observed{}}, ""},
+		{&shards, "of 3 shards of the scan, these are missing: 2; shard 3: the tables have only a part of the record: cut off after frame 7"},
+	} {
+		if says := strings.Join(c.of.Caveats(), "; "); says != c.says {
+			t.Errorf("says %q, want %q", says, c.says)
+		}
+	}
+}
