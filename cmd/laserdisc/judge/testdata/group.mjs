@@ -24,7 +24,7 @@ await db.run(`CREATE TEMP TABLE services AS SELECT addr, port,
   FROM (SELECT *, 1 << CASE handshake WHEN 'wait' THEN 0 WHEN 'http' THEN 1 WHEN 'tls' THEN 2 WHEN 'ssh' THEN 3 WHEN 'redis' THEN 4 END AS bit
     FROM '${dir}/attempts.parquet' WHERE visit <> 'ephemeral')
   GROUP BY addr, port`);
-const patterns = await ask(`SELECT port, label, tried, sent, identified, acked, count(*)::INTEGER AS n FROM services WHERE connected GROUP BY ALL`);
+const patterns = await ask(`SELECT port, label, tried, sent, identified, count(*)::INTEGER AS n FROM services WHERE connected GROUP BY ALL`);
 const hosts = await ask(`WITH probed AS (SELECT addr, count(*) AS probes, min(attempt + 1) FILTER (state NOT IN ('acks_data', 'sends_data')) AS refused
     FROM '${dir}/attempts.parquet' WHERE visit = 'ephemeral' GROUP BY addr),
   silent AS (SELECT addr, count(*) AS services FROM services WHERE acked AND sent = 0 GROUP BY addr)
