@@ -4,23 +4,27 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"laserdisc/analysis"
 	"laserdisc/capture"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/lab"
 	"laserdisc/capture/link"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
+	"laserdisc/replay"
 )
 
 // epoch is when the simulated scans start.
@@ -376,4 +380,32 @@ func TestResumedBeforeAnyBatch(t *testing.T) {
 			}
 		}
 	}
+}
+
+var tablesOf = flag.String("tables-of", "", "run directory that BenchmarkTables plays back")
+
+// BenchmarkTables plays a run back into a dataset, as laserdisc replay does: for a profile, with -cpuprofile.
+func BenchmarkTables(b *testing.B) {
+	dir := *tablesOf
+	if dir == "" {
+		dir = scan(b, lossy(b), 5, 0, 2560)
+	}
+	workers := runtime.GOMAXPROCS(0)
+	var packets uint64
+	for b.Loop() {
+		builder, err := analysis.Create(filepath.Join(b.TempDir(), "tables"), analysis.Options{Memory: 256 << 20, Workers: workers})
+		if err != nil {
+			b.Fatal(err)
+		}
+		sink := func(of int) replay.Rows { return builder.Partition(of) }
+		r, err := replay.Run(b.Context(), dir, replay.Options{Workers: workers}, sink)
+		if err != nil || r.Difference != nil {
+			b.Fatal(err, errors.Join(builder.Abort()), r)
+		}
+		if _, err := builder.Close(b.Context(), []*record.Manifest{r.Manifest}); err != nil {
+			b.Fatal(err)
+		}
+		packets += r.Packets
+	}
+	b.ReportMetric(float64(packets)/b.Elapsed().Seconds(), "packets/s")
 }
