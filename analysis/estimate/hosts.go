@@ -57,6 +57,20 @@ func (h *Hosts) Merge(other Hosts) {
 	}
 }
 
+// Among gives all the hosts of a group, of which h has seen those that have services of the kind, and no others. So a kind that
+// few hosts have costs no more than these: all has every host, each added without hits.
+func (h Hosts) Among(all Hosts) Hosts {
+	all.x, all.xx, all.xk, all.xxx = h.x, h.xx, h.xk, h.xxx
+	copy(all.quartic[:4], h.quartic[:4])
+	return all
+}
+
+// Services are how many services of the kind were seen, of how many.
+func (h Hosts) Services() (hits, services uint64) { return h.x, h.k }
+
+// Hosts are how many hosts were seen.
+func (h Hosts) Hosts() uint64 { return h.hosts }
+
 // Share estimates which share of the population's services is of the kind.
 //
 // Where services were drawn, the interval is Wilson's (1927, Journal of the American Statistical Association 22), with n divided
