@@ -36,7 +36,7 @@ func (p *Ports) Curve(d Design) (*Curve, error) {
 	case hosts.k == 0:
 		c.form = c.form.warn(NoData)
 		return c, nil
-	case d.Unit == ByHost && !d.census() && c.form.EffectiveHosts < enoughHosts:
+	case d.Unit != ByService && !d.census() && c.form.EffectiveHosts < enoughHosts:
 		c.form = c.form.warn(TooFewHosts)
 	default:
 		c.form.Confidence = Confidence

@@ -99,7 +99,7 @@ Scan only what you may: see the README on ethics.`,
 	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
 	f.Uint64Var(&m.Seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
 	f.StringVar(&o.targets.Sample, "sample", "", "share of the targets to probe: 0.1%, 1/1000 or 0.001 (default all)")
-	f.StringVar(&o.targets.SampleBy, "sample-by", "service", "what the sample is drawn of: service, or host (the same hosts on all ports)")
+	f.StringVar(&o.targets.SampleBy, "sample-by", "service", "what the sample is drawn of: service, host (the same hosts on all ports), or a prefix length such as /24 (whole blocks of consecutive addresses, on all ports)")
 	f.StringVar(&o.targets.Shard, "shard", "", "i/n: the i-th of n disjoint parts, i from 1 to n")
 	f.StringSliceVar(&o.targets.Allow, "allow", nil, "file of prefixes: probe nothing else")
 	f.StringSliceVar(&o.targets.Block, "block", nil, "file of prefixes not to probe")
