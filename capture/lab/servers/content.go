@@ -16,6 +16,29 @@ type Content struct {
 // CommonContent is that of populations that say nothing of it.
 var CommonContent = Content{Maker: 0.35, KnownKey: 0.02, SharedKey: 0.2, Login: 0.2, UPnP: 0.05, DeviceSSH: 0.35}
 
+// Reveals are the names of the fields of Content of which the service is, as population files call them: what can be read from what
+// it says to a client of its own protocol.
+func (s *Service) Reveals() (names []string) {
+	add := func(name string, is bool) {
+		if is {
+			names = append(names, name)
+		}
+	}
+	switch s.Protocol.Name {
+	case "kubernetes", "tls":
+		key := s.keyOf()
+		add("maker", s.isDevices() && s.Protocol.Name == "tls")
+		add("known_key", key == sharedKeys)
+		add("shared_key", key <= sharedKeys)
+	case "http":
+		add("login", !s.takesCWMP() && s.Unit(draw.ForLogin) < s.Content.Login)
+		add("upnp", s.Unit(draw.ForUPnP) < s.Content.UPnP)
+	case "ssh":
+		add("device_ssh", s.Unit(draw.ForSoftware) < s.Content.DeviceSSH)
+	}
+	return names
+}
+
 // isDevices reports whether the service's host is one whose certificate names its maker. A host that is so where the share is low
 // is so wherever it is higher.
 func (s *Service) isDevices() bool { return s.Host.Unit(draw.ForMaker) < s.Content.Maker }

@@ -46,9 +46,15 @@ const loginServers = 2
 // upnpServers are what the Server fields of UPnP are (UPnP Device Architecture 1.1, section 1.2.2).
 var upnpServers = []string{"RomPager/4.07 UPnP/1.0", "Linux/3.4.0, UPnP/1.0, Portable SDK for UPnP devices/1.6.18", "Linux/2.6.36 UPnP/1.0 miniupnpd/1.9"}
 
+// takesCWMP reports whether the service is a CWMP client's.
+func (s *Service) takesCWMP() bool {
+	p := s.At.Port()
+	return (p == 7547 || p == 30005) && s.Unit(draw.ForText) < 0.9
+}
+
 func (s *Service) webServer() webServer {
 	w := cwmpServer
-	if p := s.At.Port(); p != 7547 && p != 30005 || s.Unit(draw.ForText) >= 0.9 {
+	if !s.takesCWMP() {
 		w = *choose(s, draw.ForLogin, s.Content.Login, webServers, loginServers)
 	}
 	if s.Unit(draw.ForUPnP) < s.Content.UPnP {
