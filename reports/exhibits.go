@@ -9,33 +9,42 @@ import (
 
 // exhibits are the tables and figures, in the order of the page.
 var exhibits = []exhibit{
-	show("figure05", "Figure 5", fewestPorts, figure05),
-	show("figure09", "Figure 9", mostPorts, figure09),
-	show("figure10", "Figure 10", everyHandshake, figure10),
-	show("table2", "Table 2", everyHandshake, table2),
-	show("table3", "Table 3", bothOptions, table3),
-	show("allports", "All-ports hosts", ephemeralProbes, allPorts),
+	show("figure05", "Figure 5", fewestPorts, census, figure05),
+	show("figure09", "Figure 9", mostPorts, census, figure09),
+	show("figure10", "Figure 10", everyHandshake, responses, figure10),
+	show("table2", "Table 2", everyHandshake, responses, table2),
+	show("table3", "Table 3", bothOptions, responses, table3),
+	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }
+
+// What is counted for the exhibits: those made by the same count from the same runs share one fold.
+var (
+	census        = count(func(sources) *analysis.Census { return new(analysis.Census) })
+	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
+	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
+)
+
+// counted is how a fold is made for the runs that it is to count, that has counted nothing.
+type counted[F analysis.Fold] struct{ start func(sources) F }
+
+func count[F analysis.Fold](start func(sources) F) *counted[F] { return &counted[F]{start} }
 
 // exhibit is one table or figure.
 type exhibit struct {
 	name  string // of its files, without extension
 	title string // as in the paper
 	from  selection
-	fold  func() analysis.Fold // a new one, that has counted nothing
+	by    any // the *counted that it is made from
+	start func(sources) analysis.Fold
 	draw  func(analysis.Fold, sources) (figure, error)
 }
 
-// show makes an exhibit of a function that draws what a fold counted over some runs. The type of the fold is that of
-// the function's argument.
-func show[F any, P interface {
-	*F
-	analysis.Fold
-}](name, title string, from selection, draw func(P, sources) (figure, error)) exhibit {
+// show makes an exhibit of a function that draws what was counted over some runs.
+func show[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(F, sources) (figure, error)) exhibit {
 	return exhibit{
-		name: name, title: title, from: from,
-		fold: func() analysis.Fold { return P(new(F)) },
-		draw: func(fold analysis.Fold, over sources) (figure, error) { return draw(fold.(P), over) },
+		name: name, title: title, from: from, by: by,
+		start: func(over sources) analysis.Fold { return by.start(over) },
+		draw:  func(fold analysis.Fold, over sources) (figure, error) { return draw(fold.(F), over) },
 	}
 }
 

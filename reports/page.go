@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/plot/vg"
+
 	"laserdisc/capture/record"
 	"laserdisc/reports/plotters"
 )
@@ -17,7 +19,7 @@ import (
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"facts":     facts,
 	"drops":     func(m *record.Manifest) uint64 { return m.Drops.Kernel + m.Drops.Interface },
 	"join":      strings.Join,
@@ -26,18 +28,22 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // writePage writes the page that shows the exhibits, and says of each that is missing what would give it. It refers to
 // nothing but their files.
-func writePage(path string, all sources, exhibits []shown) error {
+func writePage(path string, all sources, exhibits []shown, page layout) error {
 	var b bytes.Buffer
-	err := page.Execute(&b, struct {
+	err := pageTemplate.Execute(&b, struct {
 		Sources   sources
 		Exhibits  []shown
 		Synthetic []string
-	}{all, exhibits, all.synthetic()})
+		Page      layout
+	}{all, exhibits, all.synthetic(), page})
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(path, b.Bytes(), 0o666)
 }
+
+// Inches is how wide an exhibit is in print.
+func (l layout) Inches(s shown) float64 { return float64(l.width(s.columns) / vg.Inch) }
 
 // fact is one line about a run.
 type fact struct{ Name, Value string }

@@ -17,20 +17,31 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
+	"gonum.org/v1/plot/vg"
+
 	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/record"
 	"laserdisc/capture/target"
 	"laserdisc/datasets"
+	"laserdisc/reports/plotters"
 )
 
-// Write makes the report of some datasets: their figures and index.html, in out, which is made if it does not exist. A
+// DefaultWidth is how wide the text of a page with two columns is, in inches: a USENIX paper's.
+const DefaultWidth = 7
+
+// Write makes the report of some datasets: their figures and index.html, in out, which is made if it does not exist. The figures
+// are as wide as one or both columns of a page whose text is so many inches wide; an error if it is not 4 to 20. A
 // service that is in several of them counts in the first only. Runs over different ports are not mixed where ports are
 // compared: see exhibits.go for which runs a figure is made from.
-func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
+func Write(ctx context.Context, out string, from []*analysis.Dataset, inches float64) error {
+	if !(inches >= 4 && inches <= 20) {
+		return fmt.Errorf("reports: a page cannot be %g inches wide: it must be 4 to 20", inches)
+	}
+	page := layout{text: vg.Length(inches) * vg.Inch}
 	all, err := load(from)
 	if err != nil {
 		return err
@@ -49,11 +60,11 @@ func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
 			}
 			continue
 		}
-		if err := s.write(out); err != nil {
+		if err := s.write(out, page); err != nil {
 			return fmt.Errorf("reports: %s: %w", s.Name, err)
 		}
 	}
-	if err := writePage(filepath.Join(out, "index.html"), all, shown); err != nil {
+	if err := writePage(filepath.Join(out, "index.html"), all, shown, page); err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
 	return nil
@@ -125,18 +136,17 @@ type shown struct {
 // pass is folds that see the same runs at once.
 type pass struct {
 	over  sources
+	by    []any // what each of the folds was made by
 	folds []analysis.Fold
 }
 
-// fold gives the pass's fold for an exhibit: there is one of each type.
+// fold gives the pass's fold for an exhibit: there is one of each *counted.
 func (p *pass) fold(e exhibit) analysis.Fold {
-	fold := e.fold()
-	for _, f := range p.folds {
-		if reflect.TypeOf(f) == reflect.TypeOf(fold) {
-			return f
-		}
+	if i := slices.Index(p.by, e.by); i >= 0 {
+		return p.folds[i]
 	}
-	p.folds = append(p.folds, fold)
+	fold := e.start(p.over)
+	p.by, p.folds = append(p.by, e.by), append(p.folds, fold)
 	return fold
 }
 
@@ -174,6 +184,9 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reports: %s: %w", e.name, err)
 		}
+		if f.table.Schema().HasField(lowColumn) {
+			f.Caption += " " + over.intervals()
+		}
 		if n := over.runs(); n > 1 {
 			f.Caption += fmt.Sprintf(" Of a service that is in several of the %d runs, the first one in the list below counts.", n)
 		}
@@ -183,7 +196,34 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 		f.note = over.note()
 		list[i].figure = f
 	}
-	return list, nil
+	against, err := published(list)
+	if err != nil {
+		return nil, fmt.Errorf("reports: against the paper: %w", err)
+	}
+	against.note = all.note()
+	return append(list, shown{Name: "published", Title: "Against the paper", figure: against}), nil
+}
+
+// design is that of the runs' sample, the zero one if they are several or none.
+func (s sources) design() estimate.Design {
+	if s.runs() != 1 {
+		return estimate.Design{}
+	}
+	return analysis.DesignOf(s[0].Manifests[0])
+}
+
+// intervals says in a caption what the intervals of an exhibit rest on.
+func (s sources) intervals() string {
+	d := s.design()
+	if d == (estimate.Design{}) {
+		return "What was probed is not one random sample, so that there are no intervals."
+	}
+	unit := "services"
+	if d.Unit == estimate.ByHost {
+		unit = "hosts"
+	}
+	return fmt.Sprintf("Intervals at %.0f %%; sample: %s of %s %s, at random.", 100*estimate.Confidence,
+		plotters.Thousands(int(d.Drawn)), plotters.Thousands(int(d.Of)), unit)
 }
 
 func same(a, b source) bool { return a.dataset == b.dataset }

@@ -43,6 +43,13 @@ func (h *Hosts) Add(hits, services uint32) {
 	h.quartic[4].add(kk, kk)
 }
 
+// Alone gives hosts that have one service each, of which some are of the kind. The services of one port are such.
+func Alone(hits, services uint64) Hosts {
+	hits = min(hits, services)
+	x, k := sum{hits}, sum{services}
+	return Hosts{hosts: services, x: hits, k: services, xx: x, xk: x, kk: k, xxx: x, quartic: [5]sum{x, x, x, x, k}}
+}
+
 // Merge takes into account the hosts that another has seen, none of which this one has.
 func (h *Hosts) Merge(other Hosts) {
 	h.hosts += other.hosts
@@ -56,6 +63,20 @@ func (h *Hosts) Merge(other Hosts) {
 		h.quartic[i].merge(other.quartic[i])
 	}
 }
+
+// Among gives all the hosts of a group, of which h has seen those that have services of the kind, and no others. So a kind that
+// few hosts have costs no more than these: all has every host, each added without hits.
+func (h Hosts) Among(all Hosts) Hosts {
+	all.x, all.xx, all.xk, all.xxx = h.x, h.xx, h.xk, h.xxx
+	copy(all.quartic[:4], h.quartic[:4])
+	return all
+}
+
+// Services are how many services of the kind were seen, of how many.
+func (h Hosts) Services() (hits, services uint64) { return h.x, h.k }
+
+// Hosts are how many hosts were seen.
+func (h Hosts) Hosts() uint64 { return h.hosts }
 
 // Share estimates which share of the population's services is of the kind.
 //
@@ -72,13 +93,18 @@ func (h Hosts) Share(d Design) (Estimate, error) {
 	if byHost {
 		e.Method = "Korn-Graubard"
 	}
-	if err := h.check(d); err != nil {
+	if h.k > 0 {
+		e.Value = float64(h.x) / float64(h.k)
+	} else {
+		e = e.warn(NoData)
+	}
+	if !d.random() {
+		e.Method = ""
+		return e.warn(NoSample), nil
+	}
+	if err := h.check(d); err != nil || h.k == 0 {
 		return e, err
 	}
-	if h.k == 0 {
-		return e.warn(NoData), nil
-	}
-	e.Value = float64(h.x) / float64(h.k)
 	square, quartic := h.residuals()
 	e.EffectiveHosts = effective(square, quartic)
 	if !byHost {
@@ -101,6 +127,10 @@ func (h Hosts) Share(d Design) (Estimate, error) {
 // Share.
 func (h Hosts) Total(d Design) (Estimate, error) {
 	e := Estimate{Design: d, N: h.x, Hosts: h.hosts, Method: "Horvitz-Thompson"}
+	if !d.random() {
+		e.Value, e.Method = float64(h.x), ""
+		return e.warn(NoSample), nil
+	}
 	if err := h.check(d); err != nil {
 		return e, err
 	}
