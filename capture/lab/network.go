@@ -35,6 +35,7 @@ type Network struct {
 	words      []words           // of every handshake
 	listed     map[uint16]*listed
 	tails      []tail
+	content    *contents
 
 	tcp          *tcp.Stacks
 	arrivals     uint64

@@ -35,6 +35,7 @@ type Population struct {
 	Stacks   Weights           `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal, wrapping
 	Defences []Defence         `json:"defences"` // named mixes of what services do that do not acknowledge data
 	Mixes    []NamedMix        `json:"mixes,omitempty"`
+	Content  Content           `json:"content,omitzero"`
 	Ports    []Port            `json:"ports"`
 	Tails    []Tail            `json:"tails,omitempty"`
 	Answers  []servers.Answers `json:"answers,omitempty"`
@@ -195,6 +196,9 @@ func (p *Population) Check() error {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	if err := p.Content.check(); err != nil {
+		return err
 	}
 	return p.Network.Check()
 }
