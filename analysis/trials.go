@@ -45,7 +45,7 @@ type Trials struct {
 	firewalls          map[hostHash]bool // hosts that acknowledge data on every ephemeral port
 	held, limit        int               // about what these take, and may take, in bytes
 	expected           int               // services left out, for they speak what is expected
-	hosts              uint64            // that have a service that was counted
+	hosts, identified  uint64            // that have a service that was counted, and one that some handshake identifies
 	failed             error
 
 	in      place
@@ -94,6 +94,7 @@ type tried struct {
 	waiting       []waitingTrial
 	tenth, group  int  // valid only once a service of it was counted
 	counted       bool // whether one was
+	identified    bool // whether something identifies one of these
 }
 
 // waitingTrial is a service that acknowledges data and says nothing: whether it is one depends on its host's other ports.
@@ -290,6 +291,10 @@ func (t *Trials) count(o outcome, costs []order.Cost) {
 		h.tenth, h.group, h.counted = host.tenth(), host.group(), true
 		t.hosts++
 	}
+	if o.identified != (order.Set{}) && !h.identified {
+		h.identified = true
+		t.identified++
+	}
 	y := t.tallyOf(o)
 	if y == nil {
 		return
@@ -364,7 +369,7 @@ func (t *Trials) Merge(fold Fold) error {
 		return err
 	}
 	t.expected += other.expected
-	t.hosts += other.hosts
+	t.hosts, t.identified = t.hosts+other.hosts, t.identified+other.identified
 	for host := range other.firewalls {
 		t.firewalls[host] = true
 		t.hold(int(unsafe.Sizeof(host)))
@@ -417,10 +422,11 @@ func classOf(port uint16, expected string) uint8 {
 
 // Outcomes is what Trials have counted.
 type Outcomes struct {
-	Handshakes []string        // that were tried: what the sets in Services are over
-	Services   []order.Outcome // those that sent or acknowledged data; in an order of their own
-	Expected   int             // services left out, for they speak what is expected
-	Hosts      uint64          // that the Services are on
+	Handshakes      []string        // that were tried: what the sets in Services are over
+	Services        []order.Outcome // those that sent or acknowledged data; in an order of their own
+	Expected        int             // services left out, for they speak what is expected
+	Hosts           uint64          // that the Services are on
+	IdentifiedHosts uint64          // hosts on which something identifies one of them
 
 	tenths  [][Tenths]int // of each of the Services
 	grouped []grouped
@@ -428,7 +434,7 @@ type Outcomes struct {
 	seed    uint64
 }
 
-// Outcomes gives what was counted. The Trials must not be used afterwards.
+// Outcomes gives what was counted. Nothing may be added afterwards.
 func (t *Trials) Outcomes() (*Outcomes, error) {
 	t.close()
 	if t.failed != nil {
@@ -445,7 +451,7 @@ func (t *Trials) Outcomes() (*Outcomes, error) {
 			}
 		}
 	}
-	result := &Outcomes{Expected: t.expected, Hosts: t.hosts, byPort: t.counting.ByPort, seed: t.counting.Seed}
+	result := &Outcomes{Expected: t.expected, Hosts: t.hosts, IdentifiedHosts: t.identified, byPort: t.counting.ByPort, seed: t.counting.Seed}
 	var to []int
 	result.Handshakes, to = arrange(&t.handshakes, any, t.counting.Handshakes)
 

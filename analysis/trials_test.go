@@ -296,7 +296,7 @@ func TestIdentified(t *testing.T) {
 	o := outcomesOf(t, counting, trialsText)
 	steps := order.Greedy(order.Patterns(o.Services), o.Handshakes)
 	shares, between := o.Identified(steps) // http identifies three of four services, and nothing the unknown one
-	if d := cmp.Diff([]float64{0.75}, shares); d != "" || len(steps) != 1 || o.Hosts != 3 {
+	if d := cmp.Diff([]float64{0.75}, shares); d != "" || len(steps) != 1 || o.Hosts != 3 || o.IdentifiedHosts != 2 {
 		t.Errorf("%v; %d steps; %d hosts: %s", shares, len(steps), o.Hosts, d)
 	}
 	if len(between) != 1 || between[0].Lo >= 0.75 || between[0].Hi != 1 {

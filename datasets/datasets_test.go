@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"net/http/httptest"
 	"math"
+	"net/http/httptest"
 	"strings"
 	"testing"
 

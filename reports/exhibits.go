@@ -10,9 +10,14 @@ import (
 // exhibits are the tables and figures, in the order of the page.
 var exhibits = []exhibit{
 	show("figure05", "Figure 5", fewestPorts, census, figure05),
-	show("figure09", "Figure 9", mostPorts, census, figure09),
-	show("figure10", "Figure 10", everyHandshake, responses, figure10),
-	show("table2", "Table 2", everyHandshake, responses, table2),
+	show("figure08", "Figure 8", everyHandshake, anyOrders, figure08),
+	show("figure09", "Figure 9", mostPorts, protocolPorts, figure09),
+	show("portsneeded", "Figure 9, ports needed", mostPorts, protocolPorts, portsNeeded),
+	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
+	show("figure10", "Figure 10", everyHandshake, hostAnswers, figure10),
+	show("table2", "Table 2", everyHandshake, ownOrders, table2),
+	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
+	show("single", "A single handshake", everyHandshake, hostAnswers, single),
 	show("table3", "Table 3", bothOptions, responses, table3),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }
@@ -20,7 +25,11 @@ var exhibits = []exhibit{
 // What is counted for the exhibits: those made by the same count from the same runs share one fold.
 var (
 	census        = count(func(sources) *analysis.Census { return new(analysis.Census) })
+	protocolPorts = count(func(sources) *analysis.Curves { return new(analysis.Curves) })
+	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
+	anyOrders     = count(coverTrials)
+	ownOrders     = count(orderTrials)
 	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
 )
 
@@ -68,7 +77,7 @@ var (
 	bothOptions = selection{
 		of:      func(all sources) sources { return everyHandshake.of(all).where(comparesOptions) },
 		Needs:   "a run in which a handshake was tried both ways on every service",
-		Options: "--all-handshakes --handshakes wait,http,http-options,pptp,pptp-badcookie,tls,tls-legacy",
+		Options: "--all-handshakes --random-order --handshakes wait,http,http-options,pptp,pptp-badcookie,tls,tls-legacy",
 	}
 	ephemeralProbes = selection{
 		of: func(all sources) sources {
