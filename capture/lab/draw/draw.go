@@ -72,6 +72,7 @@ const (
 	ForRank
 	ForArrival
 	ForDeparture
+	ForOption
 )
 
 // Bits are 64 random bits.
