@@ -126,7 +126,7 @@ func figure09(curves *analysis.Curves, over sources) (figure, error) {
 				return get(r.port(), -1, func(p estimate.PortServices) int { return int(p.Port) })
 			}),
 			numbers("services", "services", func(r *coverageRow) int {
-				return get(r.port(), 0, func(p estimate.PortServices) int { return int(p.Services) })
+				return get(r.port(), -1, func(p estimate.PortServices) int { return int(p.Services) })
 			}),
 			estimates("share", "share of the protocol's services", func(r *coverageRow) estimate.Estimate { return r.coverage.share(r.k) }),
 			paper("share of the protocol's services", (*coverageRow).published)),

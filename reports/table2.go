@@ -229,8 +229,8 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 	groups := []plotters.Group{{}}
 	for i := range orders {
 		o := &orders[i]
-		names, published := plotters.Column{Head: "Handshake"}, plotters.Column{Head: "Handshake"}
-		gains, between, atRank, sums, publishedGains := right("Gain (%)"), right("95 % interval"), right("At rank (%)"), right("Sum (%)"), right("Gain (%)")
+		names, published := plotters.Column{Head: "Handshake"}, plotters.Column{Head: "Paper"}
+		gains, between, atRank, sums, publishedGains := right("Gain"), right("95 % interval"), right("At rank"), right("Sum"), right("Gain")
 		for k, l := range o.lines() {
 			if k == table2Steps {
 				break
@@ -248,9 +248,9 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 			publishedGains.Cells = append(publishedGains.Cells, get(l.published, "", func(p datasets.OrderStep) string { return percent(p.Gain) }))
 		}
 		groups = append(groups, plotters.Group{
-			Title:   fmt.Sprintf("%s ports, n = %s", title(o.ports), plotters.Thousands(o.services)),
-			Columns: []plotters.Column{names, gains, between, atRank, sums},
-		}, plotters.Group{Title: "Paper", Columns: []plotters.Column{published, publishedGains}})
+			Title:   fmt.Sprintf("%s ports, in %%, n = %s", title(o.ports), plotters.Thousands(o.services)),
+			Columns: []plotters.Column{names, gains, between, atRank, sums, published, publishedGains},
+		})
 	}
 	groups[0].Columns = []plotters.Column{ranks}
 	return groups
