@@ -37,7 +37,8 @@ type Population struct {
 	Ports    []Port            `json:"ports"`
 	Tails    []Tail            `json:"tails,omitempty"`
 	Answers  []servers.Answers `json:"answers,omitempty"`
-	Pace     Weights           `json:"pace"` // of prompt, late (0.5 to 3 s), byte_by_byte
+	Spoils   []Spoil           `json:"spoils,omitempty"` // where several are of one protocol and handshake, the first counts
+	Pace     Weights           `json:"pace"`             // of prompt, late (0.5 to 3 s), byte_by_byte
 	Network  Impairments       `json:"network"`
 }
 
@@ -190,7 +191,7 @@ func (p *Population) Check() error {
 	if err := p.Pace.check("pace", known(servers.PaceNames)); err != nil {
 		return err
 	}
-	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers} {
+	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkSpoils} {
 		if err := check(); err != nil {
 			return err
 		}

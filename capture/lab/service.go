@@ -73,6 +73,11 @@ func (n *Network) compile(p *Population) {
 	n.stacks = newDistribution(p.Stacks, func(name string) int { return slices.Index(tcp.StackNames, name) })
 	n.paces = newDistribution(p.Pace, func(name string) int { return slices.Index(servers.PaceNames, name) })
 	n.answers = servers.AnswersOf(p.Answers)
+	n.spoils = make([][]tcp.Spoil, len(n.answers))
+	for i := range p.Spoils {
+		of := servers.Index(p.Spoils[i].Protocol)
+		n.spoils[of] = append(n.spoils[of], n.newSpoil(&p.Spoils[i]))
+	}
 	n.listed = map[uint16]*listed{}
 	for i := range p.Ports {
 		x := &p.Ports[i]
@@ -239,7 +244,7 @@ func (n *Network) service(h host, at netip.AddrPort) service {
 	} else {
 		var protocol int
 		if from, protocol = n.origin(port, s.Unit(draw.ForKind)); from == nil {
-			s.Protocol, s.Answers = servers.Protocols()[protocol], &n.answers[protocol]
+			n.speaks(&s, protocol)
 			return s
 		}
 	}
@@ -250,8 +255,13 @@ func (n *Network) service(h host, at netip.AddrPort) service {
 	if len(from.protocols.items) > 0 {
 		protocol = from.protocols.at(drawn.Unit(draw.ForProtocol))
 	}
-	s.Protocol, s.Answers = servers.Protocols()[protocol], &n.answers[protocol]
+	n.speaks(&s, protocol)
 	return s
+}
+
+// speaks makes a service one of a protocol's, by its index.
+func (n *Network) speaks(s *service, protocol int) {
+	s.Protocol, s.Answers, s.Spoils = servers.Protocols()[protocol], &n.answers[protocol], n.spoils[protocol]
 }
 
 // tcpOf is the TCP of a host.

@@ -72,6 +72,7 @@ const (
 	ForRank
 	ForArrival
 	ForDeparture
+	ForSpoiling
 )
 
 // Bits are 64 random bits.
