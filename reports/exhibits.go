@@ -14,6 +14,7 @@ var exhibits = []exhibit{
 	show("figure10", "Figure 10", everyHandshake, responses, figure10),
 	show("table2", "Table 2", everyHandshake, responses, table2),
 	show("table3", "Table 3", bothOptions, responses, table3),
+	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }
 
