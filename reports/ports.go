@@ -35,11 +35,14 @@ const grubbsLevel = 0.001
 // portsDrawn is how many lines are drawn: as many as the paper scanned.
 const portsDrawn = 55
 
-// rankPorts ranks the ports by their services. Those of the run that have none are left out.
+// rankPorts ranks the ports that were scanned, given in order, by their services. Those that have none are left out, and so are
+// other ports, on which a host was only asked whether it acknowledges data everywhere.
 func rankPorts(kinds []analysis.Kind, ports []uint16, design estimate.Design) ([]portRank, error) {
 	services := make(map[uint16]int)
 	for _, k := range kinds {
-		services[k.Port] += k.Services
+		if _, scanned := slices.BinarySearch(ports, k.Port); scanned || len(ports) == 0 {
+			services[k.Port] += k.Services
+		}
 	}
 	popular, err := popularOf(services, ports)
 	if err != nil {
@@ -152,6 +155,7 @@ func portTable(c *analysis.Census, over sources) (figure, error) {
 			texts("published_top30", (*portRank).top30),
 			estimates("services", "services", func(p *portRank) estimate.Estimate { return p.total }),
 			paper("services", func(p *portRank) float64 { return p.published })),
+		behind: func(row int) rowsWhere { return connectedOn(list[row].port, "") },
 	}
 	drawn := list[:min(len(list), portsDrawn)]
 	if len(list) > len(drawn) {
