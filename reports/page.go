@@ -6,9 +6,11 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"html/template"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -127,11 +129,24 @@ func brief(caption string) string {
 	return caption
 }
 
-// inline makes an SVG a part of the page, named by its caption. What gonum writes into one is numbers and escaped texts.
+// inline makes an SVG a part of the page, named by its caption. What gonum writes into one is numbers and escaped texts. Each text
+// is as wide as in print, whatever font the reader has.
 func inline(svg []byte, columns int, name string) template.HTML {
 	_, svg, _ = bytes.Cut(svg, []byte("<svg "))
+	svg = svgText.ReplaceAllFunc(svg, func(text []byte) []byte {
+		parts := svgText.FindSubmatch(text)
+		size, err := strconv.ParseFloat(string(parts[1]), 64)
+		if err != nil {
+			return text
+		}
+		width := sans(vg.Length(size)).Width(html.UnescapeString(string(parts[2])))
+		return fmt.Appendf(nil, `<text textLength="%.5g" lengthAdjust="spacingAndGlyphs"%s`, width.Points(), text[len("<text"):])
+	})
 	return template.HTML(fmt.Sprintf(`<svg class="columns%d" role="img" aria-labelledby="%s-caption" %s`, columns, name, svg))
 }
+
+// svgText is a text as gonum writes it: its size in points, and what it says.
+var svgText = regexp.MustCompile(`(?s)<text [^>]*font-size:([0-9.]+)px[^>]*>([^<]+)</text>`)
 
 func dataURL(kind string, content []byte) template.URL {
 	return template.URL("data:" + kind + ";charset=utf-8;base64," + base64.StdEncoding.EncodeToString(content))

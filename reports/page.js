@@ -73,6 +73,7 @@ function filter() {
       const off = (wanted.length > 0 && hasPort && !wanted.some(([first, last]) => port >= first && port <= last)) ||
         (protocol.value !== "" && hasProtocol && row.dataset.protocol !== protocol.value);
       row.hidden = off;
+      if (!hasPort && !hasProtocol) continue;
       all++;
       if (!off) shown++;
     }
