@@ -201,7 +201,12 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 		f.note = over.note()
 		list[i].figure, list[i].dirs = f, over.dirs()
 	}
-	return list, nil
+	against, err := published(list)
+	if err != nil {
+		return nil, fmt.Errorf("reports: against the paper: %w", err)
+	}
+	against.note = all.note()
+	return append(list, shown{Name: "published", Title: "Against the paper", figure: against}), nil
 }
 
 // design is that of the runs' sample, the zero one if they are several or none.

@@ -73,6 +73,7 @@ func (n *Network) compile(p *Population) {
 	n.stacks = newDistribution(p.Stacks, func(name string) int { return slices.Index(tcp.StackNames, name) })
 	n.paces = newDistribution(p.Pace, func(name string) int { return slices.Index(servers.PaceNames, name) })
 	n.answers = servers.AnswersOf(p.Answers)
+	n.content, _ = p.Content.compile() // it has been checked
 	n.listed = map[uint16]*listed{}
 	for i := range p.Ports {
 		x := &p.Ports[i]
@@ -232,6 +233,7 @@ func (n *Network) service(h host, at netip.AddrPort) service {
 	s := service{host: h}
 	s.Source = draw.Source{Key: n.key, This: h.portBits(port)}
 	s.At, s.Host, s.Certificates = at, h.Source, n.certificates
+	s.Content = n.content.on(port)
 	s.Pace = servers.Pace(n.paces.at(s.Unit(draw.ForPace)))
 	drawn, from := s.Source, h.class.every
 	if from != nil {

@@ -72,6 +72,11 @@ const (
 	ForRank
 	ForArrival
 	ForDeparture
+	ForMaker
+	ForKey
+	ForLogin
+	ForUPnP
+	ForSoftware
 )
 
 // Bits are 64 random bits.

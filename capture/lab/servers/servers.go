@@ -78,6 +78,7 @@ type Service struct {
 	Answers      *Answers
 	Pace         Pace
 	Certificates Certificates // of its network
+	Content      *Content     // of its protocol on its port
 }
 
 // Pace is how fast a server speaks.
