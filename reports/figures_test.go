@@ -10,6 +10,7 @@ import (
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 	"laserdisc/replay/order"
@@ -157,5 +158,32 @@ func TestRankPorts(t *testing.T) {
 	// Without the others' zeros nothing stands out.
 	if list, err = rankPorts(kinds, []uint16{80, 443, 9999}, estimate.Design{}); err != nil || list[0].marked() != "paper" || list[0].total.HasInterval() {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestTopASes(t *testing.T) {
+	origins := []analysis.Origin{
+		{Protocol: "ssh", Port: 23, Services: 5},
+		{Protocol: "telnet", Port: 2323, Services: 400, ASN: 64500, AS: "one", InTop: 100},
+		{Protocol: "telnet", Port: 23, Services: 100, ASN: 64501, AS: "two", InTop: 9},
+	}
+	list, err := topASes(origins, estimate.Design{Unit: estimate.ByHost, Drawn: 1000, Of: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range list {
+		got = append(got, fmt.Sprintf("%s %d %d %.0f %t %.2f %s %t", l.Protocol, l.rank, l.Port, l.total.Value, l.total.HasInterval(),
+			l.inTop.Value, percentRange(l.inTop), l.published != nil))
+	}
+	want := []string{"ssh 1 23 50 false 0.00 0.00-40.9 false", "telnet 1 2323 4000 true 0.25 21.2-29.2 false", "telnet 2 23 1000 true 0.09 5.0-15.8 true"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if over := mostPortsWithASes.of(sources{{Manifests: []*record.Manifest{{}}}}); len(over) != 0 {
+		t.Error("a dataset without ASes is selected")
+	}
+	if got := shorten("Télécom de la République de Somewhere", 12); got != "T?l?com de.." {
+		t.Error(got)
 	}
 }

@@ -153,8 +153,9 @@ func portTable(c *analysis.Census, over sources) (figure, error) {
 			texts("iana", (*portRank).iana),
 			texts("popular", (*portRank).marked),
 			texts("published_top30", (*portRank).top30),
-			estimates("services", "services", func(p *portRank) estimate.Estimate { return p.total }),
-			paper("services", func(p *portRank) float64 { return p.published })),
+			// Of the Internet: nothing to hold a run's against that is of something else.
+			values("published_services", "services", func(p *portRank) float64 { return p.published }),
+			estimates("services", "services", func(p *portRank) estimate.Estimate { return p.total })),
 		behind: func(row int) rowsWhere { return connectedOn(list[row].port, "") },
 	}
 	drawn := list[:min(len(list), portsDrawn)]
