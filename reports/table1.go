@@ -79,8 +79,8 @@ func table1(o *analysis.Origins, over sources) (figure, error) {
 	n := plural(services, "identified service") + " on the ports of the table"
 	f := figure{
 		Caption: fmt.Sprintf("Ports with the most %s, and the AS that announces most of their addresses there: estimated hosts, and the share "+
-			"of them in that AS. It is chosen for having most: of few hosts its share is too large. The paper's hosts are those of a sample of "+
-			"0.1 %%. The CSV has the %d most common ports of each protocol. n = %s.", title(table1Protocol), table1Ports, n),
+			"of them in that AS. It is chosen for having most: of few hosts its share is too large, and of fewer than %d in brackets. The paper's hosts are those of a sample of "+
+			"0.1 %%. The CSV has the %d most common ports of each protocol. n = %s.", title(table1Protocol), fewServices, table1Ports, n),
 		table: tabulate(n, list,
 			texts("protocol", func(t *topAS) string { return t.Protocol }),
 			numbers("rank", "", func(t *topAS) int { return t.rank }),
@@ -125,7 +125,7 @@ func table1(o *analysis.Origins, over sources) (figure, error) {
 
 func table1Groups(list []topAS) []plotters.Group {
 	left := func(head string) plotters.Column { return plotters.Column{Head: head, Align: text.XLeft} }
-	port, hosts, interval := right("Port"), right("Hosts"), right("95 % interval")
+	port, n, hosts, interval := right("Port"), right("n"), right("Hosts"), right("95 % interval")
 	as, share, shares := left("Top AS"), right("Share (%)"), right("95 % interval")
 	paperHosts, paperAS, paperShare := right("Hosts"), left("Top AS"), right("Share (%)")
 	for i := range list {
@@ -138,7 +138,12 @@ func table1Groups(list []topAS) []plotters.Group {
 			name = fmt.Sprintf("AS%d %s", t.ASN, shorten(t.AS, 24))
 		}
 		as.Cells = append(as.Cells, name)
-		share.Cells = append(share.Cells, percent(t.inTop.Value))
+		n.Cells = append(n.Cells, strconv.Itoa(t.Services))
+		if t.Services < fewServices {
+			share.Cells = append(share.Cells, "("+percent(t.inTop.Value)+")")
+		} else {
+			share.Cells = append(share.Cells, percent(t.inTop.Value))
+		}
 		shares.Cells = append(shares.Cells, percentRange(t.inTop))
 		paperHosts.Cells = append(paperHosts.Cells, get(t.published, "", func(p datasets.TelnetPort) string { return plotters.Thousands(int(p.Hosts)) }))
 		paperAS.Cells = append(paperAS.Cells, get(t.published, "", func(p datasets.TelnetPort) string { return fmt.Sprintf("AS%d %s", p.ASN, p.TopAS) }))
@@ -146,7 +151,7 @@ func table1Groups(list []topAS) []plotters.Group {
 	}
 	return []plotters.Group{
 		{Columns: []plotters.Column{port}},
-		{Title: "These runs", Columns: []plotters.Column{hosts, interval, as, share, shares}},
+		{Title: "These runs", Columns: []plotters.Column{n, hosts, interval, as, share, shares}},
 		{Title: "Paper", Columns: []plotters.Column{paperHosts, paperAS, paperShare}},
 	}
 }
