@@ -15,10 +15,12 @@ var exhibits = []exhibit{
 	show("portsneeded", "Figure 9, ports needed", mostPorts, protocolPorts, portsNeeded),
 	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
 	show("figure10", "Figure 10", everyHandshake, hostAnswers, figure10),
+	show("table1", "Table 1", mostPortsWithASes, origins, table1),
 	show("table2", "Table 2", everyHandshake, ownOrders, table2),
 	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
 	show("single", "A single handshake", everyHandshake, hostAnswers, single),
 	show("table3", "Table 3", bothOptions, responses, table3),
+	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }
 
@@ -27,6 +29,7 @@ var (
 	census        = count(func(sources) *analysis.Census { return new(analysis.Census) })
 	protocolPorts = count(func(sources) *analysis.Curves { return new(analysis.Curves) })
 	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
+	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	anyOrders     = count(coverTrials)
 	ownOrders     = count(orderTrials)
@@ -63,11 +66,28 @@ type selection struct {
 	of      func(sources) sources // of all runs, in their order; none if the exhibit cannot be made
 	Needs   string                // what the exhibit needs, said in its place if there is no such run
 	Options string                // of scan, that would give it
+	Replay  string                // or of replay, if it is not the scan that lacks something
+}
+
+// Command is what would give it.
+func (s *selection) Command() string {
+	if s.Replay != "" {
+		return "laserdisc replay " + s.Replay
+	}
+	return "laserdisc scan " + s.Options
 }
 
 var (
 	fewestPorts = selection{of: func(all sources) sources { return all.sized(func(n, than int) bool { return n < than }) }}
 	mostPorts   = selection{of: func(all sources) sources { return all.sized(func(n, than int) bool { return n > than }) }}
+
+	mostPortsWithASes = selection{
+		of: func(all sources) sources {
+			return mostPorts.of(all.where(func(m *record.Manifest) bool { return m.PrefixToAS != nil }))
+		},
+		Needs:  "a dataset that tells which AS announces each address",
+		Replay: "RUN --asn FILE --out DIR",
+	}
 
 	everyHandshake = selection{
 		of:      func(all sources) sources { return all.where(func(m *record.Manifest) bool { return m.AllHandshakes }) },

@@ -21,12 +21,12 @@ var coverLines = []struct {
 	name      string // in the table, and at the line's end
 	ports     func() []uint16
 	expected  bool   // whether those that speak what is expected on their port count
-	published string // name of the number in the paper's text (section 3.2), "" for none
+	published string // name of the number in datasets.Stated, "" for none
 }{
-	{"all ports", everyPort, true, "all"},
+	{"all ports", everyPort, true, "all ports: identified"},
 	{"port 80", func() []uint16 { return []uint16{80} }, true, ""},
 	{"80 without HTTP", func() []uint16 { return []uint16{80} }, false, ""},
-	{"ephemeral ports", datasets.Ephemeral, true, "ephemeral"},
+	{"ephemeral ports", datasets.Ephemeral, true, "ephemeral ports: identified"},
 	{"port 49227", func() []uint16 { return []uint16{49227} }, true, ""},
 }
 
@@ -82,7 +82,7 @@ func coverSteps(i int, trials *analysis.Trials, design estimate.Design) (steps [
 			step.share.Warnings = append(step.share.Warnings, fewIdentified)
 		}
 		if k == len(greedy)-1 {
-			step.published = datasets.InText("3.2", "identified", coverLines[i].published)
+			step.published = datasets.Stated(coverLines[i].published)
 		}
 		steps = append(steps, step)
 	}

@@ -242,7 +242,7 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 			names.Cells = append(names.Cells, get(l.step, "", func(s order.Step) string { return s.Handshake }))
 			gains.Cells = append(gains.Cells, percent(gain.Value))
 			between.Cells = append(between.Cells, interval(gain))
-			atRank.Cells = append(atRank.Cells, whole(l.atRank()))
+			atRank.Cells = append(atRank.Cells, wholePercent(l.atRank()))
 			sums.Cells = append(sums.Cells, percent(l.sum()))
 			published.Cells = append(published.Cells, get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake }))
 			publishedGains.Cells = append(publishedGains.Cells, get(l.published, "", func(p datasets.OrderStep) string { return percent(p.Gain) }))
@@ -261,11 +261,11 @@ func interval(e estimate.Estimate) string {
 	if !e.HasInterval() {
 		return ""
 	}
-	return percent(e.Lo) + " to " + percent(e.Hi)
+	return percent(e.Lo) + "-" + percent(e.Hi)
 }
 
-// whole writes a share in whole percent, "<1" for what is not nothing; "" for NaN.
-func whole(share float64) string {
+// wholePercent writes a share in whole percent, "<1" for what is not nothing; "" for NaN.
+func wholePercent(share float64) string {
 	if math.IsNaN(share) {
 		return ""
 	}
@@ -278,8 +278,12 @@ func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
 // drawTable draws columns as a table, with rules above some rows.
 func (f *figure) drawTable(columns int, groups []plotters.Group, rules []int) {
+	f.drawTableIn(sans(labelSize), columns, groups, rules)
+}
+
+func (f *figure) drawTableIn(style text.Style, columns int, groups []plotters.Group, rules []int) {
 	const margins = vg.Length(16)
-	table := plotters.NewTable(sans(labelSize), groups...)
+	table := plotters.NewTable(style, groups...)
 	table.Rules = rules
 	f.columns, f.height = columns, table.Height()+margins
 	p := plot.New()
