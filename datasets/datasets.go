@@ -11,6 +11,7 @@
 //	table2_order.tsv        Table 2: the optimal order of handshakes
 //	table3_options.tsv      Table 3: what a handshake's options change
 //	table4_performance.tsv  Table 4: LZR against ZGrab
+//	text.tsv                numbers in the text of sections 2 and 3
 //
 // The files are tab-separated with one line of column names; "-" is none. They
 // are parsed on first use. A test parses every one, so the functions here give
