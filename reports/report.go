@@ -196,7 +196,12 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 		f.note = over.note()
 		list[i].figure = f
 	}
-	return list, nil
+	against, err := published(list)
+	if err != nil {
+		return nil, fmt.Errorf("reports: against the paper: %w", err)
+	}
+	against.note = all.note()
+	return append(list, shown{Name: "published", Title: "Against the paper", figure: against}), nil
 }
 
 // design is that of the runs' sample, the zero one if they are several or none.

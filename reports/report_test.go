@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -21,6 +23,7 @@ import (
 	"gonum.org/v1/plot/vg"
 
 	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
@@ -158,6 +161,39 @@ func TestOneRule(t *testing.T) {
 	}
 }
 
+// TestComparisons: of a table's rows with a value here and in the paper, it is said where the paper's is.
+func TestComparisons(t *testing.T) {
+	type row struct {
+		port  int
+		share estimate.Estimate
+		paper float64
+	}
+	some := func(value, lo, hi float64) estimate.Estimate {
+		return estimate.Estimate{Value: value, Lo: lo, Hi: hi, Confidence: 0.95, N: 40}
+	}
+	rows := []row{
+		{80, some(0.5, 0.4, 0.6), 0.6}, {81, some(0.5, 0.4, 0.6), 0.3}, {82, some(0.5, 0.4, 0.6), 0.7},
+		{83, estimate.Estimate{Value: 0.5}, 0.5}, {84, some(0.5, 0.4, 0.6), math.NaN()}, {85, estimate.Estimate{Value: math.NaN()}, 0.1},
+	}
+	table := tabulate("6", rows,
+		texts("name", func(r *row) string { return "x" }),
+		numbers("port", "", func(r *row) int { return r.port }),
+		numbers("services", "services", func(r *row) int { return 7 }),
+		estimates("share", "share of all", func(r *row) estimate.Estimate { return r.share }),
+		paper("share of all", func(r *row) float64 { return r.paper }))
+	var got []string
+	for _, c := range comparisons([]shown{{Title: "Figure 0", figure: figure{table: table}}, {Lacks: &mostPorts}}) {
+		got = append(got, fmt.Sprintf("%s %s %s %v %d %s", c.exhibit, c.of, c.what, c.paper, c.n, c.verdict()))
+	}
+	want := []string{
+		"Figure 0 x, 80 share of all 0.6 40 inside", "Figure 0 x, 81 share of all 0.3 40 below", "Figure 0 x, 82 share of all 0.7 40 above",
+		"Figure 0 x, 83 share of all 0.5 0 ",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestTwoReportsAreTheSameBytes(t *testing.T) {
 	d := newSample(300, everything, true, 4).dataset(t)
 	outs := []string{t.TempDir(), filepath.Join(t.TempDir(), "made", "here")}
@@ -177,7 +213,7 @@ func TestTwoReportsAreTheSameBytes(t *testing.T) {
 			t.Errorf("%s: other bytes the second time", e.Name())
 		}
 	}
-	if len(names) != len(formats)*len(exhibits)+1 {
+	if len(names) != len(formats)*(len(exhibits)+1)+1 {
 		t.Errorf("%d files: %v", len(names), names)
 	}
 }

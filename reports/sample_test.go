@@ -191,7 +191,7 @@ func (s *sample) protocol(port uint16) string {
 	return ""
 }
 
-var published = datasets.Matrix()
+var matrix = datasets.Matrix()
 
 // answers is how often a protocol's services send data back to a handshake.
 func answers(protocol string, h *handshake.Protocol) float64 {
@@ -205,10 +205,10 @@ func answers(protocol string, h *handshake.Protocol) float64 {
 	if protocol == own {
 		return 0.98
 	}
-	if p, ok := published.Share(protocol, h.Name); ok {
+	if p, ok := matrix.Share(protocol, h.Name); ok {
 		return p
 	}
-	if p, ok := published.Share(protocol, "http"); ok {
+	if p, ok := matrix.Share(protocol, "http"); ok {
 		return p * 0.9
 	}
 	return 0

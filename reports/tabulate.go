@@ -56,6 +56,7 @@ const (
 	nColumn, hostsColumn      = "n", "hosts"
 	effectiveColumn           = "effective_hosts"
 	methodColumn, warnsColumn = "method", "warnings"
+	publishedColumn           = "published"
 )
 
 // estimates are the columns of an estimate, of which a row has one: its value, under the name given; low and high, the ends of its
