@@ -350,7 +350,7 @@ func resetsOf(r *Resets) (list [4]uint64) {
 	return list
 }
 
-// Host 1 has one unknown service, and 3 and 4 two each, of which one was told by ephemeral probes; host 2 has none.
+// Hosts 1 and 5 have one unknown service, and host 3 two, of which one was told by ephemeral probes; host 2 has none.
 const unknownsText = `
 	addr     port state      label   evidence
 	10.0.0.1 80   sends_data http    certain
@@ -359,16 +359,16 @@ const unknownsText = `
 	10.0.0.2 80   sends_data ssh     likely
 	10.0.0.3 80   all_ports  -       none
 	10.0.0.3 81   acks_data  -       none
-	10.0.0.4 80   sends_data http    weak
-	10.0.0.4 81   acks_data  -       none
-	10.0.0.4 82   closed     -       none`
+	10.0.0.4 80   closed     -       none
+	10.0.0.5 80   sends_data http    weak
+	10.0.0.5 81   sends_data http    likely`
 
 func TestUnknowns(t *testing.T) {
 	u := new(Unknowns)
 	if err := u.Add(batchOf(t, u, unknownsText)); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]UnknownHosts{{1, 1, 0}, {2, 2, 1}}, u.Hosts()); d != "" {
+	if d := cmp.Diff([]UnknownCount{{UnknownHosts{1, 0}, 2}, {UnknownHosts{2, 1}, 1}}, u.Hosts()); d != "" {
 		t.Error(d)
 	}
 }

@@ -119,6 +119,14 @@ func (s *Streaks) Blocks(drawn int) (*Shares[string, int], error) {
 	return &shares, nil
 }
 
+// AddressBits is how many bits an address has: 32, or 128 of IPv6. Blocks are drawn of one family.
+func (s *Streaks) AddressBits() int {
+	if len(s.services) == 0 {
+		return 32
+	}
+	return netip.AddrFrom16(s.services[0].addr).Unmap().BitLen()
+}
+
 // follows reports whether a service goes on a streak: it behaves like that on the address before, on the same port.
 func (n *neighbour) follows(before *neighbour) bool {
 	return n.port == before.port && n.behaviour == before.behaviour &&

@@ -14,16 +14,21 @@ import (
 // paper finds few on most hosts, and one on nearly every port of a few (section 3.1). The zero Unknowns has counted none.
 type Unknowns struct {
 	labels names
-	hosts  map[int]UnknownHosts // by the number of such services; not of those that have none
+	hosts  map[UnknownHosts]int // how many there are of each kind; not of those that have no such service
 	addr   []byte               // the host that the fold is in
 	here   UnknownHosts         // that host
 }
 
-// UnknownHosts is the hosts that have as many unknown services each.
+// UnknownHosts is a kind of hosts: by how many unknown services each has.
 type UnknownHosts struct {
-	Unknown int // services of each, 1 to 65,535
-	Hosts   int
-	Removed int // services of theirs, together, that ephemeral probes told as those of all-ports hosts
+	Unknown int // services, 1 to 65,535
+	Removed int // of these, that ephemeral probes told as those of an all-ports host
+}
+
+// UnknownCount is how many hosts of a kind there are.
+type UnknownCount struct {
+	UnknownHosts
+	Hosts int
 }
 
 // Table is "services".
@@ -52,18 +57,13 @@ func (u *Unknowns) Add(record arrow.Record) error {
 
 // close counts the host that the fold is in.
 func (u *Unknowns) close() {
+	if u.hosts == nil {
+		u.hosts = make(map[UnknownHosts]int)
+	}
 	if u.here.Unknown > 0 {
-		u.count(UnknownHosts{u.here.Unknown, 1, u.here.Removed})
+		u.hosts[u.here]++
 	}
 	u.addr, u.here = u.addr[:0], UnknownHosts{}
-}
-
-func (u *Unknowns) count(more UnknownHosts) {
-	if u.hosts == nil {
-		u.hosts = make(map[int]UnknownHosts)
-	}
-	of := u.hosts[more.Unknown]
-	u.hosts[more.Unknown] = UnknownHosts{more.Unknown, of.Hosts + more.Hosts, of.Removed + more.Removed}
 }
 
 // Merge adds what another Unknowns has counted, of other hosts.
@@ -74,19 +74,21 @@ func (u *Unknowns) Merge(fold Fold) error {
 	}
 	u.close()
 	other.close()
-	for _, of := range other.hosts {
-		u.count(of)
+	for kind, n := range other.hosts {
+		u.hosts[kind] += n
 	}
 	return nil
 }
 
 // Hosts gives the counts, those with the fewest unknown services first.
-func (u *Unknowns) Hosts() []UnknownHosts {
+func (u *Unknowns) Hosts() []UnknownCount {
 	u.close()
-	list := make([]UnknownHosts, 0, len(u.hosts))
-	for _, of := range u.hosts {
-		list = append(list, of)
+	list := make([]UnknownCount, 0, len(u.hosts))
+	for kind, n := range u.hosts {
+		list = append(list, UnknownCount{kind, n})
 	}
-	slices.SortFunc(list, func(a, b UnknownHosts) int { return cmp.Compare(a.Unknown, b.Unknown) })
+	slices.SortFunc(list, func(a, b UnknownCount) int {
+		return cmp.Or(cmp.Compare(a.Unknown, b.Unknown), cmp.Compare(a.Removed, b.Removed))
+	})
 	return list
 }
