@@ -41,6 +41,9 @@ func TestMistakesInPopulationsAreReported(t *testing.T) {
 		{`"delay": "1ms"`, `"delay": "2m"`, `p.json: network.delay: 2m0s is not 0 to 1m`},
 		{`"loss": 0`, `"loss": 2`, `p.json: network.loss: 2 is not a share`},
 		{`"pace"`, `"tails": [{"protocol": "http", "per_host": 1, "skew": 1, "head": [{"port": 80, "share": 0.1}]}], "pace"`, `p.json: tails[0].head[0].port: 80 is in ports`},
+		{`"pace"`, `"content": {"login": [{"ports": "80", "share": 3}]}, "pace"`, `p.json: content.login[0].share: 3 is not a share`},
+		{`"pace"`, `"content": {"login": [{"ports": "0", "share": 1}]}, "pace"`, `p.json: content.login[0].ports: port 0 is reserved`},
+		{`"pace"`, `"content": {"colour": []}, "pace"`, `p.json:21: json: unknown field "colour"`},
 		{`"pace"`, `"answers": [{"protocol": "http", "tls": 3}], "pace"`, `p.json: answers[0].tls: 3 is not a share`},
 		{`"pace"`, `"mixes": [{"name": "http", "protocols": {"tls": 1}}], "pace"`, `p.json: mixes[0].name: "http" is taken`},
 	} {

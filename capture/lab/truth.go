@@ -26,6 +26,7 @@ type Truth struct {
 	ServerFirst bool       `json:"server_first,omitempty"`
 	Late        bool       `json:"late,omitempty"`    // its first byte takes longer than 0.5 s
 	Answers     []string   `json:"answers,omitempty"` // handshakes that make it send data
+	Reveals     []string   `json:"reveals,omitempty"` // names in Content: what can be read from its data beyond its protocol
 }
 
 // At tells what the service at an address and port is; ok is false where there is none.
@@ -50,6 +51,7 @@ func (n *Network) truth(s *service) Truth {
 	if s.Behaviour != tcp.Serves {
 		return t
 	}
+	t.Reveals = s.Reveals()
 	for _, w := range n.words {
 		if b, label := s.Answer(w.kind, w.said); len(b) > 0 {
 			t.Answers = append(t.Answers, w.name)

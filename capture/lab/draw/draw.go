@@ -72,6 +72,12 @@ const (
 	ForRank
 	ForArrival
 	ForDeparture
+	ForMaker
+	ForKey
+	ForLogin
+	ForUPnP
+	ForSoftware
+	ForOption
 )
 
 // Bits are 64 random bits.
