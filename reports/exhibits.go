@@ -156,8 +156,7 @@ var (
 
 // ordinary reports whether a run can tell what services speak, and is a sample of these or of hosts.
 func ordinary(m *record.Manifest) bool {
-	_, blocks := blockBits(m)
-	return !m.Liveness && !blocks
+	return !m.Liveness && (m.Sample == nil || m.Sample.Unit != "block")
 }
 
 // looksTwice reports whether a run can tell all the defences of section 2.
@@ -166,10 +165,7 @@ func looksTwice(m *record.Manifest) bool {
 }
 
 // isOfBlocks reports whether a run has all services of the blocks that it drew.
-func isOfBlocks(m *record.Manifest) bool {
-	_, blocks := blockBits(m)
-	return blocks && analysis.DesignOf(m) != estimate.Design{}
-}
+func isOfBlocks(m *record.Manifest) bool { return analysis.BlockDesignOf(m) != estimate.Design{} }
 
 func (s sources) fewestPorts() sources { return s.sized(func(n, than int) bool { return n < than }) }
 

@@ -1,11 +1,8 @@
 package reports
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -13,22 +10,9 @@ import (
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
-	"laserdisc/capture/record"
 	"laserdisc/capture/session"
-	"laserdisc/capture/target"
 	"laserdisc/reports/plotters"
 )
-
-// blockBits is the length of the prefixes that a run's sample was drawn by; false if it was not drawn by such.
-func blockBits(m *record.Manifest) (drawn int, ok bool) {
-	var spec target.Spec
-	if m.Targets == nil || json.Unmarshal(m.Targets, &spec) != nil {
-		return 0, false
-	}
-	digits, ok := strings.CutPrefix(spec.SampleBy, "/")
-	drawn, err := strconv.Atoi(digits)
-	return drawn, ok && err == nil
-}
 
 // behaviours are those whose blocks Figure 4 shows.
 var behaviours = []struct{ name, title string }{
@@ -64,10 +48,8 @@ type blockRow struct {
 
 // figure04 is the paper's Figure 4 (section 2): for each behaviour, how large the blocks of consecutive addresses are that show it.
 func figure04(s *analysis.Streaks, over sources) (figure, error) {
-	drawn, ok := blockBits(over[0].Manifests[0])
-	if !ok {
-		return figure{}, fmt.Errorf("the run's sample is not of blocks")
-	}
+	run := over[0].Manifests[0]
+	drawn, design := run.Sample.Bits, analysis.BlockDesignOf(run)
 	shares, err := s.Blocks(drawn)
 	if err != nil {
 		return figure{}, err
@@ -90,7 +72,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 		for k := 0; k <= largest && services > 0; k++ {
 			r := blockRow{behaviour: b.name, prefix: width - k, addresses: 1 << min(k, 62)}
 			r.services, _ = shares.Services(b.name, k)
-			if r.share, err = shares.Of(b.name, k).Share(over.design()); err != nil {
+			if r.share, err = shares.Of(b.name, k).Share(design); err != nil {
 				return figure{}, err
 			}
 			rows = append(rows, r)
@@ -115,6 +97,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 			numbers("addresses", "addresses at least", func(r *blockRow) int { return r.addresses }),
 			numbers("services", "services", func(r *blockRow) int { return r.services }),
 			estimates("share", "share of the behaviour's services", func(r *blockRow) estimate.Estimate { return r.share })),
+		design:  design,
 		columns: 1, height: 2.6 * vg.Inch,
 	}
 	if few > 0 {

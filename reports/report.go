@@ -11,6 +11,7 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -208,7 +209,7 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 			return nil, fmt.Errorf("reports: %s: %w", e.name, err)
 		}
 		if f.table.Schema().HasField(lowColumn) {
-			f.Caption += " " + over.intervals()
+			f.Caption += " " + intervals(cmp.Or(f.design, over.design()))
 		}
 		if n := over.runs(); n > 1 {
 			f.Caption += fmt.Sprintf(" Of a service that is in several of the %d runs, the first one in the list below counts.", n)
@@ -236,13 +237,15 @@ func (s sources) design() estimate.Design {
 }
 
 // intervals says in a caption what the intervals of an exhibit rest on.
-func (s sources) intervals() string {
-	d := s.design()
+func intervals(d estimate.Design) string {
 	if d == (estimate.Design{}) {
 		return "What was probed is not one random sample, so that there are no intervals."
 	}
-	unit := "services"
-	if d.Unit == estimate.ByHost {
+	unit := "blocks"
+	switch d.Unit {
+	case estimate.ByService:
+		unit = "services"
+	case estimate.ByHost:
 		unit = "hosts"
 	}
 	return fmt.Sprintf("Intervals at %.0f %%; sample: %s of %s %s, at random.", 100*estimate.Confidence,
