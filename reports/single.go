@@ -38,7 +38,7 @@ func singleRows(a *analysis.Answers, over sources) ([]singleRow, error) {
 	slices.SortStableFunc(rows, func(a, b singleRow) int { return cmp.Compare(b.hits(), a.hits()) })
 	if over.sendsAgain() {
 		rows = append(rows, singleRow{what: "acknowledge data only when it is sent again, with PSH", of: "services that acknowledge their first data",
-			hosts: a.SentAgain(), published: datasets.Stated("acknowledge data only when it is sent again with PSH")})
+			hosts: a.SentAgain(), published: datasets.InText("5", "sent_again", "services")})
 	}
 	for i := range rows {
 		var err error
@@ -115,7 +115,7 @@ func single(a *analysis.Answers, over sources) (figure, error) {
 		what.Cells = append(what.Cells, cmp.Or(r.handshake, "sent again"))
 		services.Cells = append(services.Cells, plotters.Thousands(r.hits()))
 		measured.Cells = append(measured.Cells, percent(r.share.Value))
-		between.Cells = append(between.Cells, interval(r.share))
+		between.Cells = append(between.Cells, endsOf(r.share))
 		published.Cells = append(published.Cells, percent(r.published))
 	}
 	f.drawTable(1, []plotters.Group{{Columns: []plotters.Column{what, services, measured, between, published}}}, rules)

@@ -241,7 +241,7 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 			gain := l.gain()
 			names.Cells = append(names.Cells, get(l.step, "", func(s order.Step) string { return s.Handshake }))
 			gains.Cells = append(gains.Cells, percent(gain.Value))
-			between.Cells = append(between.Cells, interval(gain))
+			between.Cells = append(between.Cells, endsOf(gain))
 			atRank.Cells = append(atRank.Cells, wholePercent(l.atRank()))
 			sums.Cells = append(sums.Cells, percent(l.sum()))
 			published.Cells = append(published.Cells, get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake }))
@@ -256,8 +256,8 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 	return groups
 }
 
-// interval writes the ends of a share's interval in percent; "" if there is none.
-func interval(e estimate.Estimate) string {
+// endsOf writes the ends of a share's interval in percent; "" if there is none.
+func endsOf(e estimate.Estimate) string {
 	if !e.HasInterval() {
 		return ""
 	}
