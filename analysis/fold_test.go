@@ -28,7 +28,7 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
-	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
+	"delay_ms": arrow.PrimitiveTypes.Int64, "ack_time": arrow.FixedWidthTypes.Timestamp_ns, "asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
 	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 	"reset_text": arrow.BinaryTypes.Binary,
 }
@@ -143,6 +143,7 @@ func TestFoldsMerge(t *testing.T) {
 			return list
 		}},
 		{"answers", answersText, func() Fold { return NewAnswers(time.Second) }, func(f Fold) any { return toldAnswers(f.(*Answers)) }},
+		{"follow-ups", followupsText, func() Fold { return newToldFollowups() }, func(f Fold) any { return f.(*Followups[string, string]).Counted().Groups() }},
 		{"curves", curvesText, func() Fold { return new(Curves) }, func(f Fold) any { return toldCurves(f.(*Curves)) }},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
@@ -497,6 +498,7 @@ func TestFoldErrors(t *testing.T) {
 		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
 		{new(Curves), good, `0 columns "addr"`},
+		{newToldFollowups(), batchOf(t, new(Responses), responsesText), `0 columns "delay_ms"`},
 		{new(Connections), good, `0 columns "visit"`},
 		{new(Resets), batchOf(t, new(Connections), connectionsText), `0 columns "addr"`},
 		{new(Unknowns), good, `0 columns "addr"`},
@@ -509,7 +511,7 @@ func TestFoldErrors(t *testing.T) {
 	}
 	every := func() []Fold {
 		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Connections), new(Resets),
-			new(Unknowns), NewStreaks(stateOf), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
+			new(Unknowns), NewStreaks(stateOf), newToldFollowups(), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
 	for _, a := range every() {
 		for _, b := range every() {
