@@ -22,12 +22,12 @@ func allPorts(a *analysis.AllPorts, _ sources) (figure, error) {
 		table: tabulate(n, steps,
 			numbers("probes", "ephemeral ports tried", func(s *analysis.AllPortsStep) int { return s.Probes }),
 			numbers("hosts", "hosts", func(s *analysis.AllPortsStep) int { return s.Hosts }),
-			shares("host_share", "share of hosts tried", func(s *analysis.AllPortsStep) float64 { return ratio(s.Hosts, hosts) }),
+			values("host_share", "share of hosts tried", func(s *analysis.AllPortsStep) float64 { return ratio(s.Hosts, hosts) }),
 			numbers("services", "services", func(s *analysis.AllPortsStep) int { return s.Services }),
-			shares("service_share", "share of services that acknowledge data and say nothing", func(s *analysis.AllPortsStep) float64 {
+			values("service_share", "share of services that acknowledge data and say nothing", func(s *analysis.AllPortsStep) float64 {
 				return ratio(s.Services, services)
 			})),
-		width: oneColumn, height: 2 * vg.Inch,
+		columns: 1, height: 2 * vg.Inch,
 	}
 	p := newPlot()
 	var ofHosts, ofServices plotter.XYs

@@ -98,8 +98,8 @@ func figure10(r *analysis.Responses, over sources) (figure, error) {
 			texts("handshake", func(l *matrixLine) string { return l.handshake }),
 			numbers("tried", "services", func(l *matrixLine) int { return l.tried }),
 			numbers("sent_data", "services", func(l *matrixLine) int { return l.sentData }),
-			shares("share", "share of the services that it was tried on", func(l *matrixLine) float64 { return ratio(l.sentData, l.tried) }),
-			shares("published_share", "share of the services that it was tried on", func(l *matrixLine) float64 {
+			values("share", "share of the services that it was tried on", func(l *matrixLine) float64 { return ratio(l.sentData, l.tried) }),
+			values("published_share", "share of the services that it was tried on", func(l *matrixLine) float64 {
 				if p, ok := published.Share(l.protocol, l.handshake); ok {
 					return p
 				}
@@ -121,9 +121,9 @@ func (f *figure) drawMatrix(rows []matrixRow, handshakes []string, services int)
 	if err != nil {
 		return err
 	}
-	f.width, f.height = oneColumn, oneColumn
+	f.columns, f.height = 1, 3*vg.Inch
 	if room := f.roomFor(p); room.X/vg.Length(max(1, len(handshakes))) < leastWidth {
-		f.width = twoColumns
+		f.columns = 2
 	}
 	const keyHeight, gap, margins = vg.Length(26), vg.Length(6), vg.Length(16)
 	f.height = f.height - f.roomFor(p).Y + cellHeight*vg.Length(max(1, len(rows))) + keyHeight + gap + margins
@@ -138,9 +138,9 @@ func (f *figure) drawMatrix(rows []matrixRow, handshakes []string, services int)
 	return nil
 }
 
-// roomFor is how much of the figure's size the data of a plot would have.
+// roomFor is how much of the figure's size the data of a plot would have, on a page of the usual width.
 func (f *figure) roomFor(p *plot.Plot) vg.Point {
-	whole := draw.Canvas{Rectangle: vg.Rectangle{Max: vg.Point{X: f.width, Y: f.height}}}
+	whole := draw.Canvas{Rectangle: vg.Rectangle{Max: vg.Point{X: layout{DefaultWidth * vg.Inch}.width(f.columns), Y: f.height}}}
 	return p.DataCanvas(whole).Size()
 }
 

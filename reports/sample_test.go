@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"laserdisc/analysis"
+	"laserdisc/analysis/asn"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
@@ -61,7 +62,11 @@ func (s *sample) dataset(t testing.TB) *analysis.Dataset {
 
 func datasetOf(t testing.TB, m *record.Manifest, services []session.Service, attempts []session.Attempt) *analysis.Dataset {
 	t.Helper()
-	b, err := analysis.Create(t.TempDir(), analysis.Options{})
+	ases, err := asn.Open("testdata/ases.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := analysis.Create(t.TempDir(), analysis.Options{ASes: ases})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,14 +93,16 @@ func (s *sample) manifest(t testing.TB, ports string) *record.Manifest {
 	start := time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
 	m := &record.Manifest{
 		Format: record.ManifestFormat, Laserdisc: "0.1.0", Revision: "0123456789ab", Synthetic: "sample",
-		Start: start, End: start.Add(83 * time.Second), Arguments: []string{"laserdisc", "scan", "10.0.0.0/16", "--all-handshakes"},
+		Start: start, End: start.Add(83 * time.Second), Arguments: []string{"laserdisc", "scan", "10.0.0.0/12", "--sample", "1/16", "--sample-by", "host", "--all-handshakes"},
 		Seed: 1<<64 - 1, TargetDigest: "4f1a9c0d2b3e5f60718293a4b5c6d7e8", TargetCount: 3_604_480, Rate: 50_000,
+		Sample:   &target.Sample{Unit: "host", Numerator: 1, Denominator: 16, Drawn: 1 << 16, Of: 1 << 20, Shard: 1, Shards: 1},
+		EndedBy:  record.EndedTargets,
 		Settings: session.Settings{AllHandshakes: s.all, EphemeralProbes: s.probes},
 		Counters: record.Counters{Launched: 3_604_480, Sent: 4_123_456, SentSYN: 3_700_000, ReceivedSYNACK: uint64(s.services)},
 		Drops:    record.Drops{Kernel: 12}, Link: record.Link{Kind: "packet", Interface: "veth0"},
 	}
 	var err error
-	if m.Targets, err = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/16"}, Ports: ports}); err != nil {
+	if m.Targets, err = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: ports, Sample: "1/16", SampleBy: "host"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range s.handshakes {
@@ -189,7 +196,7 @@ func (s *sample) protocol(port uint16) string {
 	return ""
 }
 
-var published = datasets.Matrix()
+var matrix = datasets.Matrix()
 
 // answers is how often a protocol's services send data back to a handshake.
 func answers(protocol string, h *handshake.Protocol) float64 {
@@ -203,10 +210,10 @@ func answers(protocol string, h *handshake.Protocol) float64 {
 	if protocol == own {
 		return 0.98
 	}
-	if p, ok := published.Share(protocol, h.Name); ok {
+	if p, ok := matrix.Share(protocol, h.Name); ok {
 		return p
 	}
-	if p, ok := published.Share(protocol, "http"); ok {
+	if p, ok := matrix.Share(protocol, "http"); ok {
 		return p * 0.9
 	}
 	return 0

@@ -14,12 +14,6 @@ import (
 	"laserdisc/reports/plotters"
 )
 
-// The widths of one and of two columns of a USENIX or ACM page.
-const (
-	oneColumn  = 3.33 * vg.Inch
-	twoColumns = 7 * vg.Inch
-)
-
 // The colours of Okabe and Ito, which the colour-blind can tell apart (Color Universal Design, 2008).
 var (
 	black         = color.NRGBA{0x00, 0x00, 0x00, 0xff}

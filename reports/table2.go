@@ -98,22 +98,22 @@ func table2(r *analysis.Responses, over sources) (figure, error) {
 			numbers("rank", "", func(l *orderLine) int { return l.rank }),
 			texts("handshake", func(l *orderLine) string { return get(l.step, "", func(s order.Step) string { return s.Handshake }) }),
 			numbers("gained", "services", func(l *orderLine) int { return get(l.step, -1, func(s order.Step) int { return s.Gained }) }),
-			shares("share", "share of identifiable services", func(l *orderLine) float64 {
+			values("share", "share of identifiable services", func(l *orderLine) float64 {
 				return get(l.step, math.NaN(), func(s order.Step) float64 { return s.Share })
 			}),
 			numbers("cumulative", "services", func(l *orderLine) int { return get(l.step, -1, func(s order.Step) int { return s.Cumulative }) }),
-			shares("cumulative_share", "share of identifiable services", func(l *orderLine) float64 {
+			values("cumulative_share", "share of identifiable services", func(l *orderLine) float64 {
 				return get(l.step, math.NaN(), func(s order.Step) float64 { return s.CumulativeShare })
 			}),
 			numbers("exact_cumulative", "services", func(l *orderLine) int { return get(l.exact, -1, func(n int) int { return n }) }),
 			texts("published_handshake", func(l *orderLine) string {
 				return get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake })
 			}),
-			shares("published_share", "share of identifiable services", func(l *orderLine) float64 {
+			values("published_share", "share of identifiable services", func(l *orderLine) float64 {
 				return get(l.published, math.NaN(), func(p datasets.OrderStep) float64 { return p.Gain })
 			})),
 	}
-	f.drawTable(twoColumns, orderGroups(orders), nil)
+	f.drawTable(2, orderGroups(orders), nil)
 	return f, nil
 }
 
@@ -162,11 +162,15 @@ func right(head string) plotters.Column { return plotters.Column{Head: head, Ali
 func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
 // drawTable draws columns as a table, with rules above some rows.
-func (f *figure) drawTable(width vg.Length, groups []plotters.Group, rules []int) {
+func (f *figure) drawTable(columns int, groups []plotters.Group, rules []int) {
+	f.drawTableIn(sans(labelSize), columns, groups, rules)
+}
+
+func (f *figure) drawTableIn(style text.Style, columns int, groups []plotters.Group, rules []int) {
 	const margins = vg.Length(16)
-	table := plotters.NewTable(sans(labelSize), groups...)
+	table := plotters.NewTable(style, groups...)
 	table.Rules = rules
-	f.width, f.height = width, table.Height()+margins
+	f.columns, f.height = columns, table.Height()+margins
 	p := plot.New()
 	p.BackgroundColor = nil
 	p.HideAxes()

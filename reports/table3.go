@@ -105,8 +105,8 @@ func table3(r *analysis.Responses, over sources) (figure, error) {
 			texts("protocol", func(l *optionLine) string { return l.protocol }),
 			texts("option", func(l *optionLine) string { return l.shown[l.k] }),
 			numbers("services", "services", func(l *optionLine) int { return l.counts[l.k] }),
-			shares("share", "share of services that send data to either", func(l *optionLine) float64 { return ratio(l.counts[l.k], l.services()) }),
-			shares("published_share", "share of addresses that send data to either", func(l *optionLine) float64 { return l.published[l.k] })),
+			values("share", "share of services that send data to either", func(l *optionLine) float64 { return ratio(l.counts[l.k], l.services()) }),
+			values("published_share", "share of addresses that send data to either", func(l *optionLine) float64 { return l.published[l.k] })),
 	}
 	port, name, answers := plotters.Column{Head: "Port"}, plotters.Column{Head: "Handshake"}, plotters.Column{Head: "Sends data to"}
 	counts, measured, paper := right("Services"), right("Share (%)"), right("Paper (%)")
@@ -124,7 +124,7 @@ func table3(r *analysis.Responses, over sources) (figure, error) {
 		measured.Cells = append(measured.Cells, percent(ratio(l.counts[l.k], l.services())))
 		paper.Cells = append(paper.Cells, percent(l.published[l.k]))
 	}
-	f.drawTable(oneColumn, []plotters.Group{{Columns: []plotters.Column{port, name, answers, counts, measured, paper}}}, rules)
+	f.drawTable(1, []plotters.Group{{Columns: []plotters.Column{port, name, answers, counts, measured, paper}}}, rules)
 	return f, nil
 }
 

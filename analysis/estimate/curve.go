@@ -36,6 +36,8 @@ func (p *Ports) Curve(d Design) (*Curve, error) {
 	case hosts.k == 0:
 		c.form = c.form.warn(NoData)
 		return c, nil
+	case !d.random():
+		c.form = c.form.warn(NoSample)
 	case d.Unit != ByService && !d.census() && c.form.EffectiveHosts < enoughHosts:
 		c.form = c.form.warn(TooFewHosts)
 	default:
@@ -53,7 +55,7 @@ func (p *Ports) Curve(d Design) (*Curve, error) {
 	p.cumulate(sums, whole, 0, 1)
 	var errors []float64
 	c.plugIn, errors = shares(sums, &of)
-	if d.census() {
+	if d.census() || !d.random() {
 		c.lower, c.upper = c.plugIn, c.plugIn
 		return c, nil
 	}

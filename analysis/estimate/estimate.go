@@ -51,7 +51,8 @@ func (u Unit) String() string {
 }
 
 // Design is how a run's targets were chosen: Drawn of Of units, at random, without replacement. A manifest's target.Sample has
-// these numbers; they count what did not answer, too.
+// these numbers; they count what did not answer, too. The zero Design is that of what nobody drew at random: a capture, several
+// scans together. It has estimates of what was seen, without intervals.
 type Design struct {
 	Unit  Unit
 	Drawn uint64 // units in the sample, at least 1
@@ -63,10 +64,18 @@ func (d Design) Fraction() float64 { return float64(d.Drawn) / float64(d.Of) }
 
 func (d Design) census() bool { return d.Drawn == d.Of }
 
-func (d Design) String() string { return fmt.Sprintf("%d of %d %v", d.Drawn, d.Of, d.Unit) }
+// random reports whether units were drawn at random.
+func (d Design) random() bool { return d != Design{} }
+
+func (d Design) String() string {
+	if !d.random() {
+		return string(NoSample)
+	}
+	return fmt.Sprintf("%d of %d %v", d.Drawn, d.Of, d.Unit)
+}
 
 func (d Design) check() error {
-	if d.Drawn == 0 || d.Drawn > d.Of {
+	if d.random() && (d.Drawn == 0 || d.Drawn > d.Of) {
 		return fmt.Errorf("estimate: a sample cannot be %d units of %d", d.Drawn, d.Of)
 	}
 	return nil
@@ -77,6 +86,7 @@ type Warning string
 
 const (
 	NoData      Warning = "no data"                          // nothing was counted; the value is not a number
+	NoSample    Warning = "not one random sample"            // the Design is the zero one; there is no interval
 	TooFewHosts Warning = "too few hosts"                    // fewer than 50 effective ones, or blocks; there is no interval
 	LowerBound  Warning = "a lower bound: there may be more" // the value is none but that
 )
@@ -132,7 +142,9 @@ func (e Estimate) String() string {
 		}
 		fmt.Fprintf(&b, " "+clusters+" (%.4g effective)", e.Hosts, e.EffectiveHosts)
 	}
-	fmt.Fprintf(&b, "; %s; %v", e.Method, e.Design)
+	if e.Method != "" {
+		fmt.Fprintf(&b, "; %s; %v", e.Method, e.Design)
+	}
 	for _, w := range e.Warnings {
 		fmt.Fprintf(&b, "; %s", w)
 	}

@@ -25,7 +25,7 @@ func TestErrors(t *testing.T) {
 		name, want string
 		call       func() error
 	}{
-		{"empty design", "0 units of 0", func() error { _, err := hosts.Share(Design{}); return err }},
+		{"empty sample", "0 units of 7", func() error { _, err := hosts.Share(Design{ByHost, 0, 7}); return err }},
 		{"more than all", "3 units of 2", func() error { _, err := hosts.Total(Design{ByHost, 3, 2}); return err }},
 		{"hosts not drawn", "2 were seen", func() error { _, err := hosts.Share(Design{ByHost, 1, 9}); return err }},
 		{"blocks not drawn", "2 were seen", func() error { _, err := hosts.Share(Design{ByBlock(24), 1, 9}); return err }},
@@ -34,8 +34,8 @@ func TestErrors(t *testing.T) {
 		{"no ports", "on 0 ports", func() error { _, err := curve.Share(0); return err }},
 		{"share above 1", "1.5 is no share", func() error { _, err := curve.PortsFor(1.5); return err }},
 		{"share 0", "0 is no share", func() error { _, err := curve.PortsFor(0); return err }},
-		{"Chao1", "0 units", func() error { _, err := Kinds{}.Chao1(Design{}); return err }},
-		{"coverage", "0 units", func() error { _, err := Kinds{}.Coverage(Design{}); return err }},
+		{"Chao1", "0 units", func() error { _, err := Kinds{}.Chao1(Design{Of: 1}); return err }},
+		{"coverage", "0 units", func() error { _, err := Kinds{}.Coverage(Design{Of: 1}); return err }},
 		{"Grubbs, two", "needs three values, has 2", func() error { _, err := Grubbs([]float64{1, 2}); return err }},
 		{"Grubbs, equal", "that differ", func() error { _, err := Grubbs([]float64{2, 2, 2}); return err }},
 		{"Grubbs, NaN", "value 3 is NaN", func() error { _, err := Grubbs(nan); return err }},
@@ -79,6 +79,10 @@ func TestEdges(t *testing.T) {
 			"0 (0 to 25.69 at 95 %); n = 0; Horvitz-Thompson; 10 of 100 by service"},
 		{"nothing, total by host", Hosts{}, Design{ByHost, 10, 100}, true,
 			"0; n = 0; Horvitz-Thompson, log scale; 10 of 100 by host; too few hosts"},
+		{"no sample", many(1, 2, 99), Design{}, false,
+			"0.5; n = 198 on 99 hosts (0 effective); not one random sample"},
+		{"no sample, total", many(1, 2, 99), Design{}, true,
+			"99; n = 99 on 99 hosts (0 effective); not one random sample"},
 		{"one host", one(3, 4), Design{ByHost, 10, 100}, false,
 			"0.75; n = 4 on 1 hosts (0 effective); Korn-Graubard; 10 of 100 by host; too few hosts"},
 		{"the same share on all", many(1, 2, 99), Design{ByHost, 100, 1000}, false,

@@ -44,6 +44,13 @@ func (h *Hosts) Add(hits, services uint32) {
 	h.quartic[4].add(kk, kk)
 }
 
+// Alone gives hosts that have one service each, of which some are of the kind. The services of one port are such.
+func Alone(hits, services uint64) Hosts {
+	hits = min(hits, services)
+	x, k := sum{hits}, sum{services}
+	return Hosts{hosts: services, x: hits, k: services, xx: x, xk: x, kk: k, xxx: x, quartic: [5]sum{x, x, x, x, k}}
+}
+
 // Merge takes into account the hosts that another has seen, none of which this one has.
 func (h *Hosts) Merge(other Hosts) {
 	h.hosts += other.hosts
@@ -87,13 +94,18 @@ func (h Hosts) Share(d Design) (Estimate, error) {
 	if byHost {
 		e.Method = "Korn-Graubard"
 	}
-	if err := h.check(d); err != nil {
+	if h.k > 0 {
+		e.Value = float64(h.x) / float64(h.k)
+	} else {
+		e = e.warn(NoData)
+	}
+	if !d.random() {
+		e.Method = ""
+		return e.warn(NoSample), nil
+	}
+	if err := h.check(d); err != nil || h.k == 0 {
 		return e, err
 	}
-	if h.k == 0 {
-		return e.warn(NoData), nil
-	}
-	e.Value = float64(h.x) / float64(h.k)
 	square, quartic := h.residuals()
 	e.EffectiveHosts = effective(square, quartic)
 	if !byHost {
@@ -116,6 +128,10 @@ func (h Hosts) Share(d Design) (Estimate, error) {
 // Share.
 func (h Hosts) Total(d Design) (Estimate, error) {
 	e := Estimate{Design: d, N: h.x, Hosts: h.hosts, Method: "Horvitz-Thompson"}
+	if !d.random() {
+		e.Value, e.Method = float64(h.x), ""
+		return e.warn(NoSample), nil
+	}
 	if err := h.check(d); err != nil {
 		return e, err
 	}

@@ -36,6 +36,7 @@ type Network struct {
 	words      []words           // of every handshake
 	listed     map[uint16]*listed
 	tails      []tail
+	content    *contents
 
 	tcp          *tcp.Stacks
 	arrivals     uint64
@@ -75,6 +76,9 @@ func New(p *Population, seed uint64) *Network {
 	n.compile(p)
 	return n
 }
+
+// Population is what lives there.
+func (n *Network) Population() *Population { return n.population }
 
 // Prefixes are where the network's hosts live.
 func (n *Network) Prefixes() []netip.Prefix { return n.prefixes }

@@ -72,6 +72,12 @@ const (
 	ForRank
 	ForArrival
 	ForDeparture
+	ForMaker
+	ForKey
+	ForLogin
+	ForUPnP
+	ForSoftware
+	ForOption
 	ForSpoiling
 )
 
