@@ -26,6 +26,7 @@ var columnTypes = map[string]arrow.DataType{
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
 	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 }
 
 // batchOf makes a batch of a text with a line of column names and then a line a row, cells apart by blanks: "-" is an
@@ -77,6 +78,13 @@ func appendCell(b array.Builder, cell string) (err error) {
 	case *array.Uint32Builder:
 		n, err = strconv.ParseUint(cell, 10, 32)
 		b.Append(uint32(n))
+	case *array.BinaryBuilder: // as a Go string, without its quotes
+		if cell == "0" {
+			cell = ""
+		}
+		var text string
+		text, err = strconv.Unquote(`"` + cell + `"`)
+		b.Append([]byte(text))
 	case *array.BooleanBuilder:
 		b.Append(cell == "yes")
 	case *array.TimestampBuilder:
@@ -103,6 +111,13 @@ func TestFoldsMerge(t *testing.T) {
 		result func(Fold) any
 	}{
 		{"census", censusText, func() Fold { return new(Census) }, func(f Fold) any { return f.(*Census).Kinds() }},
+		{"contents", contentsText(t), func() Fold { return new(Contents) }, func(f Fold) any {
+			ratios, reads, err := f.(*Contents).Ratios()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []any{fmt.Sprintf("%v", ratios), reads}
+		}},
 		{"responses", responsesText, func() Fold { return new(Responses) }, func(f Fold) any {
 			handshakes, patterns := f.(*Responses).Patterns([]string{"wait", "http"})
 			return []any{handshakes, patterns}
