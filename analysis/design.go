@@ -8,17 +8,21 @@ import (
 // DesignOf tells how a run's targets were drawn, for estimates. It is the zero Design, with which there are no intervals, if what
 // was probed is no random sample of units: in an observed capture, where targets came from another scanner, where a dataset has only
 // a part of the record, and where a part of the hosts' services is missing from a sample of hosts, as in a shard alone and in a
-// scan that ended early. A part of a sample of services is a smaller one, because targets are probed in random order.
+// scan that ended early. Nor has a sample of blocks one: sums are over hosts, and those of a block are alike. A part of a sample of services is a smaller one, because targets are probed in random order.
 func DesignOf(m *record.Manifest) estimate.Design {
 	s := m.Sample
 	if s == nil || m.Observed != nil || m.Partial != "" || m.EndedBy == "" && m.NotProbed == 0 && m.End.IsZero() {
 		return estimate.Design{}
 	}
-	if s.Unit != "service" {
+	switch s.Unit {
+	case "service":
+	case "host":
 		if s.Shards != 1 || m.NotProbed > 0 {
 			return estimate.Design{}
 		}
 		return estimate.Design{Unit: estimate.ByHost, Drawn: s.Drawn, Of: s.Of}
+	default:
+		return estimate.Design{}
 	}
 	if s.Shards == 1 && m.NotProbed == 0 {
 		return estimate.Design{Unit: estimate.ByService, Drawn: s.Drawn, Of: s.Of}

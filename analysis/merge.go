@@ -35,7 +35,7 @@ func Merge(ctx context.Context, datasets []*Dataset, dir string, apart bool, o O
 	if err != nil {
 		return nil, fmt.Errorf("analysis: %w", err)
 	}
-	o.Observed = false
+	o.Observed, o.ASes = false, nil // rows that are finished keep what they have
 	b, err := Create(dir, o)
 	if err != nil {
 		return nil, err

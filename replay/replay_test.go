@@ -83,6 +83,7 @@ func scanInChunks(t testing.TB, p *lab.Population, seed uint64, lag time.Duratio
 	if random.IntN(2) == 0 {
 		m.Revisit = session.Duration(10 * time.Second)
 	}
+	m.RandomOrder = random.IntN(2) == 0
 	s := capture.Scan{
 		Dir: dir, Manifest: m, Targets: &l,
 		Link: sluggish{link.NewMemory(lab.New(p, seed), epoch, link.Lag(seed, lag)), random, lag},

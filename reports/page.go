@@ -51,6 +51,9 @@ type fact struct{ Name, Value string }
 // facts are what a reader of the figures needs to know of a run; all the rest is in its manifest.
 func facts(m *record.Manifest) []fact {
 	handshakes := strings.Join(m.Handshakes, ", ")
+	if m.RandomOrder {
+		handshakes += " (in an order drawn for each service)"
+	}
 	if m.AllHandshakes {
 		handshakes += " (each tried on every service)"
 	}

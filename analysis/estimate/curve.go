@@ -38,7 +38,7 @@ func (p *Ports) Curve(d Design) (*Curve, error) {
 		return c, nil
 	case !d.random():
 		c.form = c.form.warn(NoSample)
-	case d.Unit == ByHost && !d.census() && c.form.EffectiveHosts < enoughHosts:
+	case d.Unit != ByService && !d.census() && c.form.EffectiveHosts < enoughHosts:
 		c.form = c.form.warn(TooFewHosts)
 	default:
 		c.form.Confidence = Confidence

@@ -76,6 +76,9 @@ func New(p *Population, seed uint64) *Network {
 	return n
 }
 
+// Population is what lives there.
+func (n *Network) Population() *Population { return n.population }
+
 // Prefixes are where the network's hosts live.
 func (n *Network) Prefixes() []netip.Prefix { return n.prefixes }
 

@@ -29,7 +29,8 @@ type Population struct {
 	Source string `json:"source,omitempty"`
 
 	Prefixes []netip.Prefix    `json:"prefixes"` // of addresses; hosts live in them
-	Density  float64           `json:"density"`  // share of the addresses that are hosts
+	ASes     []AS              `json:"ases,omitempty"`
+	Density  float64           `json:"density"` // share of the addresses that are hosts
 	Hosts    []HostClass       `json:"hosts"`
 	Stacks   Weights           `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal, wrapping
 	Defences []Defence         `json:"defences"` // named mixes of what services do that do not acknowledge data
@@ -191,7 +192,7 @@ func (p *Population) Check() error {
 	if err := p.Pace.check("pace", known(servers.PaceNames)); err != nil {
 		return err
 	}
-	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers} {
+	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkASes} {
 		if err := check(); err != nil {
 			return err
 		}

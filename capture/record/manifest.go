@@ -74,6 +74,10 @@ type Manifest struct {
 	// own manifest.
 	Partial string `json:"partial,omitempty"`
 
+	// PrefixToAS is the file that the services of a dataset have their ASes from; nil if they have none, and in a run's own
+	// manifest.
+	PrefixToAS *PrefixToAS `json:"prefix_to_as,omitempty"`
+
 	// Shards are the manifests of shards of one scan that were merged, ascending. This one is then the scan's as a whole, as
 	// JoinShards makes it: with the words and lists of the first, and numbers and times over all.
 	Shards []*Manifest `json:"shards,omitempty"`
@@ -82,6 +86,12 @@ type Manifest struct {
 // Observed identifies a capture that something else made.
 type Observed struct {
 	Path   string `json:"path"`
+	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
+}
+
+// PrefixToAS identifies a file that says which AS announces which prefix.
+type PrefixToAS struct {
+	File   string `json:"file"`   // its name, without the directory
 	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
 }
 

@@ -2,6 +2,8 @@ package session
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,55 @@ func decide(handshakes, with, service, last string) (Step, error) {
 		return p.Judged(&s, &a, allPorts), nil
 	}
 	return p.Next(&s, &a), nil
+}
+
+// In a random order each service gets every handshake once, wait at its place, and of the others' orders one as often as
+// another. The order is the seed's.
+func TestRandomOrder(t *testing.T) {
+	settings := Defaults()
+	settings.Handshakes, settings.AllHandshakes, settings.RandomOrder = []string{"http", "wait", "tls", "dns"}, true, true
+	orders := func(seed uint64) (list []string) {
+		settings.CookieKey = KeyOf(seed)
+		p, err := NewPolicy(&settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := netip.MustParseAddrPort("198.18.0.0:80")
+		for range 6000 {
+			to = netip.AddrPortFrom(to.Addr().Next(), 80)
+			service := Service{State: SendsData}
+			last := Attempt{Service: to, Handshake: p.First(to), State: SendsData}
+			names := last.Handshake.Name
+			next := p.Next(&service, &last)
+			for ; next.Action == Connect; next = p.Next(&service, &last) {
+				names += "," + next.Handshake.Name
+				last.Number, last.Handshake = last.Number+1, next.Handshake
+			}
+			list = append(list, names)
+		}
+		return list
+	}
+	first, counts := orders(1), map[string]int{}
+	for _, names := range first {
+		counts[names]++
+	}
+	for _, names := range []string{"http,wait,tls,dns", "http,wait,dns,tls", "tls,wait,http,dns", "tls,wait,dns,http", "dns,wait,http,tls", "dns,wait,tls,http"} {
+		if n := counts[names]; n < 880 || n > 1120 { // 1,000 expected, with a standard deviation of 29
+			t.Errorf("%s %d times of 6,000", names, n)
+		}
+	}
+	if !slices.Equal(first, orders(1)) {
+		t.Error("another order at the second time")
+	}
+	same := 0
+	for i, names := range orders(2) {
+		if names == first[i] {
+			same++
+		}
+	}
+	if same < 880 || same > 1120 {
+		t.Errorf("%d of 6,000 services have the same order with another seed", same)
+	}
 }
 
 // A policy needs handshakes that there are.

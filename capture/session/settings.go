@@ -20,6 +20,7 @@ type Settings struct {
 	SourcePorts PortRange    `json:"source_ports"` // at least as many as a service may get attempts
 
 	Handshakes    []string `json:"handshakes"`     // names of protocols, in the order in which they are tried
+	RandomOrder   bool     `json:"random_order"`   // whether those that say something are tried in an order that is drawn for each service
 	AllHandshakes bool     `json:"all_handshakes"` // whether each is tried, whatever comes back to those before it
 	Contact       string   `json:"contact"`        // how to reach whoever scans; it stands in the User-Agent
 	Push          bool     `json:"push"`           // whether PSH is set on a hello at once, and not only when it is sent again
