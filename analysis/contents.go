@@ -19,11 +19,12 @@ import (
 )
 
 // Contents is a Fold that reads in responses what services reveal beyond their protocol (paper, section 3.3), and counts that on the
-// ports between which the paper compares; and what words are in banners (section 4.1). The zero Contents has counted none.
+// ports between which the paper compares; and what words are in banners (section 4.1).
 //
 // A key that hosts share is seen to be shared only where two of them are in the sample. For that it keeps 40 bytes of each service
 // with a certificate; more than 512 MiB of them are an error.
 type Contents struct {
+	unit               estimate.Unit
 	handshakes, labels names
 	reads              Reads
 	ratios             []estimate.Ratio // of each of comparedPorts
@@ -31,8 +32,10 @@ type Contents struct {
 	keys               []certified
 
 	in      place
-	service revealing // the service that the fold is in
-	host    []besides // of each of comparedPorts, the services of the host that the fold is in
+	service revealing    // the service that the fold is in
+	host    netip.Addr   // the one that it is in
+	drawn   netip.Prefix // what was drawn with it, or itself
+	sums    []besides    // of each of comparedPorts, the services of what was drawn
 }
 
 // Reads are how many services could be read, and how many could not.
@@ -42,7 +45,11 @@ type Reads struct {
 	SSH                                               int // SSH services with a software version
 }
 
-// besides are a host's services on the two groups of ports that are compared, and those that have the property.
+// NewContents returns a Contents that has counted nothing, for a sample of such units.
+func NewContents(unit estimate.Unit) *Contents { return &Contents{unit: unit} }
+
+// besides are services of a host, or of what was drawn with it, on the two groups of ports that are compared, and those of them that
+// have the property.
 type besides struct{ onHits, on, againstHits, against uint32 }
 
 // certified is a service with a certificate: its key, as much of the hash as tells keys apart, and on which of the ports compared it
@@ -88,7 +95,9 @@ func (c *Contents) Add(record arrow.Record) error {
 				return err
 			}
 			if string(c.in.addr) != addr {
-				c.closeHost()
+				if err := c.enter(addr); err != nil {
+					return err
+				}
 			}
 			c.in.move(addr, port)
 		}
@@ -98,6 +107,18 @@ func (c *Contents) Add(record arrow.Record) error {
 		}
 	}
 	return b.err
+}
+
+// enter goes on to another host.
+func (c *Contents) enter(addr string) (err error) {
+	if c.host, err = netip.ParseAddr(addr); err != nil {
+		return fmt.Errorf("analysis: column \"addr\": %w", err)
+	}
+	if drawn := c.unit.Cluster(c.host); drawn != c.drawn {
+		c.closeDrawn()
+		c.drawn = drawn
+	}
+	return nil
 }
 
 // read reads a response that is some protocol's. What an earlier attempt has shown stays.
@@ -136,20 +157,20 @@ func (c *Contents) closeService() error {
 		return nil
 	}
 	protocol := s.protocol()
-	host := string(c.in.addr)
 	if s.banner {
+		drawn := c.drawn.String()
 		for i, b := range bannerWords {
 			if b.Protocol == protocol {
-				c.words.Service(host, protocol)
+				c.words.Service(drawn, protocol)
 				if s.words&(1<<i) != 0 {
-					c.words.Hit(host, protocol, protocol)
+					c.words.Hit(drawn, protocol, protocol)
 				}
 			}
 		}
 	}
 	switch protocol {
 	case "tls", "kubernetes":
-		return c.countCertificate(s, host)
+		return c.countCertificate(s)
 	case "http":
 		switch {
 		case !s.isPage:
@@ -170,7 +191,7 @@ func (c *Contents) closeService() error {
 	return nil
 }
 
-func (c *Contents) countCertificate(s *revealing, host string) error {
+func (c *Contents) countCertificate(s *revealing) error {
 	switch s.shows {
 	case content.Absent:
 		c.reads.CertificatesHidden++
@@ -183,11 +204,7 @@ func (c *Contents) countCertificate(s *revealing, host string) error {
 	_, known := knownKeys[s.certificate.SPKI]
 	c.count("maker", "tls", s.certificate.Maker() != "")
 	c.count("known_key", "tls", known)
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return fmt.Errorf("analysis: column \"addr\": %w", err)
-	}
-	k := certified{key: [16]byte(s.certificate.SPKI[:16]), host: address.As16()}
+	k := certified{key: [16]byte(s.certificate.SPKI[:16]), host: c.host.As16()}
 	for i, p := range comparedPorts {
 		if p.property == "shared_key" {
 			k.groups |= bit(p.on.has(c.in.port, "tls"), 2*i) | bit(p.against.has(c.in.port, "tls"), 2*i+1)
@@ -209,12 +226,12 @@ func bit(is bool, n int) uint32 {
 
 // count counts the service that the fold is in among those of its host that may have a property.
 func (c *Contents) count(property, protocol string, has bool) {
-	if c.host == nil {
-		c.host = make([]besides, len(comparedPorts))
+	if c.sums == nil {
+		c.sums = make([]besides, len(comparedPorts))
 	}
 	for i, p := range comparedPorts {
 		if p.property == property {
-			c.host[i].add(p.on.has(c.in.port, protocol), p.against.has(c.in.port, protocol), has)
+			c.sums[i].add(p.on.has(c.in.port, protocol), p.against.has(c.in.port, protocol), has)
 		}
 	}
 }
@@ -276,17 +293,17 @@ var (
 	}()
 )
 
-// closeHost adds the host that the fold is in to the sums.
-func (c *Contents) closeHost() {
-	c.ratios = addHost(c.ratios, c.host)
-	clear(c.host)
+// closeDrawn adds what was drawn with the host that the fold is in to the ratios.
+func (c *Contents) closeDrawn() {
+	c.ratios = addDrawn(c.ratios, c.sums)
+	clear(c.sums)
 }
 
-func addHost(ratios []estimate.Ratio, host []besides) []estimate.Ratio {
+func addDrawn(ratios []estimate.Ratio, sums []besides) []estimate.Ratio {
 	if ratios == nil {
 		ratios = make([]estimate.Ratio, len(comparedPorts))
 	}
-	for i, b := range host {
+	for i, b := range sums {
 		if b.on+b.against > 0 {
 			ratios[i].Add(b.onHits, b.on, b.againstHits, b.against)
 		}
@@ -294,15 +311,15 @@ func addHost(ratios []estimate.Ratio, host []besides) []estimate.Ratio {
 	return ratios
 }
 
-// close counts the service and the host that the fold is in.
+// close counts the service that the fold is in, and what was drawn with it.
 func (c *Contents) close() error {
 	err := c.closeService()
-	c.closeHost()
-	c.in = place{}
+	c.closeDrawn()
+	c.in, c.drawn = place{}, netip.Prefix{}
 	return err
 }
 
-// Merge adds what another Contents has counted, of other hosts.
+// Merge adds what another Contents has counted, of other hosts and, if blocks were drawn, of other blocks.
 func (c *Contents) Merge(fold Fold) error {
 	other, ok := fold.(*Contents)
 	if !ok {
@@ -338,18 +355,22 @@ func (c *Contents) Ratios() ([]estimate.Ratio, Reads, error) {
 		return nil, c.reads, err
 	}
 	ratios, shared := slices.Clone(c.ratios), c.sharedKeys()
-	host := make([]besides, len(comparedPorts))
+	sums := make([]besides, len(comparedPorts))
 	for i := range c.keys {
 		k := &c.keys[i]
-		for j := range host {
-			host[j].add(k.groups&(1<<(2*j)) != 0, k.groups&(2<<(2*j)) != 0, shared[k.key])
+		for j := range sums {
+			sums[j].add(k.groups&(1<<(2*j)) != 0, k.groups&(2<<(2*j)) != 0, shared[k.key])
 		}
-		if i+1 == len(c.keys) || c.keys[i+1].host != k.host {
-			ratios = addHost(ratios, host)
-			clear(host)
+		if i+1 == len(c.keys) || c.drawnWith(&c.keys[i+1]) != c.drawnWith(k) {
+			ratios = addDrawn(ratios, sums)
+			clear(sums)
 		}
 	}
 	return ratios, c.reads, nil
+}
+
+func (c *Contents) drawnWith(k *certified) netip.Prefix {
+	return c.unit.Cluster(netip.AddrFrom16(k.host).Unmap())
 }
 
 // sharedKeys are the keys that several hosts have. It leaves the services in the order of their hosts.

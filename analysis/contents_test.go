@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/lab/draw"
 	"laserdisc/capture/lab/servers"
 	"laserdisc/datasets"
@@ -80,8 +81,8 @@ func tlsFlight(t testing.TB, host int, content servers.Content) string {
 }
 
 func TestContents(t *testing.T) {
-	var c Contents
-	if err := c.Add(batchOf(t, &c, contentsText(t))); err != nil {
+	c := NewContents(estimate.ByHost)
+	if err := c.Add(batchOf(t, c, contentsText(t))); err != nil {
 		t.Fatal(err)
 	}
 	ratios, reads, err := c.Ratios()
@@ -118,6 +119,21 @@ func TestContents(t *testing.T) {
 		}
 		if hits, services := words.Services(); hits != want[0] || services != want[1] {
 			t.Errorf("%s: %d of %d banners have a word, want %v", protocol, hits, services, want)
+		}
+	}
+	// Where blocks were drawn, five hosts are one.
+	block := NewContents(estimate.ByBlock(24))
+	if err := block.Add(batchOf(t, block, contentsText(t))); err != nil {
+		t.Fatal(err)
+	}
+	inBlock, _, err := block.Ratios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ratios {
+		hits, services := inBlock[i].Against().Services()
+		if h, s := ratios[i].Against().Services(); hits != h || services != s || inBlock[i].Against().Hosts() != 1 || ratios[i].Against().Hosts() != min(s, 4) {
+			t.Errorf("%v: in one block %d of %d, on %d hosts %d of %d", datasets.Properties()[i], hits, services, ratios[i].Against().Hosts(), h, s)
 		}
 	}
 	again, _, err := c.Ratios()

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/google/go-cmp/cmp"
 
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/session"
 	"laserdisc/replay/order"
 )
@@ -111,7 +112,7 @@ func TestFoldsMerge(t *testing.T) {
 		result func(Fold) any
 	}{
 		{"census", censusText, func() Fold { return new(Census) }, func(f Fold) any { return f.(*Census).Kinds() }},
-		{"contents", contentsText(t), func() Fold { return new(Contents) }, func(f Fold) any {
+		{"contents", contentsText(t), func() Fold { return NewContents(estimate.ByHost) }, func(f Fold) any {
 			ratios, reads, err := f.(*Contents).Ratios()
 			if err != nil {
 				t.Fatal(err)

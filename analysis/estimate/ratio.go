@@ -44,7 +44,8 @@ func (r Ratio) Against() Hosts { return r.against }
 // Where services were drawn, the interval is that of Katz, Baptista, Azen and Pike (1978, Biometrics 34), on the log scale. Where
 // hosts were drawn, the variance of the logarithm is linearised over hosts, so that what a host brings to both groups counts, and
 // t has the smaller of the groups' effective numbers of hosts, less one, as its degrees of freedom; if that is below 50 there is
-// no interval, unless no host has two services in a group. Both have the finite-population correction.
+// no interval. Where no host has two services in a group, as on two ports, the interval is normal, however few there are. All have
+// the finite-population correction.
 func (r Ratio) Shares(d Design) (Estimate, error) {
 	on, against := r.on, r.against
 	x1, k1, x2, k2 := float64(on.x), float64(on.k), float64(against.x), float64(against.k)
@@ -130,13 +131,15 @@ func (r *Ratio) finish(e Estimate, spread func() (variance, hosts float64)) (Est
 	}
 	variance, hosts := spread()
 	quantile := normalQuantile
-	if d.Unit == ByHost {
+	if d.Unit != ByService {
 		e.EffectiveHosts = hosts
-		alone := r.on.k == r.on.hosts && r.against.k == r.against.hosts
-		if hosts < enoughHosts && !alone || hosts <= 1 {
+		switch alone := r.on.k == r.on.hosts && r.against.k == r.against.hosts; {
+		case alone:
+		case hosts < enoughHosts:
 			return e.warn(TooFewHosts), nil
+		default:
+			quantile = studentQuantile(hosts-1, (1-Confidence)/2)
 		}
-		quantile = studentQuantile(hosts-1, (1-Confidence)/2)
 	}
 	factor := math.Exp(quantile * math.Sqrt((1-d.Fraction())*variance))
 	return e.between(e.Value/factor, e.Value*factor), nil

@@ -78,48 +78,66 @@ func TestRatioOverHosts(t *testing.T) {
 	})
 }
 
-// In samples of hosts, of which some have eight services, and whose services in both groups are alike, intervals hold in 93 to
-// 99 %.
+// In samples of hosts intervals hold in 93 to 99 %: where some hosts have eight services, and those in both groups are alike, and
+// where each has at most one service in a group, and some ten of the kind are seen.
 func TestRatioCovers(t *testing.T) {
-	const addresses, sample, samples = 40_000, 4000, 600
-	g := rand.New(rand.NewPCG(3, 3))
-	hosts := make([]pairOf, addresses)
-	var all Ratio
-	for i := range hosts {
-		h := &hosts[i]
-		h.k1, h.k2 = uint32(g.IntN(2)), uint32(min(9, math.Pow(1-g.Float64(), -1/1.5))-1)
-		device := g.Float64() < 0.2
-		h.x1 = binomial(g, h.k1, map[bool]float64{true: 0.8, false: 0.02}[device])
-		h.x2 = binomial(g, h.k2, map[bool]float64{true: 0.3, false: 0.04}[device])
-		all.Add(h.x1, h.k1, h.x2, h.k2)
-	}
-	census := Design{Unit: ByHost, Drawn: addresses, Of: addresses}
-	for name, of := range map[string]func(Ratio, Design) (Estimate, error){"shares": Ratio.Shares, "totals": Ratio.Totals} {
-		truth, err := of(all, census)
-		if err != nil || truth.Lo != truth.Hi {
-			t.Fatal(truth, err)
+	for _, c := range []struct {
+		name               string
+		most               float64 // services of a host in the second group
+		sample             int
+		devices            float64 // share of the hosts
+		onEach, onOther    float64 // share of the first group's services that are of the kind, on devices and elsewhere
+		against, otherwise float64 // likewise in the second group
+	}{
+		{"many services", 8, 4000, 0.2, 0.8, 0.02, 0.3, 0.04},
+		{"one service", 1, 400, 0.05, 0.9, 0.02, 0.9, 0.05},
+	} {
+		const addresses, samples = 40_000, 600
+		g := rand.New(rand.NewPCG(3, 3))
+		hosts := make([]pairOf, addresses)
+		var all Ratio
+		for i := range hosts {
+			h := &hosts[i]
+			h.k1, h.k2 = uint32(g.IntN(2)), uint32(min(c.most+1, math.Pow(1-g.Float64(), -1/1.5))-1)
+			if c.most == 1 {
+				h.k2 = uint32(g.IntN(2))
+			}
+			onKind, againstKind := c.onOther, c.otherwise
+			if g.Float64() < c.devices {
+				onKind, againstKind = c.onEach, c.against
+			}
+			h.x1, h.x2 = binomial(g, h.k1, onKind), binomial(g, h.k2, againstKind)
+			all.Add(h.x1, h.k1, h.x2, h.k2)
 		}
-		printed, held := 0, 0
-		for range samples {
-			var r Ratio
-			for _, i := range g.Perm(addresses)[:sample] {
-				r.Add(hosts[i].x1, hosts[i].k1, hosts[i].x2, hosts[i].k2)
+		census := Design{Unit: ByHost, Drawn: addresses, Of: addresses}
+		for i, ratio := range []func(Ratio, Design) (Estimate, error){Ratio.Shares, Ratio.Totals} {
+			of := [...]string{"shares", "totals"}[i]
+			truth, err := ratio(all, census)
+			if err != nil || truth.Lo != truth.Hi {
+				t.Fatal(truth, err)
 			}
-			e, err := of(r, Design{Unit: ByHost, Drawn: sample, Of: addresses})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if e.HasInterval() {
-				printed++
-				if e.Lo <= truth.Value && truth.Value <= e.Hi {
-					held++
+			printed, held := 0, 0
+			for range samples {
+				var r Ratio
+				for _, i := range g.Perm(addresses)[:c.sample] {
+					r.Add(hosts[i].x1, hosts[i].k1, hosts[i].x2, hosts[i].k2)
+				}
+				e, err := ratio(r, Design{Unit: ByHost, Drawn: uint64(c.sample), Of: addresses})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if e.HasInterval() {
+					printed++
+					if e.Lo <= truth.Value && truth.Value <= e.Hi {
+						held++
+					}
 				}
 			}
-		}
-		cover := 100 * float64(held) / float64(printed)
-		t.Logf("%s: %.3f times; printed %d of %d, held in %.1f %%", name, truth.Value, printed, samples, cover)
-		if printed < samples*9/10 || cover < 93 || cover > 99 {
-			t.Errorf("%s: printed %d of %d, held in %.1f %%", name, printed, samples, cover)
+			cover := 100 * float64(held) / float64(printed)
+			t.Logf("%s, %s: %.3f times; printed %d of %d, held in %.1f %%", c.name, of, truth.Value, printed, samples, cover)
+			if printed < samples*9/10 || cover < 93 || cover > 99 {
+				t.Errorf("%s, %s: printed %d of %d, held in %.1f %%", c.name, of, printed, samples, cover)
+			}
 		}
 	}
 }
