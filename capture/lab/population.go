@@ -39,6 +39,7 @@ type Population struct {
 	Ports    []Port            `json:"ports"`
 	Tails    []Tail            `json:"tails,omitempty"`
 	Answers  []servers.Answers `json:"answers,omitempty"`
+	Options  []servers.Options `json:"options,omitempty"`
 	Pace     Weights           `json:"pace"` // of prompt, late (0.5 to 3 s), byte_by_byte
 	Network  Impairments       `json:"network"`
 }
@@ -192,7 +193,7 @@ func (p *Population) Check() error {
 	if err := p.Pace.check("pace", known(servers.PaceNames)); err != nil {
 		return err
 	}
-	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkASes} {
+	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkOptions, p.checkASes} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -392,6 +393,28 @@ func (p *Population) checkAnswers() error {
 			if err := share(field+"."+x.name, x.share); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+func (p *Population) checkOptions() error {
+	for i, o := range p.Options {
+		field := fmt.Sprintf("options[%d]", i)
+		if !servers.HasOptions(o.Protocol) {
+			return fmt.Errorf("%s.protocol: there is no %q with options", field, o.Protocol)
+		}
+		if slices.ContainsFunc(p.Options[:i], func(x servers.Options) bool { return x.Protocol == o.Protocol && x.Port == o.Port }) {
+			return fmt.Errorf("%s: %q has options on port %d already", field, o.Protocol, o.Port)
+		}
+		if err := share(field+".only_usual", o.OnlyUsual); err != nil {
+			return err
+		}
+		if err := share(field+".only_other", o.OnlyOther); err != nil {
+			return err
+		}
+		if sum := o.OnlyUsual + o.OnlyOther; sum > 1 {
+			return fmt.Errorf("%s: the shares add up to %v", field, sum)
 		}
 	}
 	return nil

@@ -241,7 +241,7 @@ func (n *Network) service(h host, at netip.AddrPort) service {
 	} else {
 		var protocol int
 		if from, protocol = n.origin(port, s.Unit(draw.ForKind)); from == nil {
-			s.Protocol, s.Answers = servers.Protocols()[protocol], &n.answers[protocol]
+			n.speaks(&s, protocol)
 			return s
 		}
 	}
@@ -252,8 +252,19 @@ func (n *Network) service(h host, at netip.AddrPort) service {
 	if len(from.protocols.items) > 0 {
 		protocol = from.protocols.at(drawn.Unit(draw.ForProtocol))
 	}
-	s.Protocol, s.Answers = servers.Protocols()[protocol], &n.answers[protocol]
+	n.speaks(&s, protocol)
 	return s
+}
+
+// speaks makes a service one of a protocol.
+func (n *Network) speaks(s *service, protocol int) {
+	s.Protocol, s.Answers = servers.Protocols()[protocol], &n.answers[protocol]
+	for i := range n.population.Options {
+		o := &n.population.Options[i]
+		if o.Protocol == s.Protocol.Name && (o.Port == s.At.Port() || o.Port == 0 && s.Options == nil) {
+			s.Options = o
+		}
+	}
 }
 
 // tcpOf is the TCP of a host.

@@ -77,6 +77,7 @@ const (
 	ForLogin
 	ForUPnP
 	ForSoftware
+	ForOption
 )
 
 // Bits are 64 random bits.

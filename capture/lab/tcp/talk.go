@@ -31,7 +31,7 @@ func (c *conn) greet(now int64) {
 		return
 	}
 	wait := lateGreeting
-	if v.AnswersTo(servers.Wait) {
+	if v.AnswersTo(servers.Wait, nil) {
 		wait = v.Thinking()
 		c.talk.greeted = true
 	}
