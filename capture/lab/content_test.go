@@ -60,7 +60,7 @@ func TestDefaultPopulationRevealsAsThePaperSays(t *testing.T) {
 			ratio = float64(a.hits) / float64(b.hits)
 		}
 		verdict := ""
-		if math.Abs(math.Log(ratio/p.Ratio)) > math.Log(1.25) {
+		if math.Abs(math.Log(ratio/p.Ratio)) > math.Log(1.1) {
 			verdict = "  <-- off"
 			t.Fail()
 		}
