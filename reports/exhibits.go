@@ -12,17 +12,20 @@ var exhibits = []exhibit{
 	show("figure05", "Figure 5", fewestPorts, census, figure05),
 	show("figure09", "Figure 9", mostPorts, census, figure09),
 	show("figure10", "Figure 10", everyHandshake, responses, figure10),
+	show("table1", "Table 1", mostPortsWithASes, origins, table1),
+	show("table2", "Table 2", everyHandshake, responses, table2),
+	show("table3", "Table 3", bothOptions, responses, table3),
 	show("section33", "Section 3.3", plainCertificates, contents, section33),
 	show("section33shares", "Section 3.3, shares", plainCertificates, contents, section33Shares),
 	show("banners", "Section 4.1", bannersFirst, contents, bannerTexts),
-	show("table2", "Table 2", everyHandshake, responses, table2),
-	show("table3", "Table 3", bothOptions, responses, table3),
+	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }
 
 // What is counted for the exhibits: those made by the same count from the same runs share one fold.
 var (
 	census        = count(func(sources) *analysis.Census { return new(analysis.Census) })
+	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
 )
@@ -57,11 +60,28 @@ type selection struct {
 	of      func(sources) sources // of all runs, in their order; none if the exhibit cannot be made
 	Needs   string                // what the exhibit needs, said in its place if there is no such run
 	Options string                // of scan, that would give it
+	Replay  string                // or of replay, if it is not the scan that lacks something
+}
+
+// Command is what would give it.
+func (s *selection) Command() string {
+	if s.Replay != "" {
+		return "laserdisc replay " + s.Replay
+	}
+	return "laserdisc scan " + s.Options
 }
 
 var (
 	fewestPorts = selection{of: func(all sources) sources { return all.sized(func(n, than int) bool { return n < than }) }}
 	mostPorts   = selection{of: func(all sources) sources { return all.sized(func(n, than int) bool { return n > than }) }}
+
+	mostPortsWithASes = selection{
+		of: func(all sources) sources {
+			return mostPorts.of(all.where(func(m *record.Manifest) bool { return m.PrefixToAS != nil }))
+		},
+		Needs:  "a dataset that tells which AS announces each address",
+		Replay: "RUN --asn FILE --out DIR",
+	}
 
 	everyHandshake = selection{
 		of:      func(all sources) sources { return all.where(func(m *record.Manifest) bool { return m.AllHandshakes }) },

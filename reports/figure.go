@@ -23,6 +23,9 @@ type figure struct {
 	table   arrow.Record // the numbers behind it
 	note    string       // where they come from; drawn below it
 
+	// behind tells what a row of the table counts, for an example; nil if that is no set of services or attempts.
+	behind func(row int) rowsWhere
+
 	columns int       // of the page that it takes: 1 or 2
 	height  vg.Length // of the whole
 	draw    func(draw.Canvas)

@@ -163,8 +163,12 @@ func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
 // drawTable draws columns as a table, with rules above some rows.
 func (f *figure) drawTable(columns int, groups []plotters.Group, rules []int) {
+	f.drawTableIn(sans(labelSize), columns, groups, rules)
+}
+
+func (f *figure) drawTableIn(style text.Style, columns int, groups []plotters.Group, rules []int) {
 	const margins = vg.Length(16)
-	table := plotters.NewTable(sans(labelSize), groups...)
+	table := plotters.NewTable(style, groups...)
 	table.Rules = rules
 	f.columns, f.height = columns, table.Height()+margins
 	p := plot.New()
