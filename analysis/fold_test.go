@@ -29,6 +29,7 @@ var columnTypes = map[string]arrow.DataType{
 	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
 	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
+	"reset_text": arrow.BinaryTypes.Binary,
 }
 
 // batchOf makes a batch of a text with a line of column names and then a line a row, cells apart by blanks: "-" is an
