@@ -30,6 +30,7 @@ var columnTypes = map[string]arrow.DataType{
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
 	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
 	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 	"reset_text": arrow.BinaryTypes.Binary,
 }
 
@@ -77,14 +78,19 @@ func appendCell(b array.Builder, cell string) (err error) {
 		b.Append(cell)
 	case *array.BinaryDictionaryBuilder:
 		return b.AppendString(cell)
-	case *array.BinaryBuilder:
-		b.AppendString(strings.ReplaceAll(cell, "_", " "))
 	case *array.Uint16Builder:
 		n, err = strconv.ParseUint(cell, 10, 16)
 		b.Append(uint16(n))
 	case *array.Uint32Builder:
 		n, err = strconv.ParseUint(cell, 10, 32)
 		b.Append(uint32(n))
+	case *array.BinaryBuilder: // as a Go string, without its quotes, and with _ for blanks
+		if cell == "0" {
+			cell = ""
+		}
+		var text string
+		text, err = strconv.Unquote(`"` + strings.ReplaceAll(cell, "_", " ") + `"`)
+		b.Append([]byte(text))
 	case *array.Int64Builder:
 		n, err = strconv.ParseUint(cell, 10, 63)
 		b.Append(int64(n))
@@ -117,6 +123,13 @@ func TestFoldsMerge(t *testing.T) {
 		result func(Fold) any
 	}{
 		{"census", censusText, func() Fold { return new(Census) }, func(f Fold) any { return f.(*Census).Kinds() }},
+		{"contents", contentsText(t), func() Fold { return NewContents(estimate.ByHost) }, func(f Fold) any {
+			ratios, reads, err := f.(*Contents).Ratios()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []any{fmt.Sprintf("%v", ratios), reads}
+		}},
 		{"responses", responsesText, func() Fold { return new(Responses) }, func(f Fold) any {
 			handshakes, patterns := f.(*Responses).Patterns([]string{"wait", "http"})
 			return []any{handshakes, patterns}
