@@ -27,7 +27,7 @@ import (
 //     digit becomes another, by label and what follows it; the suffix stays. So does the local part of a mail address.
 //   - Host names without a dot where SMTP's greeting (RFC 5321, section 4.2) or a login prompt has one.
 //
-// Names that the scanner's own hellos have stay. Two streams that begin alike are replaced alike as far as whole names go.
+// Names that the scanner's own hellos have stay, and those that specifications have. Two streams that begin alike are replaced alike as far as whole names go.
 func (k *Key) Payload(b []byte, own ...netip.Addr) {
 	k.ipv6(b)
 	k.ipv4(b)
@@ -353,8 +353,14 @@ func isReplyCode(b []byte) bool {
 
 func inName(c byte) bool { return isDigit(c) || isLetter(c) || c == '-' || c == '.' || c == '*' }
 
-// private are the last labels of names that no registry gives (RFC 6762, appendix G; RFC 8375; and what is common besides).
-var private = []string{"local", "localdomain", "lan", "internal", "intranet", "home", "corp", "private", "arpa", "localnet", "domain"}
+// private are the last labels of names that no registry gives (RFC 6761; RFC 6762, appendix G; and what is common besides).
+var private = []string{"local", "localdomain", "lan", "internal", "intranet", "home", "corp", "private", "arpa", "test", "example", "invalid"}
+
+// specified are names that specifications and software have wherever they run: of SSH's algorithms, of XML's name spaces.
+var specified = map[string]bool{
+	"openssh.com": true, "libssh.org": true, "ssh.com": true, "lysator.liu.se": true, "matt.ucc.asn.au": true, // kexguess2, Dropbear
+	"www.w3.org": true, "etherx.jabber.org": true, "schemas.xmlsoap.org": true, "schemas.microsoft.com": true,
+}
 
 // name replaces a name if it is one in the DNS, and reports whether it is.
 func (k *Key) name(name []byte) bool {
@@ -363,7 +369,7 @@ func (k *Key) name(name []byte) bool {
 	}
 	text := strings.ToLower(string(name))
 	suffix := icannSuffix(text)
-	if suffix == "" || len(suffix) == len(text) || ownNames()[text] {
+	if suffix == "" || len(suffix) == len(text) || specified[text] || ownNames()[text] {
 		return false
 	}
 	after := suffix

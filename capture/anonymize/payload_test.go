@@ -78,6 +78,7 @@ var said = []struct{ was, is string }{
 	{"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n", "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"},
 	{"uuid:00:11:22:33:44:55 at 12:34:56 std::map", "uuid:00:11:22:33:44:55 at 12:34:56 std::map"},
 	{"2026-11-22-04 300.1.2.3 1.2.3", "2026-11-22-04 300.1.2.3 1.2.3"},
+	{"curve25519-sha256@libssh.org,chacha20-poly1305@openssh.com", "curve25519-sha256@libssh.org,chacha20-poly1305@openssh.com"},
 	// Names.
 	{
 		"220 mail.example.co.uk ESMTP Postfix\r\n250-MAIL.example.co.uk\r\n",

@@ -21,7 +21,9 @@ func datasetCommand() *cobra.Command {
 		Use:   "dataset",
 		Short: "Check a dataset or a record, and make one that can be given to others",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return errors.New("want laserdisc dataset verify, or anonymize") },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.New("want laserdisc dataset verify, or anonymize")
+		},
 	}
 	cmd.AddCommand(verifyCommand(), anonymizeCommand())
 	for _, sub := range cmd.Commands() {
