@@ -133,7 +133,7 @@ func (v *Inventory) Sample(ports []uint16) (s *predict.Sample, everywhereHosts i
 	if v.halved > 0 {
 		v.halve(v.halved) // of hosts that came since
 	}
-	s = &predict.Sample{Ports: ports, Labels: v.labels.list}
+	s = &predict.Sample{Ports: ports, Labels: slices.Sorted(slices.Values(v.labels.list))}
 	slices.SortStableFunc(v.hosts, func(a, b predict.Host) int { return a.Addr.Compare(b.Addr) })
 	for _, h := range v.hosts {
 		if n := len(s.Hosts); n > 0 && s.Hosts[n-1].Addr == h.Addr { // it was in two parts, or in two batches
@@ -150,6 +150,11 @@ func (v *Inventory) Sample(ports []uint16) (s *predict.Sample, everywhereHosts i
 		return all
 	})
 	for _, h := range s.Hosts {
+		for i := range h.Services {
+			x := &h.Services[i]
+			number, _ := slices.BinarySearch(s.Labels, v.labels.list[x.Label])
+			x.Label = uint16(number)
+		}
 		slices.SortFunc(h.Services, func(a, b predict.Service) int { return cmp.Compare(a.Port, b.Port) })
 	}
 	return s, everywhereHosts, 1 << v.halved

@@ -14,7 +14,7 @@ import (
 //
 // A fold that embeds it counts services in the order of their addresses. What a host adds is held until the next host comes.
 type Shares[Group, Kind cmp.Ordered] struct {
-	groups map[Group]estimate.Hosts                 // every host of a group, without hits
+	groups map[Group]estimate.Hosts                // every host of a group, without hits
 	kinds  map[inGroup[Group, Kind]]estimate.Hosts // the hosts that have services of a kind
 
 	host     []byte // the one that is being counted

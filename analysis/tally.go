@@ -36,7 +36,9 @@ func NewTally[Group, Kind cmp.Ordered](count func(*Seen, *Shares[Group, Kind])) 
 func (t *Tally[G, K]) Table() string { return "services" }
 
 // Columns are the columns that it reads.
-func (t *Tally[G, K]) Columns() []string { return []string{"addr", "port", "state", "label", "evidence"} }
+func (t *Tally[G, K]) Columns() []string {
+	return []string{"addr", "port", "state", "label", "evidence"}
+}
 
 // Add counts the services of a batch.
 func (t *Tally[G, K]) Add(record arrow.Record) error {

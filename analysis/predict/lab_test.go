@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/lab"
 )
 
@@ -61,17 +62,19 @@ func labPopulation() *population {
 
 // measured is what a list of probes was expected to find, and found.
 type measured struct {
-	first, probes int
-	rate          float64 // of them that found a service
-	expected      string
-	holds         bool // there is an interval, and the rate is in it
+	probes   int
+	rate     float64 // of them that found a service
+	estimate estimate.Estimate
+}
+
+func (m measured) String() string {
+	return fmt.Sprintf("%d probes: %.4g found a service, expected: %v", m.probes, m.rate, m.estimate)
 }
 
 // measure makes lists for all hosts that are not in the sample, and counts what their probes find.
 func measure(t *testing.T, s, rest *Sample, first int, probes ...int) (list []measured) {
 	known := Popular(s, first)
 	m := Learn(s, known)
-	e := Evaluate(s, nil, known)
 	at := make(map[netip.AddrPort]bool)
 	for _, h := range rest.Hosts {
 		for _, x := range h.Services {
@@ -98,12 +101,11 @@ func measure(t *testing.T, s, rest *Sample, first int, probes ...int) (list []me
 				found++
 			}
 		}
-		rate, err := e.Plans[0].HitRate(s, l.Level)
+		rate, err := HitRate(s, known, l.PerHost())
 		if err != nil {
 			t.Fatal(err)
 		}
-		share := float64(found) / float64(n)
-		list = append(list, measured{first, n, share, rate.String(), rate.HasInterval() && rate.Lo <= share && share <= rate.Hi})
+		list = append(list, measured{n, float64(found) / float64(n), rate})
 	}
 	return list
 }
@@ -130,6 +132,6 @@ func TestLab(t *testing.T) {
 		t.Logf("%+v", p)
 	}
 	for _, x := range measure(t, s, rest, 200, 100_000, 1_000_000, 10_000_000) {
-		t.Logf("%+v", x)
+		t.Log(x)
 	}
 }

@@ -12,7 +12,7 @@ const MostProbes = 16 << 20
 
 // List is probes in the order of their expected yield.
 type List struct {
-	Level  int // the last that it reaches into: Plan.HitRate has what such lists find
+	known  int // of the hosts
 	hosts  []Host
 	probes []probe
 }
@@ -41,16 +41,21 @@ func (l *List) Hosts() int {
 	return len(seen)
 }
 
+// PerHost is how many probes there are for each host of which something was known.
+func (l *List) PerHost() float64 { return float64(len(l.probes)) / float64(max(1, l.known)) }
+
 // List gives the n probes with the highest expected yield, or as many as there are, on the hosts that are known by their services
-// on the first ports. Those of the sample are left out: all is known of them. Of the last level, which the list has a part of,
-// it has the lower addresses, and of each the more popular ports.
+// on the first ports. Those of the sample are left out: all is known of them. Of those at its end, whose expected yield is
+// about the same, it has the lower addresses, and of each the more popular ports.
 func (m *Model) List(known *Sample, n int) (*List, error) {
 	if n < 1 || n > MostProbes {
 		return nil, fmt.Errorf("predict: a list of %d probes: 1 to %d are possible", n, MostProbes)
 	}
 	l := &List{hosts: m.strangers(known)}
+	end := 0 // the level that it reaches into
 	var at [levels]int
 	m.each(l.hosts, func(_ int, p *prediction) {
+		l.known++
 		for _, x := range p.ports {
 			at[level(x.chance)]++
 		}
@@ -59,16 +64,16 @@ func (m *Model) List(known *Sample, n int) (*List, error) {
 		}
 	})
 	last := n // probes of the last level
-	for ; l.Level < levels-1 && at[l.Level] < last; l.Level++ {
-		last -= at[l.Level]
+	for ; end < levels-1 && at[end] < last; end++ {
+		last -= at[end]
 	}
 	m.each(l.hosts, func(host int, p *prediction) {
 		add := func(port uint16, chance float32) {
 			to := level(chance)
-			if to == l.Level {
+			if to == end {
 				last--
 			}
-			if to < l.Level || to == l.Level && last >= 0 {
+			if to < end || to == end && last >= 0 {
 				l.probes = append(l.probes, probe{chance, uint32(host), port})
 			}
 		}
@@ -77,7 +82,7 @@ func (m *Model) List(known *Sample, n int) (*List, error) {
 		}
 		for _, port := range m.order {
 			chance := p.band[bandOf(m.hosts[port])]
-			if m.first[port] || level(chance) > l.Level {
+			if m.first[port] || level(chance) > end {
 				continue
 			}
 			_, single := slices.BinarySearchFunc(p.ports, port, likely.compare)

@@ -13,6 +13,7 @@
 package predict
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"net/netip"
@@ -53,15 +54,22 @@ func (h *Host) network() uint64 {
 	return uint64(a[0])<<40 | uint64(a[1])<<32 | uint64(a[2])<<24 | uint64(a[3])<<16 | uint64(a[4])<<8 | uint64(a[5])
 }
 
-// tenth is the part of the hosts that a host is in, 0 to 9, by its address alone.
-func (h *Host) tenth() int {
+// part is which of n parts of the hosts a host is in, from 0, by its address alone.
+func (h *Host) part(n int) int {
 	a := h.Addr.As16()
-	return int(xxh3.HashSeed(a[:], tenthSeed) % tenths)
+	return int(xxh3.HashSeed(a[:], partSeed) % uint64(n))
 }
 
+// Of these parts each is predicted by the others.
 const (
 	tenths    = 10
-	tenthSeed = 1
+	fortieths = 40
+)
+
+// partSeed and unitSeed make what is drawn for one purpose independent of what is for another.
+const (
+	partSeed = 1
+	unitSeed = 2
 )
 
 // ranking is the ports by how many hosts of a sample have a service there, and then by number.
@@ -149,11 +157,10 @@ func features(h *Host, r *ranking, first *[1 << 16]bool, itself int32, each func
 const (
 	// fewest is how many hosts must have a feature, or a feature and a port, for the sample to tell anything of it, as in GPS.
 	fewest = 3
-	// prior is how many hosts in general weigh as much as what those with a feature tell.
-	prior = 4
-	// remarkable is how many standard deviations more hosts with a feature must have a port than its band leads one to expect. One
-	// port in 30,000 is beyond by chance, of the tens of thousands that there are.
-	remarkable = 4
+	// prior is how many hosts it weighs as much as that the feature is a special case of another, such as port and label of port.
+	prior = 8
+	// single is how many ports a band may have for each of them to be looked at alone. Of larger bands those are that stand out.
+	single = 32
 	// mostRules bounds the chances that a Model keeps, of 8 bytes each. Beyond, they are made anew when they are asked for.
 	mostRules = 16 << 20
 )
@@ -161,7 +168,7 @@ const (
 // rule is what the hosts with a feature tell of the other ports.
 type rule struct {
 	hosts int            // that have the feature
-	ports []likely       // that stand out of their bands, ascending
+	ports []likely       // those that are looked at alone, ascending
 	band  [bands]float32 // chance of each other port of a band
 }
 
@@ -173,16 +180,25 @@ type likely struct {
 
 func (l likely) compare(port uint16) int { return int(l.port) - int(port) }
 
+// chance is that of a port of a band.
+func (r *rule) chance(port uint16, band uint8) float64 {
+	if at, ok := slices.BinarySearchFunc(r.ports, port, likely.compare); ok {
+		return float64(r.ports[at].chance)
+	}
+	return float64(r.band[band])
+}
+
 // Model is what the hosts of a sample tell of ports.
 type Model struct {
 	*ranking
 	sample *Sample
 	first  [1 << 16]bool // what is known of other hosts
 	size   [bands]int    // ports of each band that are not first
+	alone  []uint16      // those that each rule has alone, ascending
 	index  map[feature][]int32
 	rules  map[feature]*rule
-	kept   int // chances in them
-	any    *rule
+	kept   int   // chances in them
+	any    *rule // of anyHost
 
 	counts  [1 << 16]int32 // these are scratch, and zero between calls
 	best    [1 << 16]float32
@@ -197,13 +213,18 @@ func Learn(s *Sample, first []uint16) *Model {
 
 // learn makes a model of some of the hosts.
 func learn(s *Sample, hosts []int32, r *ranking, first []uint16) *Model {
-	m := &Model{ranking: r, sample: s, index: make(map[feature][]int32), any: new(rule)}
+	m := &Model{ranking: r, sample: s, index: make(map[feature][]int32)}
 	for _, port := range first {
 		m.first[port] = true
 	}
 	for _, port := range s.Ports {
 		if !m.first[port] {
 			m.size[bandOf(m.hosts[port])]++
+		}
+	}
+	for _, port := range s.Ports {
+		if !m.first[port] && m.size[bandOf(m.hosts[port])] <= single {
+			m.alone = append(m.alone, port)
 		}
 	}
 	for _, i := range hosts {
@@ -219,10 +240,7 @@ func learn(s *Sample, hosts []int32, r *ranking, first []uint16) *Model {
 		}
 	}
 	m.forget()
-	if found := m.index[feature{kind: anyHost}]; found != nil {
-		m.any = m.learnRule(found)
-		m.any.ports = nil
-	}
+	m.any = m.learnRule(m.index[feature{kind: anyHost}], nil)
 	return m
 }
 
@@ -238,7 +256,10 @@ func (m *Model) rule(f feature) *rule {
 	if len(hosts) == 0 {
 		return nil
 	}
-	r := m.learnRule(hosts)
+	if f.kind == anyHost {
+		return m.any
+	}
+	r := m.learnRule(hosts, m.general(f))
 	if m.kept += len(r.ports) + bands; m.kept > mostRules {
 		m.forget()
 	}
@@ -246,13 +267,27 @@ func (m *Model) rule(f feature) *rule {
 	return r
 }
 
+// general is the rule of what a feature is a special case of. It has more hosts, so that there is one.
+func (m *Model) general(f feature) *rule {
+	switch f.kind {
+	case labelled, portInAS, portInNet:
+		return m.rule(feature{kind: onPort, port: f.port})
+	case bandLabels:
+		return m.rule(feature{kind: inBand, band: f.band})
+	}
+	return m.any
+}
+
 // learnRule counts what some hosts have on ports that are not first.
 //
 // A host's own service is no evidence that its port is popular. So each host's services are counted in the band that the port is
 // in for all other hosts, as it will be for a host that is not of the sample. In this way ports that no host of the sample has
 // get the chance that Good and Turing give to what has not been seen (Good, Biometrika 40, 1953).
-func (m *Model) learnRule(hosts []int32) *rule {
+func (m *Model) learnRule(hosts []int32, general *rule) *rule {
 	r := &rule{hosts: len(hosts)}
+	if len(hosts) == 0 {
+		return r
+	}
 	var services, ports [bands]int
 	for band, n := range m.size {
 		ports[band] = n * len(hosts)
@@ -273,24 +308,41 @@ func (m *Model) learnRule(hosts []int32) *rule {
 			ports[bandOf(m.hosts[x.Port])]--
 		}
 	}
-	chance := func(band uint8) float64 {
-		all := float64(prior * m.size[band])
-		return (float64(services[band]) + float64(all*float64(m.any.band[band]))) / max(1, float64(ports[band])+all)
+	weight := 0.0
+	if general != nil {
+		weight = prior
+	} else {
+		general = r // which counts for nothing
 	}
-	slices.Sort(m.touched)
+	ofBand := func(band uint8) float64 {
+		all := weight * float64(m.size[band])
+		return (float64(services[band]) + float64(all*float64(general.band[band]))) / max(1, float64(ports[band])+all)
+	}
+	of := float64(len(hosts)) + weight
+	for _, port := range m.alone {
+		before := general.chance(port, bandOf(m.hosts[port]))
+		r.ports = append(r.ports, likely{port, float32((float64(m.counts[port]) + float64(weight*before)) / of)})
+	}
 	for _, port := range m.touched {
-		n, band, own := float64(m.counts[port]), bandOf(m.hosts[port]), bandOf(m.hosts[port]-1)
-		expected := max(chance(band), chance(own))
-		if mean := expected * float64(len(hosts)); n >= fewest && n-mean > remarkable*math.Sqrt(mean) {
-			r.ports = append(r.ports, likely{port, float32((n + float64(prior*expected)) / float64(len(hosts)+prior))})
-			services[own] -= int(n)
-			ports[own] -= int(n)
-			ports[band] -= len(hosts) - int(n)
-		}
+		n, band, own := int(m.counts[port]), bandOf(m.hosts[port]), bandOf(m.hosts[port]-1)
 		m.counts[port] = 0
+		if m.size[band] <= single || n < fewest {
+			continue
+		}
+		// By chance a port of the band stands out like this in one model of twenty: the tail of a normal variable.
+		expected := max(ofBand(band), ofBand(own))
+		mean := float64(expected * float64(len(hosts)))
+		if beyond := float64(n) - mean; beyond <= 0 || beyond*beyond < 2*(math.Log(float64(m.size[band]))+3)*mean {
+			continue
+		}
+		r.ports = append(r.ports, likely{port, float32((float64(n) + float64(weight*general.chance(port, band))) / of)})
+		services[own] -= n
+		ports[own] -= n
+		ports[band] -= len(hosts) - n
 	}
+	slices.SortFunc(r.ports, func(a, b likely) int { return cmp.Compare(a.port, b.port) })
 	for band := range r.band {
-		r.band[band] = float32(chance(uint8(band)))
+		r.band[band] = float32(ofBand(uint8(band)))
 	}
 	return r
 }

@@ -159,7 +159,7 @@ func (o *predictOptions) run(ctx context.Context, w io.Writer, d *analysis.Datas
 				printSample(w, s, e, everywhere),
 				printPlans(w, e),
 				o.writeCurves(e),
-				o.writeList(w, s, e, k),
+				o.writeList(w, s, k),
 				printCaveats(w, []*analysis.Dataset{d}))
 		})
 }
@@ -220,7 +220,7 @@ func printBest(w io.Writer, s *predict.Sample, e *predict.Evaluation) error {
 	if popular, ok := e.Probes(e.Popularity, usual); ok {
 		err = errors.Join(err, printf(w, ", %.1f times fewer than by popularity", popular/fewest))
 	}
-	return errors.Join(err, printf(w, ", with these %d ports first:\n%s\n", len(first), joinPorts(first)), printPairs(w, predict.Learn(s, first)))
+	return errors.Join(err, printf(w, ",\nwith these %d ports first:\n%s\n", len(first), joinPorts(first)), printPairs(w, predict.Learn(s, first)))
 }
 
 func joinPorts(ports []uint16) string {
@@ -273,12 +273,12 @@ func (o *predictOptions) writeCurves(e *predict.Evaluation) (err error) {
 }
 
 // writeList writes the list of probes, and says what they are expected to find.
-func (o *predictOptions) writeList(w io.Writer, s *predict.Sample, e *predict.Evaluation, known *predict.Sample) (err error) {
+func (o *predictOptions) writeList(w io.Writer, s, known *predict.Sample) (err error) {
 	list, err := predict.Learn(s, known.Ports).List(known, o.probes)
 	if err != nil {
 		return err
 	}
-	rate, err := e.Plans[0].HitRate(s, list.Level)
+	rate, err := predict.HitRate(s, known.Ports, list.PerHost())
 	if err != nil {
 		return err
 	}
