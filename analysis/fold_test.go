@@ -27,6 +27,7 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
+	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
 	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 	"reset_text": arrow.BinaryTypes.Binary,
 }
@@ -83,6 +84,9 @@ func appendCell(b array.Builder, cell string) (err error) {
 	case *array.Uint32Builder:
 		n, err = strconv.ParseUint(cell, 10, 32)
 		b.Append(uint32(n))
+	case *array.Int64Builder:
+		n, err = strconv.ParseUint(cell, 10, 63)
+		b.Append(int64(n))
 	case *array.BooleanBuilder:
 		b.Append(cell == "yes")
 	case *array.TimestampBuilder:

@@ -137,14 +137,13 @@ func (t *Trials) Add(record arrow.Record) error {
 			}
 			t.in.move(addr, port)
 		}
-		if rows.visit(row) == session.Ephemeral {
+		switch visit := rows.visit(row); {
+		case visit == session.Ephemeral:
 			t.host.probes++
 			if rows.state(row) >= session.AcksData {
 				t.host.acked++
 			}
-			continue
-		}
-		if t.wanted[t.in.port] {
+		case visit.Tells() && t.wanted[t.in.port]:
 			t.add(&rows, &ends, &costs, row)
 		}
 	}

@@ -28,7 +28,7 @@ import (
 	"sync"
 )
 
-//go:embed paper/*.tsv
+//go:embed paper/*.tsv paper/contradictions.md
 var paper embed.FS
 
 // embedded gives a function that parses one file of the paper on its first

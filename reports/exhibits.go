@@ -19,18 +19,21 @@ var exhibits = []exhibit{
 	show("figure07", "Figure 7", fewestPorts, classes, figure07),
 	show("figure09", "Figure 9", mostPorts, census, figure09),
 	show("figure10", "Figure 10", everyHandshake, responses, figure10),
+	show("table1", "Table 1", mostPortsWithASes, origins, table1),
 	show("table2", "Table 2", everyHandshake, responses, table2),
 	show("table3", "Table 3", bothOptions, responses, table3),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
 	show("resets", "Section 3.1, resets that say why", fewestPorts, resets, resetTexts),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
+	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }
 
 // What is counted for the exhibits: those made by the same count from the same runs share one fold.
 var (
 	census        = count(func(sources) *analysis.Census { return new(analysis.Census) })
+	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
 	connections   = count(func(sources) *analysis.Connections { return new(analysis.Connections) })
@@ -91,6 +94,15 @@ type selection struct {
 	of      func(sources) sources // of all runs, in their order; none if the exhibit cannot be made
 	Needs   string                // what the exhibit needs, said in its place if there is no such run
 	Options string                // of scan, that would give it
+	Replay  string                // or of replay, if it is not the scan that lacks something
+}
+
+// Command is what would give it.
+func (s *selection) Command() string {
+	if s.Replay != "" {
+		return "laserdisc replay " + s.Replay
+	}
+	return "laserdisc scan " + s.Options
 }
 
 var (
@@ -133,6 +145,14 @@ var (
 		},
 		Needs:   "a run of all ports of some hosts, which a sample of services cannot show,",
 		Options: "--ports all --sample 0.01% --sample-by host --ephemeral-probes 5",
+	}
+
+	mostPortsWithASes = selection{
+		of: func(all sources) sources {
+			return mostPorts.of(all.where(func(m *record.Manifest) bool { return m.PrefixToAS != nil }))
+		},
+		Needs:  "a dataset that tells which AS announces each address",
+		Replay: "RUN --asn FILE --out DIR",
 	}
 
 	everyHandshake = selection{

@@ -96,6 +96,7 @@ func figure05(c *analysis.Census, over sources) (figure, error) {
 			texts("reached", func(p *portPart) string { return p.name }),
 			numbers("services", "services", func(p *portPart) int { return p.services }),
 			estimates("share", "share of the port's services", func(p *portPart) estimate.Estimate { return p.share })),
+		behind:  func(row int) rowsWhere { return parts[row].rows() },
 		columns: 2, height: 3.4 * vg.Inch,
 	}
 	if len(ports) > figure05Ports {
@@ -119,6 +120,22 @@ type portPart struct {
 	layer
 	services int
 	share    estimate.Estimate
+}
+
+// rows are the services that the part counts.
+func (p *portPart) rows() rowsWhere {
+	condition := "NOT (" + identified + ") AND state NOT IN ('acks_data', 'sends_data')"
+	switch {
+	case p.services == 0:
+		return rowsWhere{}
+	case p.name == "l7_expected":
+		condition = identified + " AND label = " + quoteSQL(p.expected)
+	case p.name == "l7_other":
+		condition = identified + " AND label <> " + quoteSQL(p.expected)
+	case p.name == "acks_data":
+		condition = "NOT (" + identified + ") AND state IN ('acks_data', 'sends_data')"
+	}
+	return connectedOn(p.port, condition)
 }
 
 func portParts(ports []portStack, design estimate.Design) ([]portPart, error) {

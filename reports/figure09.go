@@ -93,6 +93,10 @@ func figure09(c *analysis.Census, _ sources) (figure, error) {
 			numbers("services", "services", func(r *coverageRow) int { return r.port().services }),
 			values("share", "share of the protocol's services", func(r *coverageRow) float64 { return ratio(r.port().services, r.coverage.total) }),
 			values("cumulative_share", "share of the protocol's services", func(r *coverageRow) float64 { return ratio(r.cumulative, r.coverage.total) })),
+		behind: func(row int) rowsWhere {
+			r := &rows[row]
+			return connectedOn(r.port().port, identified+" AND label = "+quoteSQL(r.coverage.protocol))
+		},
 		columns: 1, height: 2.9 * vg.Inch,
 	}
 	drawn := mostCommon(covers)

@@ -1,13 +1,18 @@
 package reports
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
+	"laserdisc/datasets"
 	"laserdisc/replay/order"
 )
 
@@ -122,5 +127,63 @@ func TestCompareOptions(t *testing.T) {
 	})
 	if len(list) != 1 || list[0].port != 8081 || list[0].counts != [3]int{2, 1, 1} || list[0].published != [3]float64{0.27, 0.073, 0.657} {
 		t.Fatalf("%+v", list)
+	}
+}
+
+func TestRankPorts(t *testing.T) {
+	kinds := []analysis.Kind{
+		{Port: 9999, State: session.SendsData, Label: "http", Services: 7},
+		{Port: 443, State: session.ZeroWindow, Services: 3},
+		{Port: 443, State: session.SendsData, Label: "tls", Services: 4},
+		{Port: 80, State: session.SendsData, Label: "http", Services: 400},
+	}
+	scanned := slices.Sorted(slices.Values(append(datasets.Assigned(), 9999)))
+	list, err := rankPorts(append(kinds, analysis.Kind{Port: 50_000, State: session.AllPorts, Services: 9}), scanned, estimate.Design{Unit: estimate.ByHost, Drawn: 1000, Of: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range list {
+		p := &list[i]
+		got = append(got, fmt.Sprintf("%d %d %s %s %q %q %.0f %t %v", p.rank, p.port, p.expected(), p.iana(), p.marked(), p.top30(), p.total.Value, p.total.HasInterval(), p.published))
+	}
+	want := []string{ // 80 stands out of 37 ports; 7 services are on too few hosts for an interval
+		`1 80 http HTTP "both" "yes" 4000 true 6.26e+07`,
+		`2 443 tls HTTPS "both" "yes" 70 false 5.18e+07`,
+		`2 9999   "" "" 70 false NaN`,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	// Without the others' zeros nothing stands out.
+	if list, err = rankPorts(kinds, []uint16{80, 443, 9999}, estimate.Design{}); err != nil || list[0].marked() != "paper" || list[0].total.HasInterval() {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestTopASes(t *testing.T) {
+	origins := []analysis.Origin{
+		{Protocol: "ssh", Port: 23, Services: 5},
+		{Protocol: "telnet", Port: 2323, Services: 400, ASN: 64500, AS: "one", InTop: 100},
+		{Protocol: "telnet", Port: 23, Services: 100, ASN: 64501, AS: "two", InTop: 9},
+	}
+	list, err := topASes(origins, estimate.Design{Unit: estimate.ByHost, Drawn: 1000, Of: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range list {
+		got = append(got, fmt.Sprintf("%s %d %d %.0f %t %.2f %s %t", l.Protocol, l.rank, l.Port, l.total.Value, l.total.HasInterval(),
+			l.inTop.Value, percentRange(l.inTop), l.published != nil))
+	}
+	want := []string{"ssh 1 23 50 false 0.00 0.00-40.9 false", "telnet 1 2323 4000 true 0.25 21.2-29.2 false", "telnet 2 23 1000 true 0.09 5.0-15.8 true"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if over := mostPortsWithASes.of(sources{{Manifests: []*record.Manifest{{}}}}); len(over) != 0 {
+		t.Error("a dataset without ASes is selected")
+	}
+	if got := shorten("Télécom de la République de Somewhere", 12); got != "T?l?com de.." {
+		t.Error(got)
 	}
 }

@@ -3,13 +3,10 @@ package reports
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
 // latexRows is how many rows a table for a page may have.
@@ -57,70 +54,34 @@ func (s shown) tex(_ layout, b *bytes.Buffer) error {
 // latexColumn is a column as a tabular has it.
 type latexColumn struct{ name, align string }
 
-// latexTable gives the columns and the cells of a table, and notes to be set under it. The columns of an estimate are two: the value
-// with its interval, and n.
+// latexTable gives the columns and the cells of a table, and notes to be set under it.
 func latexTable(table arrow.Record) (head []latexColumn, lines [][]string, notes []string) {
 	lines = make([][]string, table.NumRows())
 	var warnings []string
-	fields := table.Schema().Fields()
-	for i, f := range fields {
-		switch f.Name {
-		case lowColumn, highColumn, hostsColumn, effectiveColumn, methodColumn, warnsColumn:
-			continue
-		}
-		unit, _ := f.Metadata.GetValue("unit")
-		column := latexColumn{latex(strings.ReplaceAll(f.Name, "_", " ")), "l"}
-		if unit != "" || f.Type.ID() != arrow.STRING {
+	for _, c := range printedColumns(table) {
+		column := latexColumn{latex(c.name), "l"}
+		if c.number {
 			column.align = "r"
 		}
-		share := isShare(unit)
-		if share {
+		if c.share {
 			column.name += ` (\%)`
 		}
-		estimated := i+1 < len(fields) && fields[i+1].Name == lowColumn
 		head = append(head, column)
 		for row := range lines {
-			text := latexCell(table.Column(i), row, share)
-			if estimated && text != "" {
-				if low := latexCell(table.Column(i+1), row, share); low != "" {
-					text += fmt.Sprintf(" [%s, %s]", low, latexCell(table.Column(i+2), row, share))
+			text := strings.ReplaceAll(latex(c.cell(row)), infinite, `$\infty$`)
+			if warning := c.warning(row); warning != "" {
+				at := slices.Index(warnings, warning)
+				if at < 0 {
+					at = len(warnings)
+					warnings = append(warnings, warning)
+					notes = append(notes, fmt.Sprintf("$^{%c}$ %s", 'a'+at, latex(warning)))
 				}
-				if warning := table.Column(i + 7).(*array.String).Value(row); warning != "" {
-					at := slices.Index(warnings, warning)
-					if at < 0 {
-						at = len(warnings)
-						warnings = append(warnings, warning)
-						notes = append(notes, fmt.Sprintf("$^{%c}$ %s", 'a'+at, latex(warning)))
-					}
-					text += fmt.Sprintf("$^{%c}$", 'a'+at)
-				}
+				text += fmt.Sprintf("$^{%c}$", 'a'+at)
 			}
 			lines[row] = append(lines[row], text)
 		}
 	}
 	return head, lines, notes
-}
-
-// isShare reports whether a unit is one of shares, which are printed in percent.
-func isShare(unit string) bool { return strings.HasPrefix(unit, "share") }
-
-func latexCell(column arrow.Array, row int, share bool) string {
-	if column.IsNull(row) {
-		return ""
-	}
-	floats, ok := column.(*array.Float64)
-	if !ok {
-		return latex(column.ValueStr(row))
-	}
-	v := floats.Value(row)
-	switch {
-	case math.IsInf(v, 1):
-		return `$\infty$`
-	case share:
-		return percent(v)
-	default:
-		return strconv.FormatFloat(v, 'f', max(0, 2-int(math.Log10(max(1, math.Abs(v))))), 64)
-	}
 }
 
 // latex writes a text so that LaTeX prints it.

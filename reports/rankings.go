@@ -53,8 +53,8 @@ func (r *ranking) paperBelow() float64 {
 	return datasets.InText("3.2", r.protocol, "top10_below_12000")
 }
 
-// rankPorts compares the protocols, most services first.
-func rankPorts(kinds []analysis.Kind) []ranking {
+// rankByProtocol compares the protocols, most services first.
+func rankByProtocol(kinds []analysis.Kind) []ranking {
 	services := make(map[uint16]int)
 	for _, k := range kinds {
 		services[k.Port] += k.Services
@@ -93,7 +93,7 @@ func (r *rankingRow) port() rankedPort { return r.top[r.place-1] }
 
 // rankings shows that a protocol's most common ports need not be those with most services (paper, section 3.2).
 func rankings(c *analysis.Census, _ sources) (figure, error) {
-	list := rankPorts(c.Kinds())
+	list := rankByProtocol(c.Kinds())
 	services := 0
 	var rows []rankingRow
 	for i := range list {

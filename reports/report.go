@@ -90,6 +90,10 @@ type source struct {
 	ports     []uint16           // over which they were made, in order; none if their targets brought their own
 }
 
+func (s source) Digest() string   { return s.dataset.Digest() }
+func (s source) Attempts() uint64 { return s.dataset.Attempts() }
+func (s source) Services() uint64 { return s.dataset.Services() }
+
 type sources []source
 
 func load(from []*analysis.Dataset) (sources, error) {
@@ -131,7 +135,8 @@ func portsOf(m *record.Manifest) ([]uint16, error) {
 // shown is an exhibit as a report has it.
 type shown struct {
 	Name, Title string
-	Lacks       *selection // what the runs lack for it; nil if they have it, and then the figure is valid
+	Lacks       *selection // what the runs lack for it; nil if they have it, and then the rest is valid
+	dirs        []string   // of the datasets that it is made from
 	figure
 }
 
@@ -218,7 +223,7 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 			f.Caption += " From " + strings.Join(over.dirs(), ", ") + "."
 		}
 		f.note = over.note()
-		list[i].figure = f
+		list[i].figure, list[i].dirs = f, over.dirs()
 	}
 	against, err := published(list)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"laserdisc/analysis"
+	"laserdisc/analysis/asn"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
@@ -61,7 +62,11 @@ func (s *sample) dataset(t testing.TB) *analysis.Dataset {
 
 func datasetOf(t testing.TB, m *record.Manifest, services []session.Service, attempts []session.Attempt) *analysis.Dataset {
 	t.Helper()
-	b, err := analysis.Create(t.TempDir(), analysis.Options{})
+	ases, err := asn.Open("testdata/ases.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := analysis.Create(t.TempDir(), analysis.Options{ASes: ases})
 	if err != nil {
 		t.Fatal(err)
 	}

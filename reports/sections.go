@@ -56,9 +56,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 		Caption: caption + " n = " + says + ".",
 		table:   tabulate(says, rows, classColumns()...),
 	}
-	table := plotters.NewTable(sans(tickSize), groups...)
-	table.Gap = 10
-	f.drawAs(2, table)
+	f.drawTableIn(sans(tickSize), 2, groups, nil)
 	return f, nil
 }
 

@@ -163,14 +163,13 @@ func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
 // drawTable draws columns as a table, with rules above some rows.
 func (f *figure) drawTable(columns int, groups []plotters.Group, rules []int) {
-	table := plotters.NewTable(sans(labelSize), groups...)
-	table.Rules = rules
-	f.drawAs(columns, table)
+	f.drawTableIn(sans(labelSize), columns, groups, rules)
 }
 
-// drawAs draws a table, over one or two columns of the page.
-func (f *figure) drawAs(columns int, table *plotters.Table) {
+func (f *figure) drawTableIn(style text.Style, columns int, groups []plotters.Group, rules []int) {
 	const margins = vg.Length(16)
+	table := plotters.NewTable(style, groups...)
+	table.Rules = rules
 	f.columns, f.height = columns, table.Height()+margins
 	p := plot.New()
 	p.BackgroundColor = nil
