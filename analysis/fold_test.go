@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,8 +29,9 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
-	"delay_ms": arrow.PrimitiveTypes.Int64, "ack_time": arrow.FixedWidthTypes.Timestamp_ns, "asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
-	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"delay_ms": arrow.PrimitiveTypes.Int64, "asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
+	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 	"reset_text": arrow.BinaryTypes.Binary,
 }
 
@@ -77,14 +79,19 @@ func appendCell(b array.Builder, cell string) (err error) {
 		b.Append(cell)
 	case *array.BinaryDictionaryBuilder:
 		return b.AppendString(cell)
-	case *array.BinaryBuilder:
-		b.AppendString(strings.ReplaceAll(cell, "_", " "))
 	case *array.Uint16Builder:
 		n, err = strconv.ParseUint(cell, 10, 16)
 		b.Append(uint16(n))
 	case *array.Uint32Builder:
 		n, err = strconv.ParseUint(cell, 10, 32)
 		b.Append(uint32(n))
+	case *array.BinaryBuilder: // as a Go string, without its quotes, and with _ for blanks
+		if cell == "0" {
+			cell = ""
+		}
+		var text string
+		text, err = strconv.Unquote(`"` + strings.ReplaceAll(cell, "_", " ") + `"`)
+		b.Append([]byte(text))
 	case *array.Int64Builder:
 		n, err = strconv.ParseUint(cell, 10, 63)
 		b.Append(int64(n))
@@ -117,6 +124,13 @@ func TestFoldsMerge(t *testing.T) {
 		result func(Fold) any
 	}{
 		{"census", censusText, func() Fold { return new(Census) }, func(f Fold) any { return f.(*Census).Kinds() }},
+		{"contents", contentsText(t), func() Fold { return NewContents(estimate.ByHost) }, func(f Fold) any {
+			ratios, reads, err := f.(*Contents).Ratios()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []any{fmt.Sprintf("%v", ratios), reads}
+		}},
 		{"responses", responsesText, func() Fold { return new(Responses) }, func(f Fold) any {
 			handshakes, patterns := f.(*Responses).Patterns([]string{"wait", "http"})
 			return []any{handshakes, patterns}
@@ -153,6 +167,10 @@ func TestFoldsMerge(t *testing.T) {
 		{"resets", connectionsText, func() Fold { return new(Resets) }, func(f Fold) any { return resetsOf(f.(*Resets)) }},
 		{"unknowns", unknownsText, func() Fold { return new(Unknowns) }, func(f Fold) any { return f.(*Unknowns).Hosts() }},
 		{"streaks", streaksText, func() Fold { return NewStreaks(stateOf) }, func(f Fold) any { return blocksOf(t, f.(*Streaks), 29) }},
+		{"inventory", inventoryText, func() Fold { return new(Inventory) }, func(f Fold) any {
+			sample, everywhere, kept := f.(*Inventory).Sample([]uint16{22, 80})
+			return []any{sample, everywhere, kept}
+		}},
 	} {
 		whole := c.fold()
 		batch := batchOf(t, whole, c.text)
@@ -171,7 +189,7 @@ func TestFoldsMerge(t *testing.T) {
 					t.Fatal(c.name, err)
 				}
 			}
-			if d := cmp.Diff(want, c.result(one), everyField); d != "" {
+			if d := cmp.Diff(want, c.result(one), everyField, sameAddress); d != "" {
 				t.Errorf("%s: two batches, cut at %d: %s", c.name, cut, d)
 			}
 			if cut > 0 && cut < n && host(cut) == host(cut-1) {
@@ -188,12 +206,14 @@ func TestFoldsMerge(t *testing.T) {
 			if err := second.Merge(first); err != nil {
 				t.Fatal(c.name, err)
 			}
-			if d := cmp.Diff(want, c.result(second), everyField); d != "" {
+			if d := cmp.Diff(want, c.result(second), everyField, sameAddress); d != "" {
 				t.Errorf("%s: two folds, cut at %d: %s", c.name, cut, d)
 			}
 		}
 	}
 }
+
+var sameAddress = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 // after is a text without its first rows.
 func after(text string, rows int64) string {
@@ -497,24 +517,24 @@ func TestFoldErrors(t *testing.T) {
 		{NewAnswers(0), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
 		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
-		{new(Curves), good, `0 columns "addr"`},
-		{newToldFollowups(), batchOf(t, new(Responses), responsesText), `0 columns "delay_ms"`},
 		{new(Connections), good, `0 columns "visit"`},
 		{new(Resets), batchOf(t, new(Connections), connectionsText), `0 columns "addr"`},
 		{new(Unknowns), good, `0 columns "addr"`},
 		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
+		{new(Curves), good, `0 columns "addr"`},
+		{newToldFollowups(), batchOf(t, new(Responses), responsesText), `0 columns "delay_ms"`},
 	} {
 		err := c.fold.Add(c.record)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error is %v, should say %q", err, c.want)
 		}
 	}
-	every := func() []Fold {
-		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Connections), new(Resets),
-			new(Unknowns), NewStreaks(stateOf), newToldFollowups(), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
+	all := func() []Fold {
+		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf),
+			newToldFollowups(), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
-	for _, a := range every() {
-		for _, b := range every() {
+	for _, a := range all() {
+		for _, b := range all() {
 			if err := a.Merge(b); (err == nil) != (fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)) {
 				t.Errorf("%T and %T: %v", a, b, err)
 			}

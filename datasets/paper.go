@@ -159,16 +159,6 @@ func Performance() []Comparison {
 // Text gives the numbers of the text, in the order of the paper.
 func Text() []TextValue { return slices.Clone(text()) }
 
-// Stated gives the number of Text that says What; NaN if there is none.
-func Stated(what string) float64 {
-	for _, v := range text() {
-		if v.What == what {
-			return v.Value
-		}
-	}
-	return math.NaN()
-}
-
 func parseText(name string, data []byte) ([]TextValue, error) {
 	seen := make(map[string]bool)
 	return parseRows(name, data, []string{"where", "what", "value"}, func(c *cells) TextValue {

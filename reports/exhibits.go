@@ -20,17 +20,20 @@ var exhibits = []exhibit{
 	show("figure08", "Figure 8", everyHandshake, anyOrders, figure08),
 	show("figure09", "Figure 9", mostPorts, protocolPorts, figure09),
 	show("portsneeded", "Figure 9, ports needed", mostPorts, protocolPorts, portsNeeded),
-	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
 	show("figure10", "Figure 10", everyHandshake, hostAnswers, figure10),
 	show("table1", "Table 1", mostPortsWithASes, origins, table1),
 	show("table2", "Table 2", everyHandshake, ownOrders, table2),
 	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
-	show("single", "A single handshake", everyHandshake, hostAnswers, single),
 	show("table3", "Table 3", bothOptions, responses, table3),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
 	show("resets", "Section 3.1, resets that say why", fewestPorts, resets, resetTexts),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
+	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
+	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
+	show("section33", "Section 3.3", plainCertificates, contents, section33),
+	show("section33shares", "Section 3.3, shares", plainCertificates, contents, section33Shares),
+	show("banners", "Section 4.1", bannersFirst, contents, bannerTexts),
 	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }
@@ -38,9 +41,9 @@ var exhibits = []exhibit{
 // What is counted for the exhibits: those made by the same count from the same runs share one fold.
 var (
 	census        = count(func(sources) *analysis.Census { return new(analysis.Census) })
+	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	protocolPorts = count(func(sources) *analysis.Curves { return new(analysis.Curves) })
 	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
-	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	anyOrders     = count(coverTrials)
 	ownOrders     = count(orderTrials)

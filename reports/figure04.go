@@ -57,8 +57,9 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 	width := s.AddressBits()
 	var rows []blockRow
 	var lines []labelled
-	var intervals [][]interval // of each line
-	all, largest, few := 0, 0, 0
+	var intervals [][]placed // of each line
+	all, few := 0, 0
+	largest := min(width-drawn, 16) // of the blocks that are told apart; larger ones that were seen come on top
 	for _, b := range behaviours {
 		if kinds := shares.Kinds(b.name); len(kinds) > 0 {
 			largest = max(largest, slices.Max(kinds))
@@ -68,7 +69,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 		_, services := shares.Services(b.name, 0)
 		all += services
 		line := labelled{name: fmt.Sprintf("%s (%s)", b.title, plotters.SI(float64(services)))}
-		var bars []interval
+		var bars []placed
 		for k := 0; k <= largest && services > 0; k++ {
 			r := blockRow{behaviour: b.name, prefix: width - k, addresses: 1 << min(k, 62)}
 			r.services, _ = shares.Services(b.name, k)
@@ -77,7 +78,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 			}
 			rows = append(rows, r)
 			line.points = append(line.points, plotter.XY{X: float64(k), Y: r.share.Value})
-			bars = append(bars, interval{float64(k), r.share})
+			bars = append(bars, placed{float64(k), r.share})
 		}
 		switch {
 		case services >= fewServices:

@@ -66,20 +66,9 @@ type coverageRow struct {
 // port is the last of the k ports, if so many were seen.
 func (r *coverageRow) port() *estimate.PortServices { return at(r.coverage.ports, r.k-1) }
 
-// firstPorts are the ports that have most of a protocol's services in the paper, as far as it tells.
-var firstPorts = map[string][]uint16{"http": {80, 7547, 30005}, "tls": {443}, "telnet": {23}, "amqp": {5672, 5673}}
-
-// published is the share that the paper has on as many ports.
+// published is the share that the paper has there.
 func (r *coverageRow) published() float64 {
-	ports := firstPorts[r.coverage.protocol]
-	if r.k > len(ports) {
-		return math.NaN()
-	}
-	share := 0.0
-	for _, port := range ports[:r.k] {
-		share += datasets.Stated(fmt.Sprintf("%s on %d", r.coverage.protocol, port))
-	}
-	return share
+	return datasets.InText("3.2", "on_first_ports", fmt.Sprintf("%s/%d", r.coverage.protocol, r.k))
 }
 
 // coverageAt are numbers of ports that the table has for every curve that is drawn, whether so many were seen or not.
@@ -141,13 +130,6 @@ func figure09(curves *analysis.Curves, over sources) (figure, error) {
 			}),
 			estimates("share", "share of the protocol's services", func(r *coverageRow) estimate.Estimate { return r.coverage.share(r.k) }),
 			paper("share of the protocol's services", (*coverageRow).published)),
-		behind: func(row int) rowsWhere {
-			r := &rows[row]
-			if r.port() == nil {
-				return rowsWhere{}
-			}
-			return connectedOn(r.port().Port, identified+" AND label = "+quoteSQL(r.coverage.protocol))
-		},
 		columns: 1, height: 3 * vg.Inch,
 	}
 	if len(drawn) < len(covers) {
@@ -266,7 +248,7 @@ type neededRow struct {
 func (r *neededRow) ports() estimate.Estimate { return r.coverage.portsFor(r.share) }
 
 func (r *neededRow) published() float64 {
-	return datasets.Stated(fmt.Sprintf("ports that hold %.0f %% of %s", 100*r.share, r.coverage.protocol))
+	return datasets.InText("3.2", fmt.Sprintf("ports_for_%.0f_percent", 100*r.share), r.coverage.protocol)
 }
 
 // neededShares are the shares that it is asked for how many ports hold them.
@@ -338,7 +320,7 @@ func portRange(e estimate.Estimate) string {
 	case e.Lo == e.Hi:
 		return thousands(e.Lo)
 	}
-	return thousands(e.Lo) + "-" + thousands(e.Hi)
+	return thousands(e.Lo) + " to " + thousands(e.Hi)
 }
 
 // thousands writes a number of things; "" for NaN.

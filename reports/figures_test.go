@@ -46,24 +46,6 @@ func TestStackPorts(t *testing.T) {
 	}
 }
 
-func TestSpreadProtocols(t *testing.T) {
-	got := spreadProtocols([]analysis.Kind{
-		{Port: 80, State: session.SendsData, Label: "http", Services: 2},
-		{Port: 80, State: session.DynamicBlocking, Label: "http", Services: 1},
-		{Port: 8080, State: session.SendsData, Label: "http", Services: 5},
-		{Port: 22, State: session.SendsData, Label: "ssh", Services: 1},
-		{Port: 21, State: session.SendsData, Label: "ssh", Services: 1},
-		{Port: 80, State: session.SendsData, Services: 100},
-	})
-	want := []spread{
-		{"http", 8, []portCount{{8080, 5}, {80, 3}}},
-		{"ssh", 2, []portCount{{21, 1}, {22, 1}}},
-	}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(spread{}, portCount{})); d != "" {
-		t.Error(d)
-	}
-}
-
 // onPorts is the services of a protocol on some ports, one a host.
 func onPorts(t *testing.T, ports ...uint16) coverage {
 	t.Helper()

@@ -23,11 +23,19 @@ const (
 	rankBelow = 12_000
 )
 
-// spread is where the services of a protocol are.
-type spread struct {
+// ranking compares where a protocol's services are with where all are.
+type ranking struct {
+	protocolPortsRanked
+	top  []rankedPort  // its most common ports, at most topPorts
+	test estimate.Test // Spearman's, over the ports that the protocol was seen on
+	ok   bool          // whether there is a test: of three ports at least, whose numbers differ
+}
+
+// protocolPortsRanked are the ports of a protocol, most services first.
+type protocolPortsRanked struct {
 	protocol string
 	total    int
-	ports    []portCount // most services first
+	ports    []portCount
 }
 
 type portCount struct {
@@ -35,9 +43,9 @@ type portCount struct {
 	services int
 }
 
-// spreadProtocols ranks the ports of each protocol by the number of its services there; of equals
-// the lower port comes first. The protocol with the most services comes first.
-func spreadProtocols(kinds []analysis.Kind) []spread {
+// rankOwn ranks the ports of each protocol by the number of its services there; of equals the lower port comes first. The
+// protocol with the most services comes first.
+func rankOwn(kinds []analysis.Kind) []protocolPortsRanked {
 	counts := make(map[string]map[uint16]int)
 	for _, k := range kinds {
 		if k.Label == "" {
@@ -48,30 +56,22 @@ func spreadProtocols(kinds []analysis.Kind) []spread {
 		}
 		counts[k.Label][k.Port] += k.Services
 	}
-	var list []spread
+	var list []protocolPortsRanked
 	for protocol, ports := range counts {
-		s := spread{protocol: protocol}
+		one := protocolPortsRanked{protocol: protocol}
 		for port, n := range ports {
-			s.ports = append(s.ports, portCount{port, n})
-			s.total += n
+			one.ports = append(one.ports, portCount{port, n})
+			one.total += n
 		}
-		slices.SortFunc(s.ports, func(a, b portCount) int {
+		slices.SortFunc(one.ports, func(a, b portCount) int {
 			return cmp.Or(cmp.Compare(b.services, a.services), cmp.Compare(a.port, b.port))
 		})
-		list = append(list, s)
+		list = append(list, one)
 	}
-	slices.SortFunc(list, func(a, b spread) int {
+	slices.SortFunc(list, func(a, b protocolPortsRanked) int {
 		return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.protocol, b.protocol))
 	})
 	return list
-}
-
-// ranking compares where a protocol's services are with where all are.
-type ranking struct {
-	spread
-	top  []rankedPort  // its most common ports, at most topPorts
-	test estimate.Test // Spearman's, over the ports that the protocol was seen on
-	ok   bool          // whether there is a test: of three ports at least, whose numbers differ
 }
 
 // rankedPort is one of a protocol's ports, with its place among all.
@@ -108,8 +108,8 @@ func rankByProtocol(kinds []analysis.Kind) []ranking {
 	}
 	slices.SortFunc(counts, func(a, b int) int { return cmp.Compare(b, a) })
 	var list []ranking
-	for _, c := range spreadProtocols(kinds) {
-		r := ranking{spread: c}
+	for _, c := range rankOwn(kinds) {
+		r := ranking{protocolPortsRanked: c}
 		var own, all []float64
 		for i, p := range c.ports {
 			own, all = append(own, float64(p.services)), append(all, float64(services[p.port]))
@@ -223,23 +223,11 @@ func plotRankings(list []ranking) (*plot.Plot, error) {
 	}
 	cut.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
 	p.Add(cut)
-	for _, points := range []struct {
-		at    plotter.XYs
-		shape draw.GlyphDrawer
-	}{{solid, draw.CircleGlyph{}}, {hollow, draw.RingGlyph{}}} {
-		if len(points.at) == 0 {
-			continue
-		}
-		scatter, err := plotter.NewScatter(points.at)
-		if err != nil {
-			return nil, err
-		}
-		scatter.GlyphStyle = draw.GlyphStyle{Color: blue, Radius: 2, Shape: points.shape}
-		p.Add(scatter)
+	if err := addPoints(p, solid, hollow); err != nil {
+		return nil, err
 	}
-	if len(list) > 0 {
-		p.Add(plotters.NewEndLabels(texts.XYs, texts.Labels, sans(textSize), slices.Repeat([]draw.LineStyle{{Color: black}}, len(list))))
-	}
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 1, 65535, 0.5-float64(max(1, len(list))), 0.5
+	texts.XYs, texts.Labels = append(texts.XYs, plotter.XY{X: 65535, Y: 0.9}), append(texts.Labels, "Spearman; >12,000")
+	p.Add(plotters.NewEndLabels(texts.XYs, texts.Labels, sans(textSize), slices.Repeat([]draw.LineStyle{{Color: black}}, len(texts.Labels))))
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 1, 65535, 0.5-float64(max(1, len(list))), 1.3
 	return p, nil
 }

@@ -33,7 +33,7 @@ func singleRows(a *analysis.Answers, over sources) ([]singleRow, error) {
 	var rows []singleRow
 	for _, h := range a.Handshakes(over.handshakes()) {
 		rows = append(rows, singleRow{what: "identified by " + h + " alone", of: identified, handshake: h, hosts: a.Identified(h),
-			published: publishedAlone(h)})
+			published: datasets.InText("5", "identified_alone", h)})
 	}
 	slices.SortStableFunc(rows, func(a, b singleRow) int { return cmp.Compare(b.hits(), a.hits()) })
 	if over.sendsAgain() {
@@ -47,14 +47,6 @@ func singleRows(a *analysis.Answers, over sources) ([]singleRow, error) {
 		}
 	}
 	return rows, nil
-}
-
-// publishedAlone is what the paper's single GET identifies.
-func publishedAlone(handshake string) float64 {
-	if handshake != "http" {
-		return math.NaN()
-	}
-	return datasets.Stated("identified by one GET, of what is identifiable")
 }
 
 // sendsAgain reports whether every run first sent data without PSH, and then with it.
@@ -115,7 +107,7 @@ func single(a *analysis.Answers, over sources) (figure, error) {
 		what.Cells = append(what.Cells, cmp.Or(r.handshake, "sent again"))
 		services.Cells = append(services.Cells, plotters.Thousands(r.hits()))
 		measured.Cells = append(measured.Cells, percent(r.share.Value))
-		between.Cells = append(between.Cells, endsOf(r.share))
+		between.Cells = append(between.Cells, interval(r.share))
 		published.Cells = append(published.Cells, percent(r.published))
 	}
 	f.drawTable(1, []plotters.Group{{Columns: []plotters.Column{what, services, measured, between, published}}}, rules)

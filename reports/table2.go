@@ -241,8 +241,8 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 			gain := l.gain()
 			names.Cells = append(names.Cells, get(l.step, "", func(s order.Step) string { return s.Handshake }))
 			gains.Cells = append(gains.Cells, percent(gain.Value))
-			between.Cells = append(between.Cells, endsOf(gain))
-			atRank.Cells = append(atRank.Cells, wholePercent(l.atRank()))
+			between.Cells = append(between.Cells, interval(gain))
+			atRank.Cells = append(atRank.Cells, whole(l.atRank()))
 			sums.Cells = append(sums.Cells, percent(l.sum()))
 			published.Cells = append(published.Cells, get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake }))
 			publishedGains.Cells = append(publishedGains.Cells, get(l.published, "", func(p datasets.OrderStep) string { return percent(p.Gain) }))
@@ -256,16 +256,16 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 	return groups
 }
 
-// endsOf writes the ends of a share's interval in percent; "" if there is none.
-func endsOf(e estimate.Estimate) string {
+// interval writes the ends of a share's interval in percent; "" if there is none.
+func interval(e estimate.Estimate) string {
 	if !e.HasInterval() {
 		return ""
 	}
-	return percent(e.Lo) + "-" + percent(e.Hi)
+	return percent(e.Lo) + " to " + percent(e.Hi)
 }
 
-// wholePercent writes a share in whole percent, "<1" for what is not nothing; "" for NaN.
-func wholePercent(share float64) string {
+// whole writes a share in whole percent, "<1" for what is not nothing; "" for NaN.
+func whole(share float64) string {
 	if math.IsNaN(share) {
 		return ""
 	}

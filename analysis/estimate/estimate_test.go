@@ -222,9 +222,9 @@ func TestBootstrap(t *testing.T) {
 	}
 }
 
-// TestRatio draws two samples of services with shares like those of a follow-up that spoils, at once and after a while, and counts
+// TestQuotient draws two samples of services with shares like those of a follow-up that spoils, at once and after a while, and counts
 // how often the interval holds their ratio.
-func TestRatio(t *testing.T) {
+func TestQuotient(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 7))
 	share := func(p float64, n int) Estimate {
 		hits := 0
@@ -246,7 +246,7 @@ func TestRatio(t *testing.T) {
 		const samples = 2000
 		holds := 0
 		for range samples {
-			e := Ratio(share(c.p, c.n), share(c.of, c.n))
+			e := Quotient(share(c.p, c.n), share(c.of, c.n))
 			if e.HasInterval() && e.Lo <= c.p/c.of && c.p/c.of <= e.Hi {
 				holds++
 			}
@@ -268,7 +268,7 @@ func TestRatio(t *testing.T) {
 		{some, Estimate{Value: 0.2, Warnings: []Warning{TooFewHosts}}, "0.5"},
 		{Estimate{Value: 0, Lo: 0, Hi: 0.2, Confidence: Confidence}, some, "0 (0 to 2.309 at 95 %)"},
 	} {
-		if got, _, _ := strings.Cut(Ratio(c.share, c.of).String(), ";"); got != c.want {
+		if got, _, _ := strings.Cut(Quotient(c.share, c.of).String(), ";"); got != c.want {
 			t.Errorf("%s, want %s", got, c.want)
 		}
 	}

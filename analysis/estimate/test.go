@@ -212,10 +212,10 @@ func logBinomial(n, k uint64) float64 {
 	return lgamma(n) - lgamma(k) - lgamma(n-k)
 }
 
-// Ratio estimates how many times as large one share is as another, of other things: its interval is made from theirs (the method of
-// variance estimates recovery; Donner and Zou 2012, Statistical Methods in Medical Research 21). There is none if one of them has
-// none; Hi is +Inf if the other share may be 0.
-func Ratio(share, of Estimate) Estimate {
+// Quotient estimates how many times as large one share is as another, of other things, such as the arms of an experiment: its interval
+// is made from theirs (the method of variance estimates recovery; Donner and Zou 2012, Statistical Methods in Medical Research 21).
+// There is none if one of them has none; Hi is +Inf if the other share may be 0. Where hosts have things in both, Ratio is right.
+func Quotient(share, of Estimate) Estimate {
 	e := Estimate{
 		Value: share.Value / of.Value, Design: share.Design, N: share.N + of.N, Hosts: share.Hosts + of.Hosts,
 		EffectiveHosts: min(share.EffectiveHosts, of.EffectiveHosts), Method: "MOVER of " + share.Method,
