@@ -40,7 +40,8 @@ type Population struct {
 	Tails    []Tail            `json:"tails,omitempty"`
 	Answers  []servers.Answers `json:"answers,omitempty"`
 	Options  []servers.Options `json:"options,omitempty"`
-	Pace     Weights           `json:"pace"` // of prompt, late (0.5 to 3 s), byte_by_byte
+	Spoils   []Spoil           `json:"spoils,omitempty"` // where several are of one protocol and handshake, the first counts
+	Pace     Weights           `json:"pace"`             // of prompt, late (0.5 to 3 s), byte_by_byte
 	Network  Impairments       `json:"network"`
 }
 
@@ -193,7 +194,7 @@ func (p *Population) Check() error {
 	if err := p.Pace.check("pace", known(servers.PaceNames)); err != nil {
 		return err
 	}
-	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkOptions, p.checkASes} {
+	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkOptions, p.checkASes, p.checkSpoils} {
 		if err := check(); err != nil {
 			return err
 		}

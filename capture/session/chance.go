@@ -11,6 +11,7 @@ import (
 // What of a service's attempts is left to chance, each apart from the others and from what identity draws.
 const (
 	chanceOfOrder = 1 + iota
+	chanceOfFollowup
 )
 
 // chance draws what a scan leaves to chance about a service: a keyed function of the service and of what it is about, so

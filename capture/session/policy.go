@@ -21,10 +21,14 @@ type Policy struct {
 	all        bool
 	ask        bool // whether hosts are checked for an all-ports firewall
 	revisit    time.Duration
+
+	delays []time.Duration                               // of follow-ups; none: there are no follow-ups
+	pause  time.Duration                                 // before one begins: the longest of the delays
+	wrong  map[*handshake.Protocol][]*handshake.Protocol // by the right one; only where there is one. Valid only with delays
 }
 
 // NewPolicy returns the policy of the settings, of which it uses CookieKey, Handshakes, RandomOrder, Contact, AllHandshakes,
-// EphemeralProbes and Revisit. The error says which of them cannot work.
+// EphemeralProbes, Revisit and Followup. The error says which of them cannot work.
 func NewPolicy(s *Settings) (*Policy, error) {
 	handshakes, err := s.protocols()
 	if err != nil {
@@ -47,6 +51,13 @@ func NewPolicy(s *Settings) (*Policy, error) {
 		if s.RandomOrder {
 			p.shuffled = append(p.shuffled, i)
 		}
+	}
+	for _, d := range s.Followup {
+		p.delays = append(p.delays, time.Duration(d))
+		p.pause = max(p.pause, time.Duration(d))
+	}
+	if len(p.delays) > 0 {
+		p.wrong = wrongOnes(handshakes)
 	}
 	return p, nil
 }
@@ -110,8 +121,10 @@ func (p *Policy) handshake(service netip.AddrPort, number int) *handshake.Protoc
 // numbered from 0 in the service's order of handshakes. Ephemeral ones are no service's: there is no next step.
 func (p *Policy) Next(s *Service, last *Attempt) Step {
 	switch {
-	case last.Visit == Fresh:
+	case last.Visit == Fresh || last.Visit == Control || last.Visit == Followup:
 		return Step{Action: Finish}
+	case last.Visit == Wrong:
+		return p.followUp(s, last)
 	case last.Visit == Again && s.State >= AcksData: // what was met before was the network's doing
 		return Step{Action: Finish}
 	case last.Visit == Again:
@@ -137,6 +150,8 @@ func (p *Policy) proceed(s *Service, last *Attempt) Step {
 		return Step{Action: Connect, Visit: First, Handshake: p.handshake(last.Service, last.Number+1)}
 	case p.revisit > 0 && s.State < AllPorts:
 		return Step{Action: Connect, After: p.revisit, Visit: Again, Handshake: p.speaking}
+	case len(p.delays) > 0:
+		return p.followUp(s, last)
 	}
 	return Step{Action: Finish}
 }

@@ -177,6 +177,59 @@ func TestRandomOrder(t *testing.T) {
 	}
 }
 
+// The arms of follow-ups are drawn alike often, and in each of them every wrong handshake.
+func TestFollowup(t *testing.T) {
+	settings := Defaults()
+	settings.Handshakes = []string{"wait", "tls", "tls-legacy", "http", "http-options", "dns"}
+	settings.Followup = []Duration{0, Duration(5 * time.Second), Duration(30 * time.Second)}
+	p, err := NewPolicy(&settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const services = 12_000
+	for _, c := range []struct {
+		right int // number of the attempt that drew data
+		wrong []string
+	}{
+		{0, []string{"tls", "tls-legacy", "http", "http-options", "dns"}},
+		{1, []string{"http", "http-options", "dns"}},
+		{4, []string{"tls", "tls-legacy", "dns"}},
+	} {
+		right := p.handshakes[c.right]
+		counts := map[string]int{}
+		to := netip.MustParseAddrPort("198.18.0.0:80")
+		for range services {
+			to = netip.AddrPortFrom(to.Addr().Next(), 80)
+			service := new(Service)
+			last := Attempt{Service: to, Number: c.right, Handshake: right, State: SendsData, SYNACKTime: 1}
+			service.add(&last)
+			var steps []string
+			next := p.Next(service, &last)
+			for ; next.Action == Connect && len(steps) < 9; next = p.Next(service, &last) {
+				steps = append(steps, next.String())
+				// Whatever comes of it, and whatever that says, changes nothing of what is next.
+				last = Attempt{Service: to, Number: last.Number + 1, Visit: next.Visit, Handshake: next.Handshake, State: State(len(steps) % int(states))}
+			}
+			counts[strings.Join(steps, ", ")]++
+		}
+		want := map[string]int{"connect control " + right.Name + " after 30s": services / 4}
+		for _, delay := range []string{"", " after 5s", " after 30s"} {
+			for _, wrong := range c.wrong {
+				want["connect wrong "+wrong+" after 30s, connect followup "+right.Name+delay] = services / 4 / len(c.wrong)
+			}
+		}
+		for steps, n := range counts {
+			// Five standard deviations.
+			if d := float64(n - want[steps]); want[steps] == 0 || d*d > 25*float64(want[steps]) {
+				t.Errorf("%s: %d of %d, want about %d", steps, n, services, want[steps])
+			}
+		}
+		if len(counts) != len(want) {
+			t.Errorf("%d ways, want %d", len(counts), len(want))
+		}
+	}
+}
+
 // A policy needs handshakes that there are.
 func TestPolicyOfBadSettings(t *testing.T) {
 	for _, list := range [][]string{nil, {"http", "htpp"}} {

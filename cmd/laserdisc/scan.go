@@ -45,6 +45,7 @@ type scanOptions struct {
 	device     string
 	sources    []string
 	sourcePort string
+	followup   []time.Duration
 	gatewayMAC string
 	lab        string
 	loss       float64
@@ -113,6 +114,7 @@ Scan only what you may: see the README on ethics.`,
 	f.IntVar(&m.EphemeralProbes, "ephemeral-probes", 0, "try so many random ephemeral ports of a host that acknowledges data and is silent: one that acknowledges data on all of them is a firewall (the paper takes 5)")
 	f.BoolVar(&m.SkipAllPorts, "skip-all-ports", false, "probe such a host no further")
 	duration(&m.Revisit, "revisit", 0, "so long after a service acknowledged nothing, look again from the same and from a fresh source (needs two --source-ip)")
+	f.DurationSliceVar(&o.followup, "followup", nil, "tell a service that sent data the first handshake that drew it once more: after a wrong one and one of these times, or alone, as is drawn for each (the paper: 0s,1s,5s,30s,120s); it waits for the longest of them before that, so that the scan takes so much longer")
 	duration(&m.Timeout, "timeout", time.Duration(m.Timeout), "for the answer to a SYN or to a handshake")
 	duration(&m.Wait, "wait", time.Duration(m.Wait), "how long the handshake wait listens")
 	duration(&m.RetransmitAfter, "retransmit-after", time.Duration(m.RetransmitAfter), "send again what was not acknowledged for so long")

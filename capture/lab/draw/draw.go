@@ -78,6 +78,7 @@ const (
 	ForUPnP
 	ForSoftware
 	ForOption
+	ForSpoiling
 )
 
 // Bits are 64 random bits.
