@@ -23,14 +23,14 @@ func TestCompare(t *testing.T) {
 	`)); err != nil {
 		t.Fatal(err)
 	}
-	theirs := NewFindings(Acks, Identifies)
+	theirs := NewFindings(LevelAcks, LevelIdentifies)
 	for _, f := range []struct {
 		service string
 		level   Level
 		label   string
 	}{
-		{"10.0.0.3:80", Acks, ""}, {"10.0.0.3:80", Identifies, "ssh"}, {"10.0.0.3:80", Acks, ""}, // the best counts
-		{"10.0.0.1:80", Identifies, "http"}, {"10.0.0.1:443", Identifies, "http"}, {"10.0.0.9:443", Acks, ""}, {"10.9.9.9:80", Identifies, "ssh"},
+		{"10.0.0.3:80", LevelAcks, ""}, {"10.0.0.3:80", LevelIdentifies, "ssh"}, {"10.0.0.3:80", LevelAcks, ""}, // the best counts
+		{"10.0.0.1:80", LevelIdentifies, "http"}, {"10.0.0.1:443", LevelIdentifies, "http"}, {"10.0.0.9:443", LevelAcks, ""}, {"10.9.9.9:80", LevelIdentifies, "ssh"},
 	} {
 		if err := theirs.Found(netip.MustParseAddrPort(f.service), f.level, f.label); err != nil {
 			t.Fatal(err)
@@ -40,24 +40,25 @@ func TestCompare(t *testing.T) {
 		t.Errorf("%d were left out, %d remain", n, theirs.Len())
 	}
 	want := []Agreement{
-		{Level: Acks, Services: estimate.Pairs{Both: 3, First: 2, Second: 1}, Hosts: estimate.Pairs{Both: 2, First: 2, Second: 1},
-			Ports: [2][]float64{{80, 443, 80, 80, 80}, {80, 443, 80, 443}}},
-		{Level: Identifies, Services: estimate.Pairs{Both: 2, Second: 1}, Hosts: estimate.Pairs{Both: 1, Second: 1}, Same: 1,
-			Ports: [2][]float64{{80, 443}, {80, 443, 80}}},
+		{Level: LevelAcks, Services: estimate.Pairs{Both: 3, First: 2, Second: 1}, Hosts: estimate.Pairs{Both: 2, First: 2, Second: 1},
+			ByPort: map[uint16]estimate.Pairs{80: {Both: 2, First: 2}, 443: {Both: 1, Second: 1}}},
+		{Level: LevelIdentifies, Services: estimate.Pairs{Both: 2, Second: 1}, Hosts: estimate.Pairs{Both: 1, Second: 1}, Same: 1,
+			ByPort: map[uint16]estimate.Pairs{80: {Both: 1, Second: 1}, 443: {Both: 1}}},
 	}
-	if d := cmp.Diff(want, Compare(ours, theirs, nil)); d != "" {
+	got := Compare(ours, theirs)
+	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	web := Compare(ours, theirs, func(port uint16) bool { return port == 443 })
-	if d := cmp.Diff(estimate.Pairs{Both: 1, Second: 1}, web[0].Services); d != "" {
+	first, second := got[0].Ports()
+	if d := cmp.Diff([][]float64{{80, 80, 80, 80, 443}, {80, 80, 443, 443}}, [][]float64{first, second}); d != "" {
 		t.Error(d)
 	}
 	// A comparison the other way round, of findings that come in two parts.
-	half := NewFindings(Acks, Identifies)
+	half := NewFindings(LevelAcks, LevelIdentifies)
 	if err := half.Merge(theirs); err != nil {
 		t.Fatal(err)
 	}
-	back := Compare(half, ours, nil)[1]
+	back := Compare(half, ours)[1]
 	if back.Same != 1 || back.Services.First != 1 || back.Services.Both != 2 {
 		t.Errorf("%+v", back)
 	}

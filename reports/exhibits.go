@@ -25,6 +25,8 @@ var exhibits = []exhibit{
 	show("table2", "Table 2", everyHandshake, ownOrders, table2),
 	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
 	show("table3", "Table 3", bothOptions, responses, table3),
+	showApart("table4", "Table 4", sameTargets, findings, table4),
+	showApart("table4cost", "Table 4, time and bandwidth", sameTargets, findings, table4Cost),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
 	show("resets", "Section 3.1, resets that say why", fewestPorts, resets, resetTexts),
@@ -41,6 +43,7 @@ var (
 	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	protocolPorts = count(func(sources) *analysis.Curves { return new(analysis.Curves) })
 	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
+	findings      = count(func(sources) *findingsByState { return &findingsByState{Findings: analysis.OfDataset()} })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	anyOrders     = count(coverTrials)
 	ownOrders     = count(orderTrials)
@@ -86,14 +89,37 @@ type exhibit struct {
 	title string // as in the paper
 	from  selection
 	by    counting // that it is made from
-	draw  func(analysis.Fold, sources) (figure, error)
+	apart bool     // whether each dataset is counted by itself
+	draw  func([]analysis.Fold, sources) (figure, error)
+}
+
+// counts gives what is counted together, of the datasets that the exhibit is made from.
+func (e *exhibit) counts(over sources) (list []sources) {
+	if e.apart {
+		for i := range over {
+			list = append(list, over[i:i+1])
+		}
+	} else if len(over) > 0 {
+		list = append(list, over)
+	}
+	return list
 }
 
 // show makes an exhibit of a function that draws what was counted over some runs.
 func show[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(F, sources) (figure, error)) exhibit {
 	return exhibit{
 		name: name, title: title, from: from, by: by,
-		draw: func(fold analysis.Fold, over sources) (figure, error) { return draw(fold.(F), over) },
+		draw: func(folds []analysis.Fold, over sources) (figure, error) { return draw(folds[0].(F), over) },
+	}
+}
+
+// showApart makes an exhibit of a function that draws what was counted over two datasets, each by itself.
+func showApart[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(first, second F, over sources) (figure, error)) exhibit {
+	return exhibit{
+		name: name, title: title, from: from, by: by, apart: true,
+		draw: func(folds []analysis.Fold, over sources) (figure, error) {
+			return draw(folds[0].(F), folds[1].(F), over)
+		},
 	}
 }
 
@@ -162,6 +188,12 @@ var (
 		},
 		Needs:  "a dataset that tells which AS announces each address",
 		Replay: "RUN --asn FILE --out DIR",
+	}
+
+	sameTargets = selection{
+		of:      sources.pair,
+		Needs:   "two scans of the same targets, with the same seed, that say different things to them",
+		Options: "... --seed 1 --handshakes http, and again with other handshakes",
 	}
 
 	everyHandshake = selection{

@@ -184,5 +184,8 @@ func madeUpExhibits(t *testing.T) map[string]shown {
 		}
 		by[name] = made[d][name]
 	}
+	other := newSample(1500, "wait,http,redis", false, 0).dataset(t)
+	pair := exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t), other)
+	by["table4"], by["table4cost"] = pair["table4"], pair["table4cost"]
 	return by
 }

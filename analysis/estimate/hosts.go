@@ -165,6 +165,9 @@ func (h Hosts) check(d Design) error {
 	if err := d.check(); err != nil {
 		return err
 	}
+	if !d.random() {
+		return nil
+	}
 	units := h.k
 	if d.Unit != ByService {
 		units = h.hosts

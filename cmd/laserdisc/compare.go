@@ -143,11 +143,11 @@ func openResults(path string) (*side, error) {
 		s.tried = append(s.tried, one.Service)
 		switch {
 		case one.Label != "":
-			return all.Found(one.Service, analysis.Identifies, one.Label)
+			return all.Found(one.Service, analysis.LevelIdentifies, one.Label)
 		case one.Acks:
-			return all.Found(one.Service, analysis.Acks, "")
+			return all.Found(one.Service, analysis.LevelAcks, "")
 		case one.Answers:
-			return all.Found(one.Service, analysis.Answers, "")
+			return all.Found(one.Service, analysis.LevelAnswers, "")
 		}
 		return nil
 	})
@@ -158,7 +158,7 @@ func openResults(path string) (*side, error) {
 		return nil, fmt.Errorf("%s: no line in it", path)
 	}
 	var tells []analysis.Level
-	for level, does := range map[analysis.Level]bool{analysis.Answers: tool.Answers, analysis.Acks: tool.Acks, analysis.Identifies: tool.Identifies} {
+	for level, does := range map[analysis.Level]bool{analysis.LevelAnswers: tool.Answers, analysis.LevelAcks: tool.Acks, analysis.LevelIdentifies: tool.Identifies} {
 		if does {
 			tells = append(tells, level)
 		}
@@ -291,7 +291,7 @@ func printComparison(w io.Writer, a, b *side, margin float64) error {
 	if err := common(w, a, b); err != nil {
 		return err
 	}
-	agreements := analysis.Compare(a.findings, b.findings, nil)
+	agreements := analysis.Compare(a.findings, b.findings)
 	if len(agreements) == 0 {
 		return fmt.Errorf("%s and %s tell of nothing that both know", a.tool, b.tool)
 	}
@@ -317,7 +317,7 @@ func printComparison(w io.Writer, a, b *side, margin float64) error {
 	}
 	err := writeTable(w, fmt.Sprintf("|found|both|only A|only B|McNemar p|equivalence p (%g)|ports p", margin), rows)
 	for _, g := range agreements {
-		if g.Level == analysis.Identifies {
+		if g.Level == analysis.LevelIdentifies {
 			err = errors.Join(err, printf(w, "same label: %s of %s services that both identified\n",
 				plotters.Thousands(int(g.Same)), plotters.Thousands(int(g.Services.Both))))
 		}
@@ -335,8 +335,8 @@ func testPairs(g analysis.Agreement, pairs estimate.Pairs, margin float64) ([]st
 		return nil, err
 	}
 	list := []string{fmt.Sprintf("%.3g", pairs.McNemar().P), fmt.Sprintf("%.3g", equivalent.P), ""}
-	if len(g.Ports[0]) > 0 && len(g.Ports[1]) > 0 {
-		ports, err := estimate.Smirnov(g.Ports[0], g.Ports[1])
+	if first, second := g.Ports(); len(first) > 0 && len(second) > 0 {
+		ports, err := estimate.Smirnov(first, second)
 		if err != nil {
 			return nil, err
 		}
