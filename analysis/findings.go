@@ -17,7 +17,7 @@ type Level uint8
 
 // The levels, each of which has the ones before it.
 const (
-	Connects    Level = iota // it answered the SYN with a SYN-ACK
+	Connects   Level = iota // it answered the SYN with a SYN-ACK
 	Acks                    // it acknowledged data
 	Identifies              // it said what identifies a protocol
 	levels
