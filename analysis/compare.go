@@ -16,7 +16,7 @@ type Agreement struct {
 	Hosts    estimate.Pairs            // likewise; a host is found if one of its services is
 	ByPort   map[uint16]estimate.Pairs // the services of each port
 
-	// Same is how many services of both have the same label, of the Services.Both. Valid only with LevelIdentifies.
+	// Same is how many services of both have the same label, of the Services.Both. Valid only with Identifies.
 	Same uint64
 }
 
@@ -77,7 +77,7 @@ func compareLevel(first, second *Findings, level Level) Agreement {
 		countPair(&ports, inFirst, inSecond)
 		a.ByPort[service.Port()] = ports
 		found[0], found[1] = found[0] || inFirst, found[1] || inSecond
-		if level == LevelIdentifies && inFirst && inSecond && int(one.label) == labels[two.label] {
+		if level == Identifies && inFirst && inSecond && int(one.label) == labels[two.label] {
 			a.Same++
 		}
 	}

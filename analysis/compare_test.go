@@ -23,14 +23,14 @@ func TestCompare(t *testing.T) {
 	`)); err != nil {
 		t.Fatal(err)
 	}
-	theirs := NewFindings(LevelAcks, LevelIdentifies)
+	theirs := NewFindings(Acks, Identifies)
 	for _, f := range []struct {
 		service string
 		level   Level
 		label   string
 	}{
-		{"10.0.0.3:80", LevelAcks, ""}, {"10.0.0.3:80", LevelIdentifies, "ssh"}, {"10.0.0.3:80", LevelAcks, ""}, // the best counts
-		{"10.0.0.1:80", LevelIdentifies, "http"}, {"10.0.0.1:443", LevelIdentifies, "http"}, {"10.0.0.9:443", LevelAcks, ""}, {"10.9.9.9:80", LevelIdentifies, "ssh"},
+		{"10.0.0.3:80", Acks, ""}, {"10.0.0.3:80", Identifies, "ssh"}, {"10.0.0.3:80", Acks, ""}, // the best counts
+		{"10.0.0.1:80", Identifies, "http"}, {"10.0.0.1:443", Identifies, "http"}, {"10.0.0.9:443", Acks, ""}, {"10.9.9.9:80", Identifies, "ssh"},
 	} {
 		if err := theirs.Found(netip.MustParseAddrPort(f.service), f.level, f.label); err != nil {
 			t.Fatal(err)
@@ -40,9 +40,9 @@ func TestCompare(t *testing.T) {
 		t.Errorf("%d were left out, %d remain", n, theirs.Len())
 	}
 	want := []Agreement{
-		{Level: LevelAcks, Services: estimate.Pairs{Both: 3, First: 2, Second: 1}, Hosts: estimate.Pairs{Both: 2, First: 2, Second: 1},
+		{Level: Acks, Services: estimate.Pairs{Both: 3, First: 2, Second: 1}, Hosts: estimate.Pairs{Both: 2, First: 2, Second: 1},
 			ByPort: map[uint16]estimate.Pairs{80: {Both: 2, First: 2}, 443: {Both: 1, Second: 1}}},
-		{Level: LevelIdentifies, Services: estimate.Pairs{Both: 2, Second: 1}, Hosts: estimate.Pairs{Both: 1, Second: 1}, Same: 1,
+		{Level: Identifies, Services: estimate.Pairs{Both: 2, Second: 1}, Hosts: estimate.Pairs{Both: 1, Second: 1}, Same: 1,
 			ByPort: map[uint16]estimate.Pairs{80: {Both: 1, Second: 1}, 443: {Both: 1}}},
 	}
 	got := Compare(ours, theirs)
@@ -54,7 +54,7 @@ func TestCompare(t *testing.T) {
 		t.Error(d)
 	}
 	// A comparison the other way round, of findings that come in two parts.
-	half := NewFindings(LevelAcks, LevelIdentifies)
+	half := NewFindings(Acks, Identifies)
 	if err := half.Merge(theirs); err != nil {
 		t.Fatal(err)
 	}

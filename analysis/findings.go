@@ -17,9 +17,9 @@ type Level uint8
 
 // The levels, each of which has the ones before it.
 const (
-	LevelAnswers    Level = iota // it answered the SYN with a SYN-ACK
-	LevelAcks                    // it acknowledged data
-	LevelIdentifies              // it said what identifies a protocol
+	Connects   Level = iota // it answered the SYN with a SYN-ACK
+	Acks                    // it acknowledged data
+	Identifies              // it said what identifies a protocol
 	levels
 )
 
@@ -43,7 +43,7 @@ type Findings struct {
 type finding struct {
 	service netip.AddrPort
 	level   Level
-	label   int32 // its number; valid with LevelIdentifies
+	label   int32 // its number; valid with Identifies
 }
 
 // NewFindings returns Findings of a tool that tells of some levels only: ZMap of SYN-ACKs, ZGrab2 of protocols.
@@ -56,7 +56,7 @@ func NewFindings(tells ...Level) *Findings {
 }
 
 // OfDataset returns Findings to take from a dataset, which tells of all levels.
-func OfDataset() *Findings { return NewFindings(LevelAnswers, LevelAcks, LevelIdentifies) }
+func OfDataset() *Findings { return NewFindings(Connects, Acks, Identifies) }
 
 // Telling returns what was found, as of a tool that tells of some levels only.
 func (f *Findings) Telling(levels ...Level) *Findings {
@@ -67,7 +67,7 @@ func (f *Findings) Telling(levels ...Level) *Findings {
 // Len is how many services there are.
 func (f *Findings) Len() int { f.sort(); return len(f.list) }
 
-// Found takes a service that got to a level, and with LevelIdentifies its label. One that was found before is at the higher of the levels.
+// Found takes a service that got to a level, and with Identifies its label. One that was found before is at the higher of the levels.
 func (f *Findings) Found(service netip.AddrPort, level Level, label string) error {
 	if len(f.list) == maxFindings {
 		f.sort()
@@ -126,12 +126,12 @@ func (f *Findings) Add(record arrow.Record) error {
 		if err != nil {
 			return fmt.Errorf("analysis: column \"addr\": %w", err)
 		}
-		level := LevelAnswers
+		level := Connects
 		switch {
 		case handshake.Evidence(evidence.at(row)) >= handshake.Likely:
-			level = LevelIdentifies
+			level = Identifies
 		case is >= session.AllPorts:
-			level = LevelAcks
+			level = Acks
 		}
 		if err := f.Found(netip.AddrPortFrom(host, port.Value(row)), level, f.labels.list[label.at(row)]); err != nil {
 			return err

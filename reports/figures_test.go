@@ -375,7 +375,7 @@ func TestTable4(t *testing.T) {
 		10.0.0.6:443 closed
 	`)
 	levels := analysis.Compare(first.Findings, second.Findings)
-	ports := comparePorts(first, second, &levels[analysis.LevelIdentifies])
+	ports := comparePorts(first, second, &levels[analysis.Identifies])
 	want := []*table4Port{
 		{port: 80, sides: [2]portFindings{{answers: 3, zeroWindow: 1, acks: 2, expected: 1, unexpected: 1}, {answers: 2, acks: 2, expected: 1}},
 			identified: estimate.Pairs{Both: 1, First: 1}},
@@ -387,7 +387,7 @@ func TestTable4(t *testing.T) {
 	if d := cmp.Diff(want, ports, cmp.AllowUnexported(table4Port{}, portFindings{}), cmpopts.IgnoreFields(table4Port{}, "published")); d != "" {
 		t.Error(d)
 	}
-	if got, err := agreement(levels[analysis.LevelIdentifies].Services); err != nil || !strings.HasPrefix(got, "Both identified 1 service, A alone 1, B alone 1: McNemar's exact p = 1 ") {
+	if got, err := agreement(levels[analysis.Identifies].Services); err != nil || !strings.HasPrefix(got, "Both identified 1 service, A alone 1, B alone 1: McNemar's exact p = 1 ") {
 		t.Error(got, err)
 	}
 }

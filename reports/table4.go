@@ -200,7 +200,7 @@ func scansAre(over sources) string {
 // table4 is the paper's Table 4 (section 5) for two scans of the same targets: what each found, and what only one did.
 func table4(first, second *findingsByState, over sources) (figure, error) {
 	levels := analysis.Compare(first.Findings, second.Findings)
-	answered, identified := levels[analysis.LevelAnswers].Services, &levels[analysis.LevelIdentifies]
+	answered, identified := levels[analysis.Connects].Services, &levels[analysis.Identifies]
 	ports := comparePorts(first, second, identified)
 	tests, err := agreement(identified.Services)
 	if err != nil {

@@ -143,11 +143,11 @@ func openResults(path string) (*side, error) {
 		s.tried = append(s.tried, one.Service)
 		switch {
 		case one.Label != "":
-			return all.Found(one.Service, analysis.LevelIdentifies, one.Label)
+			return all.Found(one.Service, analysis.Identifies, one.Label)
 		case one.Acks:
-			return all.Found(one.Service, analysis.LevelAcks, "")
+			return all.Found(one.Service, analysis.Acks, "")
 		case one.Answers:
-			return all.Found(one.Service, analysis.LevelAnswers, "")
+			return all.Found(one.Service, analysis.Connects, "")
 		}
 		return nil
 	})
@@ -158,7 +158,7 @@ func openResults(path string) (*side, error) {
 		return nil, fmt.Errorf("%s: no line in it", path)
 	}
 	var tells []analysis.Level
-	for level, does := range map[analysis.Level]bool{analysis.LevelAnswers: tool.Answers, analysis.LevelAcks: tool.Acks, analysis.LevelIdentifies: tool.Identifies} {
+	for level, does := range map[analysis.Level]bool{analysis.Connects: tool.Answers, analysis.Acks: tool.Acks, analysis.Identifies: tool.Identifies} {
 		if does {
 			tells = append(tells, level)
 		}
@@ -317,7 +317,7 @@ func printComparison(w io.Writer, a, b *side, margin float64) error {
 	}
 	err := writeTable(w, fmt.Sprintf("|found|both|only A|only B|McNemar p|equivalence p (%g)|ports p", margin), rows)
 	for _, g := range agreements {
-		if g.Level == analysis.LevelIdentifies {
+		if g.Level == analysis.Identifies {
 			err = errors.Join(err, printf(w, "same label: %s of %s services that both identified\n",
 				plotters.Thousands(int(g.Same)), plotters.Thousands(int(g.Services.Both))))
 		}
