@@ -164,44 +164,36 @@ func newByClassOf(kinds []analysis.Kind, isPopular map[uint16]bool) *byClass {
 
 // countInto counts a service of a class into its groups.
 func (b *byClass) countInto(to *analysis.Shares[int, string], c class, s *analysis.Seen) {
-	to.Service(s.Addr, ofServices.in(c))
-	everywhere := func(o of) {
+	count := func(o of, kinds ...string) {
+		to.Service(s.Addr, o.in(c))
+		for _, kind := range kinds {
+			to.Hit(s.Addr, o.in(c), kind)
+		}
 		if s.State == session.AllPorts {
 			to.Hit(s.Addr, o.in(c), onEveryPort)
 		}
 	}
-	everywhere(ofServices)
 	if d := defence(s.State); d != "" {
-		to.Service(s.Addr, ofNoAck.in(c))
-		for _, kind := range []string{notAcknowledging, d} {
-			to.Hit(s.Addr, ofServices.in(c), kind)
-			to.Hit(s.Addr, ofNoAck.in(c), kind)
-		}
+		count(ofServices, notAcknowledging, d)
+		count(ofNoAck, notAcknowledging, d)
+	} else {
+		count(ofServices)
 	}
 	o := outcome(s.Port, s.State, s.Label)
-	if o == "" {
-		return
-	}
-	everywhere(ofAcking)
-	for _, g := range []of{ofAcking, ofFiltered} {
-		if g == ofFiltered && s.State == session.AllPorts {
-			continue
-		}
-		to.Service(s.Addr, g.in(c))
-		to.Hit(s.Addr, g.in(c), o)
-		if o != speaksExpected {
-			to.Hit(s.Addr, g.in(c), notExpected)
-		}
-	}
+	kinds := []string{o, notExpected}
 	switch o {
+	case "":
+		return
+	case speaksExpected:
+		kinds = kinds[:1]
 	case speaksOther:
-		everywhere(ofUnexpected)
-		to.Service(s.Addr, ofUnexpected.in(c))
-		to.Hit(s.Addr, ofUnexpected.in(c), b.protocol(s.Label))
-	case unknownAcross, unknownOnThisPort:
-		everywhere(ofUnknown)
-		to.Service(s.Addr, ofUnknown.in(c))
-		to.Hit(s.Addr, ofUnknown.in(c), o)
+		count(ofUnexpected, b.protocol(s.Label))
+	default:
+		count(ofUnknown, o)
+	}
+	count(ofAcking, kinds...)
+	if s.State != session.AllPorts {
+		count(ofFiltered, kinds...)
 	}
 }
 
