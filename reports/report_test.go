@@ -257,7 +257,7 @@ func TestTwoReportsAreTheSameBytes(t *testing.T) {
 		}
 	}
 	files := len(formats) + 1 // of the comparison with the paper, and the page
-	for _, s := range exhibitsOf(t, d) {
+	for _, s := range exhibitsOf(t, from...) {
 		if s.Lacks == nil && s.Name != "published" {
 			files += len(formats)
 		}
