@@ -267,6 +267,9 @@ const responsesText = `
 	10.0.0.3 80   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     http      acks_data      -          none     -   1           3        10
+	10.0.0.3 81   wrong     tls       sends_data     tls        certain  -   1           3        10
+	10.0.0.3 81   followup  http      sends_data     http       certain  -   1           3        10
+	10.0.0.3 81   control   http      sends_data     http       certain  -   1           3        10
 	10.0.0.4 22   first     dns       sends_data     echo       none     -   1           3        10
 	10.0.0.4 23   first     wait      reset_after_handshake - none       yes 1           1.5      0
 	10.0.0.4 23   first     http      acks_data      -          none     yes 1           1.5      10
@@ -347,7 +350,8 @@ func TestAllPorts(t *testing.T) {
 	}
 }
 
-// The second service resets twice, once with a text; that of an ephemeral port, and the reset to a SYN, do not count.
+// The second service resets twice, once with a text; that of an ephemeral port, the reset to a SYN, and those of a follow-up do
+// not count.
 const connectionsText = `
 	addr     port  visit     state                 rst synacks reset_text
 	10.0.0.1 80    first     dropped_handshake     -   9       -
@@ -359,7 +363,10 @@ const connectionsText = `
 	10.0.0.3 81    first     acks_data             -   1       -
 	10.0.0.3 81    fresh     no_answer             -   0       -
 	10.0.0.3 50000 ephemeral reset_after_handshake yes 7       BIG-IP_System:_[0x1]
-	10.0.0.4 80    first     sends_data            yes 1       -`
+	10.0.0.4 80    first     sends_data            yes 1       -
+	10.0.0.4 81    wrong     sends_data            yes 1       -
+	10.0.0.4 81    followup  reset_after_handshake yes 3       BIG-IP_System:_[0x1]
+	10.0.0.4 81    control   reset_after_handshake yes 3       BIG-IP_System:_[0x1]`
 
 func TestConnections(t *testing.T) {
 	c := new(Connections)

@@ -6,11 +6,12 @@ import (
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
 	"laserdisc/capture/record"
+	"laserdisc/capture/target"
 )
 
 // exhibits are the tables and figures, in the order of the page.
 var exhibits = []exhibit{
-	show("figure01", "Figure 1", fewestPorts, states, figure01),
+	show("figure01", "Figure 1", patientPorts, states, figure01),
 	show("figure03", "Figures 3a and 3b", secondLook, classes, figure03),
 	show("section2", "Section 2", secondLook, classes, section2),
 	show("figure04", "Figure 4", wholeBlocks, streaks, figure04),
@@ -26,6 +27,8 @@ var exhibits = []exhibit{
 	show("table2", "Table 2", everyHandshake, ownOrders, table2),
 	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
 	show("table3", "Table 3", bothOptions, responses, table3),
+	showApart("table4", "Table 4", sameTargets, findings, table4),
+	showApart("table4cost", "Table 4, time and bandwidth", sameTargets, findings, table4Cost),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
 	show("resets", "Section 3.1, resets that say why", fewestPorts, resets, resetTexts),
@@ -45,6 +48,7 @@ var (
 	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	protocolPorts = count(func(sources) *analysis.Curves { return new(analysis.Curves) })
 	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
+	findings      = count(func(sources) *findingsByState { return &findingsByState{Findings: analysis.OfDataset()} })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	anyOrders     = count(coverTrials)
 	ownOrders     = count(orderTrials)
@@ -91,14 +95,37 @@ type exhibit struct {
 	title string // as in the paper
 	from  selection
 	by    counting // that it is made from
-	draw  func(analysis.Fold, sources) (figure, error)
+	apart bool     // whether each dataset is counted by itself
+	draw  func([]analysis.Fold, sources) (figure, error)
+}
+
+// counts gives what is counted together, of the datasets that the exhibit can be made from.
+func (e *exhibit) counts(over sources) (list []sources) {
+	if e.apart {
+		for i := range over {
+			list = append(list, over[i:i+1])
+		}
+	} else if len(over) > 0 {
+		list = append(list, over.alike())
+	}
+	return list
 }
 
 // show makes an exhibit of a function that draws what was counted over some runs.
 func show[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(F, sources) (figure, error)) exhibit {
 	return exhibit{
 		name: name, title: title, from: from, by: by,
-		draw: func(fold analysis.Fold, over sources) (figure, error) { return draw(fold.(F), over) },
+		draw: func(folds []analysis.Fold, over sources) (figure, error) { return draw(folds[0].(F), over) },
+	}
+}
+
+// showApart makes an exhibit of a function that draws what was counted over two datasets, each by itself.
+func showApart[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(first, second F, over sources) (figure, error)) exhibit {
+	return exhibit{
+		name: name, title: title, from: from, by: by, apart: true,
+		draw: func(folds []analysis.Fold, over sources) (figure, error) {
+			return draw(folds[0].(F), folds[1].(F), over)
+		},
 	}
 }
 
@@ -140,6 +167,15 @@ var (
 		Needs:   "a run that gave services time, and looked again from another address at those that acknowledged nothing",
 		Options: "--ports paper --liveness --revisit 5m --source-ip A --source-ip B",
 	}
+	patientPorts = selection{
+		of: func(all sources) sources {
+			if patient := secondLook.of(all); len(patient) > 0 {
+				return patient
+			}
+			return fewestPorts.of(all)
+		},
+		Needs: fewestPorts.Needs, Options: fewestPorts.Options,
+	}
 	wholeBlocks = selection{
 		of: func(all sources) sources {
 			// Another run would cut blocks: of services in several runs the first one's count.
@@ -157,7 +193,7 @@ var (
 			})
 			return slices.DeleteFunc(hosts, func(s source) bool { return len(s.ports) != 65535 })
 		},
-		Needs:   "a run of all ports of some hosts, which a sample of services cannot show,",
+		Needs:   "a run over all ports of a sample of hosts (one of services cannot show how many a host has)",
 		Options: "--ports all --sample 0.01% --sample-by host --ephemeral-probes 5",
 	}
 
@@ -167,6 +203,12 @@ var (
 		},
 		Needs:  "a dataset that tells which AS announces each address",
 		Replay: "RUN --asn FILE --out DIR",
+	}
+
+	sameTargets = selection{
+		of:      sources.pair,
+		Needs:   "two scans of the same targets, with the same seed, that say different things to them",
+		Options: "... --seed 1 --handshakes http, and again with other handshakes",
 	}
 
 	everyHandshake = selection{
@@ -209,6 +251,24 @@ func looksTwice(m *record.Manifest) bool {
 func isOfBlocks(m *record.Manifest) bool { return analysis.BlockDesignOf(m) != estimate.Design{} }
 
 func (s sources) fewestPorts() sources { return s.sized(func(n, than int) bool { return n < than }) }
+
+// alike gives the first dataset and those whose runs were made as its are: over the same ports, with the same handshakes, of a sample
+// of the same size. What is counted over unlike runs together would be of nothing.
+func (s sources) alike() sources {
+	return slices.DeleteFunc(slices.Clone(s), func(one source) bool {
+		a, b := one.Manifests[0], s[0].Manifests[0]
+		return !slices.Equal(one.ports, s[0].ports) || !slices.Equal(a.Handshakes, b.Handshakes) || a.AllHandshakes != b.AllHandshakes ||
+			len(a.Followup) != len(b.Followup) || a.EphemeralProbes != b.EphemeralProbes || !sampledAlike(a.Sample, b.Sample)
+	})
+}
+
+// sampledAlike reports whether two samples are the same share of the same kind of units.
+func sampledAlike(a, b *target.Sample) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Unit == b.Unit && a.Bits == b.Bits && a.Numerator == b.Numerator && a.Denominator == b.Denominator
+}
 
 // where gives the datasets of which every run is such.
 func (s sources) where(is func(*record.Manifest) bool) sources {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -219,6 +220,22 @@ func TestBootstrap(t *testing.T) {
 	}
 	if _, err := Bootstrap(0.5, 0.4, 0.6, Design{Drawn: 2, Of: 1}, 1, 1); err == nil {
 		t.Error("no error for 2 drawn of 1")
+	}
+}
+
+// What was not drawn at random has a curve, without a band.
+func TestCurveOfNoSample(t *testing.T) {
+	var p Ports
+	for host := range 3 {
+		p.Add(netip.AddrFrom4([4]byte{10, 0, 0, byte(host)}), uint16(80+host/2))
+	}
+	c, err := p.Curve(Design{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := c.Share(1)
+	if err != nil || e.HasInterval() || e.Value != 2.0/3 || !slices.Equal(e.Warnings, []Warning{NoSample}) {
+		t.Errorf("%v, %v", e, err)
 	}
 }
 
