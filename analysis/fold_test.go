@@ -3,11 +3,13 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -28,7 +30,8 @@ var columnTypes = map[string]arrow.DataType{
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
 	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
-	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 	"reset_text": arrow.BinaryTypes.Binary,
 }
 
@@ -76,14 +79,19 @@ func appendCell(b array.Builder, cell string) (err error) {
 		b.Append(cell)
 	case *array.BinaryDictionaryBuilder:
 		return b.AppendString(cell)
-	case *array.BinaryBuilder:
-		b.AppendString(strings.ReplaceAll(cell, "_", " "))
 	case *array.Uint16Builder:
 		n, err = strconv.ParseUint(cell, 10, 16)
 		b.Append(uint16(n))
 	case *array.Uint32Builder:
 		n, err = strconv.ParseUint(cell, 10, 32)
 		b.Append(uint32(n))
+	case *array.BinaryBuilder: // as a Go string, without its quotes, and with _ for blanks
+		if cell == "0" {
+			cell = ""
+		}
+		var text string
+		text, err = strconv.Unquote(`"` + strings.ReplaceAll(cell, "_", " ") + `"`)
+		b.Append([]byte(text))
 	case *array.Int64Builder:
 		n, err = strconv.ParseUint(cell, 10, 63)
 		b.Append(int64(n))
@@ -116,6 +124,13 @@ func TestFoldsMerge(t *testing.T) {
 		result func(Fold) any
 	}{
 		{"census", censusText, func() Fold { return new(Census) }, func(f Fold) any { return f.(*Census).Kinds() }},
+		{"contents", contentsText(t), func() Fold { return NewContents(estimate.ByHost) }, func(f Fold) any {
+			ratios, reads, err := f.(*Contents).Ratios()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []any{fmt.Sprintf("%v", ratios), reads}
+		}},
 		{"responses", responsesText, func() Fold { return new(Responses) }, func(f Fold) any {
 			handshakes, patterns := f.(*Responses).Patterns([]string{"wait", "http"})
 			return []any{handshakes, patterns}
@@ -127,14 +142,33 @@ func TestFoldsMerge(t *testing.T) {
 			}
 			return told(o)
 		}},
+		{"trials together", trialsText, func() Fold {
+			return Together[*Trials]{NewTrials(Counting{Ports: []uint16{22}}), NewTrials(Counting{Ports: []uint16{80, 81}, Expected: true})}
+		}, func(f Fold) any {
+			var list []any
+			for _, trials := range f.(Together[*Trials]) {
+				o, err := trials.Outcomes()
+				if err != nil {
+					t.Fatal(err)
+				}
+				shares, between := o.Identified(order.Greedy(order.Patterns(o.Services), o.Handshakes))
+				list = append(list, told(o), shares, between, o.Hosts)
+			}
+			return list
+		}},
+		{"answers", answersText, func() Fold { return NewAnswers(time.Second) }, func(f Fold) any { return toldAnswers(f.(*Answers)) }},
+		{"curves", curvesText, func() Fold { return new(Curves) }, func(f Fold) any { return toldCurves(f.(*Curves)) }},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
 			return []any{steps, hosts, services}
 		}},
 		{"connections", connectionsText, func() Fold { return new(Connections) }, func(f Fold) any { return f.(*Connections).States() }},
-		{"resets", connectionsText, func() Fold { return new(Resets) }, func(f Fold) any { return resetsOf(f.(*Resets)) }},
 		{"unknowns", unknownsText, func() Fold { return new(Unknowns) }, func(f Fold) any { return f.(*Unknowns).Hosts() }},
 		{"streaks", streaksText, func() Fold { return NewStreaks(stateOf) }, func(f Fold) any { return blocksOf(t, f.(*Streaks), 29) }},
+		{"inventory", inventoryText, func() Fold { return new(Inventory) }, func(f Fold) any {
+			sample, everywhere, kept := f.(*Inventory).Sample([]uint16{22, 80})
+			return []any{sample, everywhere, kept}
+		}},
 	} {
 		whole := c.fold()
 		batch := batchOf(t, whole, c.text)
@@ -153,7 +187,7 @@ func TestFoldsMerge(t *testing.T) {
 					t.Fatal(c.name, err)
 				}
 			}
-			if d := cmp.Diff(want, c.result(one), everyField); d != "" {
+			if d := cmp.Diff(want, c.result(one), everyField, sameAddress); d != "" {
 				t.Errorf("%s: two batches, cut at %d: %s", c.name, cut, d)
 			}
 			if cut > 0 && cut < n && host(cut) == host(cut-1) {
@@ -170,12 +204,14 @@ func TestFoldsMerge(t *testing.T) {
 			if err := second.Merge(first); err != nil {
 				t.Fatal(c.name, err)
 			}
-			if d := cmp.Diff(want, c.result(second), everyField); d != "" {
+			if d := cmp.Diff(want, c.result(second), everyField, sameAddress); d != "" {
 				t.Errorf("%s: two folds, cut at %d: %s", c.name, cut, d)
 			}
 		}
 	}
 }
+
+var sameAddress = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 // after is a text without its first rows.
 func after(text string, rows int64) string {
@@ -309,19 +345,20 @@ func TestAllPorts(t *testing.T) {
 	}
 }
 
-// The second service resets twice, once with a text; that of an ephemeral port, and the reset to a SYN, do not count.
+// An ephemeral port's connection does not count, nor a follow-up.
 const connectionsText = `
-	addr     port  visit     state                 rst synacks reset_text
-	10.0.0.1 80    first     dropped_handshake     -   9       -
-	10.0.0.1 80    again     dropped_handshake     -   4       -
-	10.0.0.1 81    first     reset_after_handshake yes 1       -
-	10.0.0.1 81    again     reset_after_handshake yes 1       BIG-IP_System:_[0x1]
-	10.0.0.2 80    first     closed                yes 0       BIG-IP_System:_[0x1]
-	10.0.0.3 80    first     reset_after_handshake yes 2       go_away
-	10.0.0.3 81    first     acks_data             -   1       -
-	10.0.0.3 81    fresh     no_answer             -   0       -
-	10.0.0.3 50000 ephemeral reset_after_handshake yes 7       BIG-IP_System:_[0x1]
-	10.0.0.4 80    first     sends_data            yes 1       -`
+	addr     port  visit     state                 synacks
+	10.0.0.1 80    first     dropped_handshake     9
+	10.0.0.1 80    again     dropped_handshake     4
+	10.0.0.1 81    first     reset_after_handshake 1
+	10.0.0.1 81    again     reset_after_handshake 1
+	10.0.0.2 80    first     closed                0
+	10.0.0.3 80    first     reset_after_handshake 2
+	10.0.0.3 81    first     acks_data             1
+	10.0.0.3 81    fresh     no_answer             0
+	10.0.0.3 81    followup  acks_data             5
+	10.0.0.3 50000 ephemeral reset_after_handshake 7
+	10.0.0.4 80    first     sends_data            1`
 
 func TestConnections(t *testing.T) {
 	c := new(Connections)
@@ -334,24 +371,6 @@ func TestConnections(t *testing.T) {
 	if d := cmp.Diff(want, c.States()); d != "" {
 		t.Error(d)
 	}
-}
-
-func TestResets(t *testing.T) {
-	r := new(Resets)
-	if err := r.Add(batchOf(t, r, connectionsText)); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := resetsOf(r), [4]uint64{2, 1, 3, 3}; got != want {
-		t.Errorf("with a text, BIG-IP's, services and hosts: %v, want %v", got, want)
-	}
-}
-
-// resetsOf are the services whose resets have a text, and BIG-IP's, all that reset, and their hosts.
-func resetsOf(r *Resets) (list [4]uint64) {
-	list[0], list[2] = r.Of(WithText).Services()
-	list[1], _ = r.Of(BigIP).Services()
-	list[3] = r.Of(BigIP).Hosts()
-	return list
 }
 
 // Hosts 1 and 5 have one unknown service, and host 3 two, of which one was told by ephemeral probes; host 2 has none.
@@ -476,22 +495,25 @@ func TestFoldErrors(t *testing.T) {
 		{new(Responses), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
 		{NewTrials(Counting{}), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
 		{NewTrials(Counting{}), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
+		{NewAnswers(0), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
+		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
 		{new(Connections), good, `0 columns "visit"`},
-		{new(Resets), batchOf(t, new(Connections), connectionsText), `0 columns "addr"`},
 		{new(Unknowns), good, `0 columns "addr"`},
 		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
+		{new(Curves), good, `0 columns "addr"`},
 	} {
 		err := c.fold.Add(c.record)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error is %v, should say %q", err, c.want)
 		}
 	}
-	every := func() []Fold {
-		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf)}
+	all := func() []Fold {
+		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Unknowns), NewStreaks(stateOf),
+			Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
-	for _, a := range every() {
-		for _, b := range every() {
+	for _, a := range all() {
+		for _, b := range all() {
 			if err := a.Merge(b); (err == nil) != (fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)) {
 				t.Errorf("%T and %T: %v", a, b, err)
 			}
@@ -505,7 +527,7 @@ func BenchmarkFolds(b *testing.B) {
 		name string
 		fold Fold
 		text string
-	}{{"census", new(Census), censusText}, {"responses", new(Responses), responsesText}, {"trials", NewTrials(Counting{Ports: []uint16{22, 81, 8080}}), trialsText}, {"allports", new(AllPorts), allPortsText}} {
+	}{{"answers", NewAnswers(time.Second), answersText}, {"curves", new(Curves), curvesText}, {"census", new(Census), censusText}, {"responses", new(Responses), responsesText}, {"trials", NewTrials(Counting{Ports: []uint16{22, 81, 8080}}), trialsText}, {"allports", new(AllPorts), allPortsText}} {
 		rows := slices.Collect(strings.Lines(strings.TrimSpace(f.text) + "\n"))
 		batch := batchOf(b, f.fold, rows[0]+strings.Repeat(strings.Join(rows[1:], ""), 2000))
 		b.Run(f.name, func(b *testing.B) {

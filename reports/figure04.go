@@ -79,7 +79,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 			rows = append(rows, r)
 			if k == 0 || line.points[len(line.points)-1].Y > 0 { // there is one point at most where nothing is left
 				line.points = append(line.points, plotter.XY{X: float64(k), Y: r.share.Value})
-				line.intervals = append(line.intervals, interval{float64(k), r.share})
+				line.intervals = append(line.intervals, placed{float64(k), r.share})
 			}
 		}
 		switch {
@@ -124,14 +124,14 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 type blockLine struct {
 	name      string
 	points    plotter.XYs
-	intervals []interval
+	intervals []placed
 }
 
 func plotBlocks(lines []blockLine) (*plot.Plot, []entry, error) {
 	p := newPlot()
 	var legend []entry
 	for i, l := range lines {
-		if err := addIntervals(p, l.intervals, curves[i].line.Color); err != nil {
+		if err := addIntervals(p, l.intervals, curveStyles[i].line.Color); err != nil {
 			return nil, nil, err
 		}
 		line, markers, err := newCurve(i, l.points, l.points)

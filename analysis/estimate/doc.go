@@ -14,6 +14,7 @@
 //	share, err := hosts.Share(design)   // of the services: Wilson, or Korn and Graubard over hosts
 //	total, err := hosts.Total(design)   // of all the population's: Horvitz and Thompson
 //	curve, err := ports.Curve(design)   // share of services on the k most used ports, a band
+//	times, err := ratio.Shares(design)  // how much more often in one group than in another, of a Ratio
 //	kinds := estimate.CountKinds(counts) // how many kinds there are at least, seen and unseen
 //
 // Hosts matter because a host brings all its services along. Where hosts were drawn, an interval that counts services as if

@@ -86,6 +86,7 @@ type Warning string
 
 const (
 	NoData      Warning = "no data"                          // nothing was counted; the value is not a number
+	NoHits      Warning = "none of the kind on one side"     // of a ratio; there is no interval
 	NoSample    Warning = "not one random sample"            // the Design is the zero one; there is no interval
 	TooFewHosts Warning = "too few hosts"                    // fewer than 50 effective ones, or blocks; there is no interval
 	LowerBound  Warning = "a lower bound: there may be more" // the value is none but that
@@ -116,6 +117,28 @@ func (e Estimate) HasInterval() bool { return e.Confidence > 0 }
 func (e Estimate) between(lo, hi float64) Estimate {
 	e.Lo, e.Hi, e.Confidence = lo, hi, Confidence
 	return e
+}
+
+// Bootstrap is the estimate of a value that was also computed on resamples of the hosts: its interval is between the percentiles
+// 2.5 and 97.5 of what these gave (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). With fewer than 50 hosts
+// there is none.
+func Bootstrap(value, lo, hi float64, d Design, services, hosts uint64) (Estimate, error) {
+	e := Estimate{Value: value, Design: d, N: services, Hosts: hosts, Method: "bootstrap over hosts, percentiles"}
+	if err := d.check(); err != nil {
+		return e, err
+	}
+	switch {
+	case services == 0:
+		return e.warn(NoData), nil
+	case !d.random():
+		e.Method = ""
+		return e.warn(NoSample), nil
+	case d.census():
+		return e.between(value, value), nil
+	case hosts < enoughHosts:
+		return e.warn(TooFewHosts), nil
+	}
+	return e.between(lo, hi), nil
 }
 
 // warn gives the estimate one more warning.
