@@ -164,7 +164,6 @@ func TestFoldsMerge(t *testing.T) {
 			return []any{steps, hosts, services}
 		}},
 		{"connections", connectionsText, func() Fold { return new(Connections) }, func(f Fold) any { return f.(*Connections).States() }},
-		{"resets", connectionsText, func() Fold { return new(Resets) }, func(f Fold) any { return resetsOf(f.(*Resets)) }},
 		{"unknowns", unknownsText, func() Fold { return new(Unknowns) }, func(f Fold) any { return f.(*Unknowns).Hosts() }},
 		{"streaks", streaksText, func() Fold { return NewStreaks(stateOf) }, func(f Fold) any { return blocksOf(t, f.(*Streaks), 29) }},
 		{"inventory", inventoryText, func() Fold { return new(Inventory) }, func(f Fold) any {
@@ -350,23 +349,20 @@ func TestAllPorts(t *testing.T) {
 	}
 }
 
-// The second service resets twice, once with a text; that of an ephemeral port, the reset to a SYN, and those of a follow-up do
-// not count.
+// An ephemeral port's connection does not count, nor a follow-up.
 const connectionsText = `
-	addr     port  visit     state                 rst synacks reset_text
-	10.0.0.1 80    first     dropped_handshake     -   9       -
-	10.0.0.1 80    again     dropped_handshake     -   4       -
-	10.0.0.1 81    first     reset_after_handshake yes 1       -
-	10.0.0.1 81    again     reset_after_handshake yes 1       BIG-IP_System:_[0x1]
-	10.0.0.2 80    first     closed                yes 0       BIG-IP_System:_[0x1]
-	10.0.0.3 80    first     reset_after_handshake yes 2       go_away
-	10.0.0.3 81    first     acks_data             -   1       -
-	10.0.0.3 81    fresh     no_answer             -   0       -
-	10.0.0.3 50000 ephemeral reset_after_handshake yes 7       BIG-IP_System:_[0x1]
-	10.0.0.4 80    first     sends_data            yes 1       -
-	10.0.0.4 81    wrong     sends_data            yes 1       -
-	10.0.0.4 81    followup  reset_after_handshake yes 3       BIG-IP_System:_[0x1]
-	10.0.0.4 81    control   reset_after_handshake yes 3       BIG-IP_System:_[0x1]`
+	addr     port  visit     state                 synacks
+	10.0.0.1 80    first     dropped_handshake     9
+	10.0.0.1 80    again     dropped_handshake     4
+	10.0.0.1 81    first     reset_after_handshake 1
+	10.0.0.1 81    again     reset_after_handshake 1
+	10.0.0.2 80    first     closed                0
+	10.0.0.3 80    first     reset_after_handshake 2
+	10.0.0.3 81    first     acks_data             1
+	10.0.0.3 81    fresh     no_answer             0
+	10.0.0.3 81    followup  acks_data             5
+	10.0.0.3 50000 ephemeral reset_after_handshake 7
+	10.0.0.4 80    first     sends_data            1`
 
 func TestConnections(t *testing.T) {
 	c := new(Connections)
@@ -379,24 +375,6 @@ func TestConnections(t *testing.T) {
 	if d := cmp.Diff(want, c.States()); d != "" {
 		t.Error(d)
 	}
-}
-
-func TestResets(t *testing.T) {
-	r := new(Resets)
-	if err := r.Add(batchOf(t, r, connectionsText)); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := resetsOf(r), [4]uint64{2, 1, 3, 3}; got != want {
-		t.Errorf("with a text, BIG-IP's, services and hosts: %v, want %v", got, want)
-	}
-}
-
-// resetsOf are the services whose resets have a text, and BIG-IP's, all that reset, and their hosts.
-func resetsOf(r *Resets) (list [4]uint64) {
-	list[0], list[2] = r.Of(WithText).Services()
-	list[1], _ = r.Of(BigIP).Services()
-	list[3] = r.Of(BigIP).Hosts()
-	return list
 }
 
 // Hosts 1 and 5 have one unknown service, and host 3 two, of which one was told by ephemeral probes; host 2 has none.
@@ -525,7 +503,6 @@ func TestFoldErrors(t *testing.T) {
 		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
 		{new(Connections), good, `0 columns "visit"`},
-		{new(Resets), batchOf(t, new(Connections), connectionsText), `0 columns "addr"`},
 		{new(Unknowns), good, `0 columns "addr"`},
 		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
 		{new(Curves), good, `0 columns "addr"`},
@@ -537,7 +514,7 @@ func TestFoldErrors(t *testing.T) {
 		}
 	}
 	all := func() []Fold {
-		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf),
+		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Unknowns), NewStreaks(stateOf),
 			newToldFollowups(), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
 	for _, a := range all() {

@@ -30,7 +30,6 @@ var exhibits = []exhibit{
 	showApart("table4cost", "Table 4, time and bandwidth", sameTargets, findings, table4Cost),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
-	show("resets", "Section 3.1, resets that say why", fewestPorts, resets, resetTexts),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
 	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
 	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
@@ -57,7 +56,6 @@ var (
 	classes       = countAfter(census, newByClass)
 	streaks       = count(func(sources) *analysis.Streaks { return analysis.NewStreaks(behaviour) })
 	unknowns      = count(func(sources) *analysis.Unknowns { return new(analysis.Unknowns) })
-	resets        = count(func(sources) *analysis.Resets { return new(analysis.Resets) })
 )
 
 // counted is how a fold is made for the runs that it is to count, that has counted nothing.

@@ -39,11 +39,6 @@ func (m *madeUp) add(host netip.Addr, port uint16, state session.State, label st
 	switch state {
 	case session.DroppedHandshake:
 		a.SYNACKs = 5 + m.random.IntN(8)
-	case session.ResetAfterHandshake:
-		a.RST = true
-		if m.random.Float64() < 0.1 {
-			a.ResetText = []byte([]string{"BIG-IP System: [0x1] No local listener", "go away"}[m.random.IntN(2)])
-		}
 	case session.Shunned, session.Churned, session.DynamicBlocking, session.AllPorts: // which no single connection shows
 		a.State = session.NoDataAck
 	}
@@ -172,7 +167,7 @@ type madeUpFor struct {
 }
 
 var madeUpRuns = []madeUpFor{
-	{[]string{"figure06", "figure07", "section31", "resets", "rankings"}, func(m *madeUp) { m.ports(800, false) }, func(m *record.Manifest) {
+	{[]string{"figure06", "figure07", "section31", "rankings"}, func(m *madeUp) { m.ports(800, false) }, func(m *record.Manifest) {
 		m.EphemeralProbes = 5
 	}},
 	{[]string{"figure01", "figure03", "section2"}, func(m *madeUp) { m.ports(800, true) }, func(m *record.Manifest) {
