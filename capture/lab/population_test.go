@@ -42,6 +42,9 @@ func TestMistakesInPopulationsAreReported(t *testing.T) {
 		{`"loss": 0`, `"loss": 2`, `p.json: network.loss: 2 is not a share`},
 		{`"pace"`, `"tails": [{"protocol": "http", "per_host": 1, "skew": 1, "head": [{"port": 80, "share": 0.1}]}], "pace"`, `p.json: tails[0].head[0].port: 80 is in ports`},
 		{`"pace"`, `"answers": [{"protocol": "http", "tls": 3}], "pace"`, `p.json: answers[0].tls: 3 is not a share`},
+		{`"pace"`, `"options": [{"protocol": "ssh", "only_usual": 0.1}], "pace"`, `p.json: options[0].protocol: there is no "ssh" with options`},
+		{`"pace"`, `"options": [{"protocol": "tls", "only_usual": 0.6, "only_other": 0.6}], "pace"`, `p.json: options[0]: the shares add up to 1.2`},
+		{`"pace"`, `"options": [{"protocol": "tls", "port": 443}, {"protocol": "tls", "port": 443}], "pace"`, `p.json: options[1]: "tls" has options on port 443 already`},
 		{`"pace"`, `"mixes": [{"name": "http", "protocols": {"tls": 1}}], "pace"`, `p.json: mixes[0].name: "http" is taken`},
 	} {
 		text := strings.Replace(string(data), c.from, c.to, 1)
