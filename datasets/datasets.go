@@ -11,8 +11,11 @@
 //	table2_order.tsv        Table 2: the optimal order of handshakes
 //	table3_options.tsv      Table 3: what a handshake's options change
 //	table4_performance.tsv  Table 4: LZR against ZGrab
+//	text.tsv                numbers of the text, and what it says of figures
+//	contradictions.md       which of these the default population does not have,
+//	                        and why
 //
-// The files are tab-separated with one line of column names; "-" is none. They
+// The .tsv files are tab-separated with one line of column names; "-" is none. They
 // are parsed on first use. A test parses every one, so the functions here give
 // rows and no errors.
 package datasets
