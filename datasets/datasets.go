@@ -11,6 +11,7 @@
 //	table2_order.tsv        Table 2: the optimal order of handshakes
 //	table3_options.tsv      Table 3: what a handshake's options change
 //	table4_performance.tsv  Table 4: LZR against ZGrab
+//	text.tsv                numbers in the text of sections 2 and 3
 //	section33.tsv           section 3.3: what services reveal on unexpected ports
 //	banner_words.tsv        section 4.1: words in banners
 //

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"math"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -58,6 +59,12 @@ func TestPaper(t *testing.T) {
 	m := Matrix()
 	if len(m.Rows) != 28 || len(m.Handshakes) != 4 {
 		t.Errorf("matrix is %d x %d", len(m.Rows), len(m.Handshakes))
+	}
+	if got := []float64{InText("2", "not_acknowledging", "unpopular"), InText("3.1", "unexpected", "623")}; got[0] != 0.40 || got[1] != 0.189 {
+		t.Errorf("numbers of the text: %v", got)
+	}
+	if got := InText("2", "expected", "443"); !math.IsNaN(got) { // it is in another section
+		t.Errorf("a number that the text does not have: %v", got)
 	}
 	if share, ok := m.Share("http", "tls"); !ok || share != 0.67 {
 		t.Errorf("share of HTTP that answers TLS: %v, %v", share, ok)
@@ -121,6 +128,7 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 		{portsError, ports + "80\tA\ta\tA\tA\tno\n", `f.tsv:3: port 80 is on line 2 already`},
 		{matrixError, "port\ttls\n", `f.tsv:1: first column is "port"`},
 		{matrixError, "protocol\ttls\nssh\t1.1\n", `f.tsv:2: tls: "1.1" is not a share`},
+		{inTextError, "section\tname\tof\tvalue\n2\tshunned\tpopular\tfew\n", `f.tsv:2: value: "few" is not a number`},
 		{orderError, "rank\tassigned_handshake\tassigned_delta\tephemeral_handshake\tephemeral_delta\n2\ttls\t0\ttls\t0\n",
 			`f.tsv:2: rank: 2, want 1`},
 		{makersError, "maker\tfield\tbegins_with\tbasis\nA\tcolour\ta\tknown\n", `f.tsv:2: field: "colour" is none of ["organization" "common_name" "ssh_software"]`},
@@ -142,6 +150,7 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 	}
 }
 
+func inTextError(text string) error     { _, err := parseInText("f.tsv", []byte(text)); return err }
 func makersError(text string) error     { _, err := parseMakers("f.tsv", []byte(text)); return err }
 func keysError(text string) error       { _, err := parseKnownKeys("f.tsv", []byte(text)); return err }
 func propertiesError(text string) error { _, err := parseProperties("f.tsv", []byte(text)); return err }
@@ -177,6 +186,7 @@ func FuzzTables(f *testing.F) {
 		parseMakers("f.tsv", []byte(text))
 		parseKnownKeys("f.tsv", []byte(text))
 		parseOptions("f.tsv", []byte(text))
+		parseInText("f.tsv", []byte(text))
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"laserdisc/analysis/estimate"
+
 	"codeberg.org/go-pdf/fpdf"
 	"github.com/apache/arrow/go/v15/arrow"
 	"gonum.org/v1/plot/vg"
@@ -22,6 +24,8 @@ type figure struct {
 	Caption string       // what it shows, with n
 	table   arrow.Record // the numbers behind it
 	note    string       // where they come from; drawn below it
+
+	design estimate.Design // that its estimates are by; the zero one stands for that of the runs
 
 	// behind tells what a row of the table counts, for an example; nil if that is no set of services or attempts.
 	behind func(row int) rowsWhere

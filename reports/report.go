@@ -11,10 +11,12 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,24 +140,46 @@ type shown struct {
 	figure
 }
 
-// pass is folds that see the same runs at once.
+// pass is folds over the same runs.
 type pass struct {
 	over  sources
-	by    []any // what each of the folds was made by
-	folds []analysis.Fold
+	by    []counting
+	folds map[counting]analysis.Fold
 }
 
-// fold gives the pass's fold for an exhibit: there is one of each *counted.
-func (p *pass) fold(e exhibit) analysis.Fold {
-	if i := slices.Index(p.by, e.by); i >= 0 {
-		return p.folds[i]
+// want has the pass make a fold, of which it makes one of each *counted, and what has to be counted before.
+func (p *pass) want(by counting) {
+	if slices.Contains(p.by, by) {
+		return
 	}
-	fold := e.start(p.over)
-	p.by, p.folds = append(p.by, e.by), append(p.folds, fold)
-	return fold
+	if before := by.first(); before != nil {
+		p.want(before)
+	}
+	p.by = append(p.by, by)
 }
 
-// exhibits makes every exhibit that the runs allow, in one pass over the same runs.
+// run counts: all folds at once that need nothing, and then those that need what these have counted.
+func (p *pass) run(ctx context.Context) error {
+	p.folds = make(map[counting]analysis.Fold)
+	for len(p.folds) < len(p.by) {
+		now := make(map[counting]analysis.Fold)
+		var folds []analysis.Fold
+		for _, by := range p.by {
+			before, counted := p.folds[by.first()]
+			if p.folds[by] == nil && (counted || by.first() == nil) {
+				now[by] = by.fold(before, p.over)
+				folds = append(folds, now[by])
+			}
+		}
+		if err := analysis.FoldAll(ctx, p.over.datasets(), folds...); err != nil {
+			return err
+		}
+		maps.Copy(p.folds, now)
+	}
+	return nil
+}
+
+// exhibits makes every exhibit that the runs allow, with as few passes over the same runs as that takes.
 func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 	var passes []*pass
 	of := make([]*pass, len(exhibits)) // the pass of each exhibit, nil if the runs lack something for it
@@ -170,10 +194,10 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 			passes = append(passes, &pass{over: over})
 		}
 		of[i] = passes[at]
-		of[i].fold(e)
+		of[i].want(e.by)
 	}
 	for _, p := range passes {
-		if err := analysis.FoldAll(ctx, p.over.datasets(), p.folds...); err != nil {
+		if err := p.run(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -185,12 +209,12 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 			continue
 		}
 		over := of[i].over
-		f, err := e.draw(of[i].fold(e), over)
+		f, err := e.draw(of[i].folds[e.by], over)
 		if err != nil {
 			return nil, fmt.Errorf("reports: %s: %w", e.name, err)
 		}
 		if f.table.Schema().HasField(lowColumn) {
-			f.Caption += " " + over.intervals()
+			f.Caption += " " + intervals(cmp.Or(f.design, over.design()))
 		}
 		if n := over.runs(); n > 1 {
 			f.Caption += fmt.Sprintf(" Of a service that is in several of the %d runs, the first one in the list below counts.", n)
@@ -218,13 +242,15 @@ func (s sources) design() estimate.Design {
 }
 
 // intervals says in a caption what the intervals of an exhibit rest on.
-func (s sources) intervals() string {
-	d := s.design()
+func intervals(d estimate.Design) string {
 	if d == (estimate.Design{}) {
 		return "What was probed is not one random sample, so that there are no intervals."
 	}
-	unit := "services"
-	if d.Unit == estimate.ByHost {
+	unit := "blocks"
+	switch d.Unit {
+	case estimate.ByService:
+		unit = "services"
+	case estimate.ByHost:
 		unit = "hosts"
 	}
 	return fmt.Sprintf("Intervals at %.0f %%; sample: %s of %s %s, at random.", 100*estimate.Confidence,
