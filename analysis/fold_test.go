@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -28,7 +29,7 @@ var columnTypes = map[string]arrow.DataType{
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
 	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
-	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 	"reset_text": arrow.BinaryTypes.Binary,
 }
@@ -136,6 +137,22 @@ func TestFoldsMerge(t *testing.T) {
 			}
 			return told(o)
 		}},
+		{"trials together", trialsText, func() Fold {
+			return Together[*Trials]{NewTrials(Counting{Ports: []uint16{22}}), NewTrials(Counting{Ports: []uint16{80, 81}, Expected: true})}
+		}, func(f Fold) any {
+			var list []any
+			for _, trials := range f.(Together[*Trials]) {
+				o, err := trials.Outcomes()
+				if err != nil {
+					t.Fatal(err)
+				}
+				shares, between := o.Identified(order.Greedy(order.Patterns(o.Services), o.Handshakes))
+				list = append(list, told(o), shares, between, o.Hosts)
+			}
+			return list
+		}},
+		{"answers", answersText, func() Fold { return NewAnswers(time.Second) }, func(f Fold) any { return toldAnswers(f.(*Answers)) }},
+		{"curves", curvesText, func() Fold { return new(Curves) }, func(f Fold) any { return toldCurves(f.(*Curves)) }},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
 			return []any{steps, hosts, services}
@@ -485,22 +502,26 @@ func TestFoldErrors(t *testing.T) {
 		{new(Responses), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
 		{NewTrials(Counting{}), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
 		{NewTrials(Counting{}), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
+		{NewAnswers(0), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
+		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
 		{new(Connections), good, `0 columns "visit"`},
 		{new(Resets), batchOf(t, new(Connections), connectionsText), `0 columns "addr"`},
 		{new(Unknowns), good, `0 columns "addr"`},
 		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
+		{new(Curves), good, `0 columns "addr"`},
 	} {
 		err := c.fold.Add(c.record)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error is %v, should say %q", err, c.want)
 		}
 	}
-	every := func() []Fold {
-		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf)}
+	all := func() []Fold {
+		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf),
+			Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
-	for _, a := range every() {
-		for _, b := range every() {
+	for _, a := range all() {
+		for _, b := range all() {
 			if err := a.Merge(b); (err == nil) != (fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)) {
 				t.Errorf("%T and %T: %v", a, b, err)
 			}
@@ -514,7 +535,7 @@ func BenchmarkFolds(b *testing.B) {
 		name string
 		fold Fold
 		text string
-	}{{"census", new(Census), censusText}, {"responses", new(Responses), responsesText}, {"trials", NewTrials(Counting{Ports: []uint16{22, 81, 8080}}), trialsText}, {"allports", new(AllPorts), allPortsText}} {
+	}{{"answers", NewAnswers(time.Second), answersText}, {"curves", new(Curves), curvesText}, {"census", new(Census), censusText}, {"responses", new(Responses), responsesText}, {"trials", NewTrials(Counting{Ports: []uint16{22, 81, 8080}}), trialsText}, {"allports", new(AllPorts), allPortsText}} {
 		rows := slices.Collect(strings.Lines(strings.TrimSpace(f.text) + "\n"))
 		batch := batchOf(b, f.fold, rows[0]+strings.Repeat(strings.Join(rows[1:], ""), 2000))
 		b.Run(f.name, func(b *testing.B) {

@@ -116,8 +116,8 @@ type engine struct {
 // mostInFlight bounds the memory that services take which have answered and are not finished: some 800 bytes each, and what
 // they have sent, up to the response limit. With so many of them no more targets are begun. What is begun when is in the
 // record, so that playback needs no such bound. It is reached where services wait long, for a second look or a follow-up: at
-// 500 new services a second, if each takes 4 minutes.
-const mostInFlight = 1 << 17
+// 1,000 new services a second, if each takes 4 minutes.
+const mostInFlight = 1 << 18
 
 // batchSize is the most probes that go out between two looks at the link.
 const batchSize = 64

@@ -15,6 +15,8 @@
 //	section33.tsv           section 3.3: what services reveal on unexpected ports
 //	banner_words.tsv        section 4.1: words in banners
 //
+// //	text.tsv                numbers in the text of sections 2 to 5
+//
 // makers.tsv and known_keys.tsv, beside it, are this project's: how devices
 // name their makers, and public keys whose private keys are printed somewhere.
 //

@@ -150,13 +150,13 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 	}
 }
 
-func inTextError(text string) error     { _, err := parseInText("f.tsv", []byte(text)); return err }
 func makersError(text string) error     { _, err := parseMakers("f.tsv", []byte(text)); return err }
 func keysError(text string) error       { _, err := parseKnownKeys("f.tsv", []byte(text)); return err }
 func propertiesError(text string) error { _, err := parseProperties("f.tsv", []byte(text)); return err }
 func portsError(text string) error      { _, err := parsePorts("f.tsv", []byte(text)); return err }
 func matrixError(text string) error     { _, err := parseMatrix("f.tsv", []byte(text)); return err }
 func orderError(text string) error      { _, err := parseOrder("f.tsv", []byte(text)); return err }
+func inTextError(text string) error     { _, err := parseInText("f.tsv", []byte(text)); return err }
 func performanceError(text string) error {
 	_, err := parsePerformance("f.tsv", []byte(text))
 	return err

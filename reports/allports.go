@@ -37,7 +37,7 @@ func allPorts(a *analysis.AllPorts, _ sources) (figure, error) {
 		ofServices = append(ofServices, plotter.XY{X: float64(s.Probes), Y: float64(s.Services) / float64(max(1, services))})
 		ticks = append(ticks, plot.Tick{Value: float64(s.Probes), Label: fmt.Sprint(s.Probes)})
 	}
-	if err := addLines(p, []labelled{{"of hosts", ofHosts}, {"of services", ofServices}}); err != nil {
+	if err := addLines(p, []labelled{{name: "of hosts", points: ofHosts}, {name: "of services", points: ofServices}}); err != nil {
 		return f, err
 	}
 	p.X.Label.Text, p.X.Tick.Marker = "Ephemeral ports tried; n = "+plural(hosts, "host")+", "+plural(services, "service"), ticks

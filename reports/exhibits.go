@@ -17,10 +17,13 @@ var exhibits = []exhibit{
 	show("figure05", "Figure 5", fewestPorts, census, figure05),
 	show("figure06", "Figure 6", probedPorts, classes, figure06),
 	show("figure07", "Figure 7", fewestPorts, classes, figure07),
-	show("figure09", "Figure 9", mostPorts, census, figure09),
-	show("figure10", "Figure 10", everyHandshake, responses, figure10),
+	show("figure08", "Figure 8", everyHandshake, anyOrders, figure08),
+	show("figure09", "Figure 9", mostPorts, protocolPorts, figure09),
+	show("portsneeded", "Figure 9, ports needed", mostPorts, protocolPorts, portsNeeded),
+	show("figure10", "Figure 10", everyHandshake, hostAnswers, figure10),
 	show("table1", "Table 1", mostPortsWithASes, origins, table1),
-	show("table2", "Table 2", everyHandshake, responses, table2),
+	show("table2", "Table 2", everyHandshake, ownOrders, table2),
+	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
 	show("table3", "Table 3", bothOptions, responses, table3),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
@@ -29,6 +32,8 @@ var exhibits = []exhibit{
 	show("section33", "Section 3.3", plainCertificates, contents, section33),
 	show("section33shares", "Section 3.3, shares", plainCertificates, contents, section33Shares),
 	show("banners", "Section 4.1", bannersFirst, contents, bannerTexts),
+	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
+	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
 	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }
@@ -37,7 +42,11 @@ var exhibits = []exhibit{
 var (
 	census        = count(func(sources) *analysis.Census { return new(analysis.Census) })
 	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
+	protocolPorts = count(func(sources) *analysis.Curves { return new(analysis.Curves) })
+	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
+	anyOrders     = count(coverTrials)
+	ownOrders     = count(orderTrials)
 	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
 	connections   = count(func(sources) *analysis.Connections { return new(analysis.Connections) })
 	states        = countAfter(connections, newByState)
@@ -166,7 +175,7 @@ var (
 	bothOptions = selection{
 		of:      func(all sources) sources { return everyHandshake.of(all).where(comparesOptions) },
 		Needs:   "a run in which a handshake was tried both ways on every service",
-		Options: "--all-handshakes --handshakes wait,http,http-options,pptp,pptp-badcookie,tls,tls-legacy",
+		Options: "--all-handshakes --random-order --handshakes wait,http,http-options,pptp,pptp-badcookie,tls,tls-legacy",
 	}
 	ephemeralProbes = selection{
 		of: func(all sources) sources {

@@ -133,7 +133,7 @@ func figure01(b *byState, over sources) (figure, error) {
 func plotStates(rows []stateRow) (shares, repeats *plot.Plot, err error) {
 	shares, repeats = newPlot(), newPlot()
 	names := make(plot.ConstantTicks, len(rows))
-	var intervals []interval
+	var intervals []placed
 	var solid, hollow, paper plotter.XYs
 	var texts plotter.XYLabels
 	for i, r := range rows {
@@ -144,7 +144,7 @@ func plotStates(rows []stateRow) (shares, repeats *plot.Plot, err error) {
 			return nil, nil, err
 		}
 		shares.Add(bar)
-		intervals = append(intervals, interval{x, r.share})
+		intervals = append(intervals, placed{x, r.share})
 		top := orZero(r.share.Value)
 		if r.share.HasInterval() {
 			top = r.share.Hi

@@ -57,7 +57,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 	width := s.AddressBits()
 	var rows []blockRow
 	var lines []labelled
-	var intervals [][]interval // of each line
+	var intervals [][]placed // of each line
 	all, largest, few := 0, 0, 0
 	for _, b := range behaviours {
 		if kinds := shares.Kinds(b.name); len(kinds) > 0 {
@@ -68,7 +68,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 		_, services := shares.Services(b.name, 0)
 		all += services
 		line := labelled{name: fmt.Sprintf("%s (%s)", b.title, plotters.SI(float64(services)))}
-		var bars []interval
+		var bars []placed
 		for k := 0; k <= largest && services > 0; k++ {
 			r := blockRow{behaviour: b.name, prefix: width - k, addresses: 1 << min(k, 62)}
 			r.services, _ = shares.Services(b.name, k)
@@ -77,7 +77,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 			}
 			rows = append(rows, r)
 			line.points = append(line.points, plotter.XY{X: float64(k), Y: r.share.Value})
-			bars = append(bars, interval{float64(k), r.share})
+			bars = append(bars, placed{float64(k), r.share})
 		}
 		switch {
 		case services >= fewServices:
@@ -105,7 +105,7 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 	}
 	p := newPlot()
 	for i, bars := range intervals {
-		if err := addIntervals(p, bars, curves[i].line.Color); err != nil {
+		if err := addIntervals(p, bars, curveStyles[i].line.Color); err != nil {
 			return f, err
 		}
 	}

@@ -160,6 +160,9 @@ func madeUpRuns(t *testing.T) map[string]*analysis.Dataset {
 			m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "all", Sample: "1/16", SampleBy: "host"})
 			m.EphemeralProbes = 5
 		}},
+		{[]string{"section33", "section33shares", "banners"}, func(m *madeUp) { m.revealing(600) }, func(m *record.Manifest) {
+			m.Handshakes = append(m.Handshakes, "tls12")
+		}},
 	} {
 		rows := madeUp{random: rand.New(rand.NewPCG(20210811, 2))}
 		r.draw(&rows)

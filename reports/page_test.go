@@ -26,7 +26,7 @@ func TestPage(t *testing.T) {
 	}
 	page := string(read(t, out, "index.html"))
 	for _, want := range []string{
-		"Synthetic.", "population sample", "12 frames that reached the machine", "n = 300 services", "18446744073709551615",
+		"Synthetic.", "population sample", "12 frames that reached the machine", "n = 320 services", "18446744073709551615",
 		"50,000 packets per second", "wait, http, tls (each tried on every service)", "1m23s", "--all-handshakes", d.Digest(),
 		"laserdisc scan 10.0.0.0/12 --sample 1/16 --sample-by host --all-handshakes\nlaserdisc report " + d.Dir() + " --out report\n",
 	} {

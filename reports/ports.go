@@ -178,8 +178,8 @@ func portGroup(list []portRank) plotters.Group {
 		port.Cells = append(port.Cells, strconv.Itoa(int(p.port)))
 		expected.Cells = append(expected.Cells, p.expected())
 		iana.Cells = append(iana.Cells, p.iana())
-		total.Cells = append(total.Cells, whole(p.total.Value))
-		interval.Cells = append(interval.Cells, rangeOf(p.total))
+		total.Cells = append(total.Cells, wholeNumber(p.total.Value))
+		interval.Cells = append(interval.Cells, totalRange(p.total))
 		popular.Cells = append(popular.Cells, p.marked())
 		top.Cells = append(top.Cells, only(p.top30() == "yes", "yes"))
 	}
@@ -187,12 +187,12 @@ func portGroup(list []portRank) plotters.Group {
 }
 
 // whole writes a number without decimal places.
-func whole(v float64) string { return plotters.Thousands(int(math.Round(v))) }
+func wholeNumber(v float64) string { return plotters.Thousands(int(math.Round(v))) }
 
-// rangeOf writes the interval of a total, "" if there is none.
-func rangeOf(e estimate.Estimate) string {
+// totalRange writes the interval of a total, "" if there is none.
+func totalRange(e estimate.Estimate) string {
 	if !e.HasInterval() {
 		return ""
 	}
-	return whole(e.Lo) + "-" + whole(e.Hi)
+	return wholeNumber(e.Lo) + "-" + wholeNumber(e.Hi)
 }

@@ -98,7 +98,7 @@ func (c *printedColumn) printFloat(v float64) string {
 	case c.share:
 		return percent(v)
 	case math.Abs(v) >= 1000:
-		return whole(v)
+		return wholeNumber(v)
 	}
 	return strconv.FormatFloat(v, 'f', max(0, 2-int(math.Log10(max(1, math.Abs(v))))), 64)
 }

@@ -25,10 +25,53 @@ const (
 
 // ranking compares where a protocol's services are with where all are.
 type ranking struct {
-	coverage
+	protocolPortsRanked
 	top  []rankedPort  // its most common ports, at most topPorts
 	test estimate.Test // Spearman's, over the ports that the protocol was seen on
 	ok   bool          // whether there is a test: of three ports at least, whose numbers differ
+}
+
+// protocolPortsRanked are the ports of a protocol, most services first.
+type protocolPortsRanked struct {
+	protocol string
+	total    int
+	ports    []portCount
+}
+
+type portCount struct {
+	port     uint16
+	services int
+}
+
+// rankOwn ranks the ports of each protocol by the number of its services there; of equals the lower port comes first. The
+// protocol with the most services comes first.
+func rankOwn(kinds []analysis.Kind) []protocolPortsRanked {
+	counts := make(map[string]map[uint16]int)
+	for _, k := range kinds {
+		if k.Label == "" {
+			continue
+		}
+		if counts[k.Label] == nil {
+			counts[k.Label] = make(map[uint16]int)
+		}
+		counts[k.Label][k.Port] += k.Services
+	}
+	var list []protocolPortsRanked
+	for protocol, ports := range counts {
+		one := protocolPortsRanked{protocol: protocol}
+		for port, n := range ports {
+			one.ports = append(one.ports, portCount{port, n})
+			one.total += n
+		}
+		slices.SortFunc(one.ports, func(a, b portCount) int {
+			return cmp.Or(cmp.Compare(b.services, a.services), cmp.Compare(a.port, b.port))
+		})
+		list = append(list, one)
+	}
+	slices.SortFunc(list, func(a, b protocolPortsRanked) int {
+		return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.protocol, b.protocol))
+	})
+	return list
 }
 
 // rankedPort is one of a protocol's ports, with its place among all.
@@ -65,8 +108,8 @@ func rankByProtocol(kinds []analysis.Kind) []ranking {
 	}
 	slices.SortFunc(counts, func(a, b int) int { return cmp.Compare(b, a) })
 	var list []ranking
-	for _, c := range coverProtocols(kinds) {
-		r := ranking{coverage: c}
+	for _, c := range rankOwn(kinds) {
+		r := ranking{protocolPortsRanked: c}
 		var own, all []float64
 		for i, p := range c.ports {
 			own, all = append(own, float64(p.services)), append(all, float64(services[p.port]))
@@ -126,9 +169,9 @@ func rankings(c *analysis.Census, _ sources) (figure, error) {
 	if few := slices.IndexFunc(list, func(r ranking) bool { return r.total < leastServices }); few >= 0 {
 		drawn = list[:few]
 	}
-	drawn = drawn[:min(len(drawn), len(curves))]
+	drawn = drawn[:min(len(drawn), len(curveStyles))]
 	if len(drawn) < len(list) {
-		f.Caption += fmt.Sprintf(" Shown are the protocols with the most services, at most %d, and at least %d services each.", len(curves), leastServices)
+		f.Caption += fmt.Sprintf(" Shown are the protocols with the most services, at most %d, and at least %d services each.", len(curveStyles), leastServices)
 	}
 	f.height = 0.9*vg.Inch + 13*vg.Length(max(1, len(drawn)))
 	p, err := plotRankings(drawn)

@@ -61,6 +61,10 @@ func (s *sample) dataset(t testing.TB) *analysis.Dataset {
 			}
 		}
 	}
+	for i := range s.services / 15 {
+		service, tried := s.serviceOn(s.services+i, datasets.Ephemeral()[i%5])
+		services, attempts = append(services, service), append(attempts, tried...)
+	}
 	return datasetOf(t, s.manifest(t, "paper"), services, attempts)
 }
 
@@ -101,7 +105,7 @@ func (s *sample) manifest(t testing.TB, ports string) *record.Manifest {
 		Seed: 1<<64 - 1, TargetDigest: "4f1a9c0d2b3e5f60718293a4b5c6d7e8", TargetCount: 3_604_480, Rate: 50_000,
 		Sample:   &target.Sample{Unit: "host", Numerator: 1, Denominator: 16, Drawn: 1 << 16, Of: 1 << 20, Shard: 1, Shards: 1},
 		EndedBy:  record.EndedTargets,
-		Settings: session.Settings{AllHandshakes: s.all, EphemeralProbes: s.probes},
+		Settings: session.Settings{AllHandshakes: s.all, EphemeralProbes: s.probes, Retransmits: 1, RetransmitAfter: session.Duration(time.Second)},
 		Counters: record.Counters{Launched: 3_604_480, Sent: 4_123_456, SentSYN: 3_700_000, ReceivedSYNACK: uint64(s.services)},
 		Drops:    record.Drops{Kernel: 12}, Link: record.Link{Kind: "packet", Interface: "veth0"},
 	}
@@ -122,7 +126,11 @@ func (s *sample) service(i int) (session.Service, []session.Attempt) {
 	if s.random.Float64() < 0.3 {
 		rank = s.random.IntN(len(s.ports))
 	}
-	port := s.ports[rank]
+	return s.serviceOn(i, s.ports[rank])
+}
+
+// serviceOn draws the service with a number, on a port.
+func (s *sample) serviceOn(i int, port uint16) (session.Service, []session.Attempt) {
 	at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), port)
 	sum := session.Service{Service: at, State: session.ResetAfterHandshake, Handshake: "wait", Attempts: 1}
 	if s.random.Float64() < 0.25 {
@@ -133,7 +141,13 @@ func (s *sample) service(i int) (session.Service, []session.Attempt) {
 	var attempts []session.Attempt
 	best := handshake.Verdict{}
 	for n, h := range s.handshakes {
-		a := session.Attempt{Service: at, Number: n, Handshake: h, State: session.AcksData}
+		a := session.Attempt{Service: at, Number: n, Handshake: h, State: session.AcksData, SYNACKs: 1, SYNACKTime: 1e9}
+		if h.Hello != nil {
+			a.SentBytes, a.AckTime = 100, 11e8
+			if i%400 == 7 {
+				a.Retransmits, a.AckTime = 1, 22e8
+			}
+		}
 		if s.random.Float64() < answers(protocol, h) {
 			a.State = session.SendsData
 			a.Verdict = handshake.Verdict{Label: speaks(protocol, h), Evidence: handshake.Certain}

@@ -229,7 +229,7 @@ func mostBars(bars []bar, n int) []bar {
 func (s *stacks) plot(bars []bar, rows []classShare) (*plot.Plot, error) {
 	p := newPlot()
 	var names plot.ConstantTicks
-	var intervals []interval
+	var intervals []placed
 	var marks plotter.XYs
 	next := 0.0
 	for _, one := range bars {
@@ -257,7 +257,7 @@ func (s *stacks) plot(bars []bar, rows []classShare) (*plot.Plot, error) {
 				continue
 			}
 			if r.kind == s.judged {
-				intervals = append(intervals, interval{x, r.share})
+				intervals = append(intervals, placed{x, r.share})
 			}
 			published := !math.IsNaN(r.paper)
 			switch layer := slices.ContainsFunc(s.layers, func(l layerOf) bool { return l.kind == r.kind }); {
@@ -291,14 +291,14 @@ func orZero(v float64) float64 {
 	return v
 }
 
-// interval is an estimate to be drawn at a place.
-type interval struct {
+// placed is an estimate to be drawn at a place.
+type placed struct {
 	x float64
 	estimate.Estimate
 }
 
 // addIntervals draws the intervals of estimates, of those that have one.
-func addIntervals(p *plot.Plot, list []interval, in color.Color) error {
+func addIntervals(p *plot.Plot, list []placed, in color.Color) error {
 	var values struct {
 		plotter.XYs
 		plotter.YErrors

@@ -134,6 +134,19 @@ func stack(c draw.Canvas, plots []*plot.Plot, heights []float64) {
 	}
 }
 
+// beside cuts a canvas into n of the same width, side by side.
+func beside(c draw.Canvas, n int) []draw.Canvas {
+	const gap = vg.Length(10)
+	width := (c.Max.X - c.Min.X - gap*vg.Length(n-1)) / vg.Length(n)
+	parts := make([]draw.Canvas, n)
+	for i := range parts {
+		parts[i] = c
+		parts[i].Min.X = c.Min.X + (width+gap)*vg.Length(i)
+		parts[i].Max.X = parts[i].Min.X + width
+	}
+	return parts
+}
+
 // plural writes a count of something.
 func plural(n int, noun string) string {
 	if n != 1 {

@@ -131,8 +131,8 @@ func table1Groups(list []topAS) []plotters.Group {
 	for i := range list {
 		t := &list[i]
 		port.Cells = append(port.Cells, strconv.Itoa(int(t.Port)))
-		hosts.Cells = append(hosts.Cells, whole(t.total.Value))
-		interval.Cells = append(interval.Cells, rangeOf(t.total))
+		hosts.Cells = append(hosts.Cells, wholeNumber(t.total.Value))
+		interval.Cells = append(interval.Cells, totalRange(t.total))
 		name := ""
 		if t.ASN != 0 {
 			name = fmt.Sprintf("AS%d %s", t.ASN, shorten(t.AS, 24))

@@ -147,7 +147,7 @@ func plotUnknowns(list []analysis.UnknownCount, hosts int) (*plot.Plot, error) {
 	if err != nil {
 		return nil, err
 	}
-	line.LineStyle = curves[0].line
+	line.LineStyle = curveStyles[0].line
 	p.Add(line)
 	for _, cut := range []float64{fewUnknown, manyUnknown} {
 		mark, err := plotter.NewLine(plotter.XYs{{X: cut, Y: 0}, {X: cut, Y: 1}})

@@ -119,6 +119,28 @@ func (e Estimate) between(lo, hi float64) Estimate {
 	return e
 }
 
+// Bootstrap is the estimate of a value that was also computed on resamples of the hosts: its interval is between the percentiles
+// 2.5 and 97.5 of what these gave (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). With fewer than 50 hosts
+// there is none.
+func Bootstrap(value, lo, hi float64, d Design, services, hosts uint64) (Estimate, error) {
+	e := Estimate{Value: value, Design: d, N: services, Hosts: hosts, Method: "bootstrap over hosts, percentiles"}
+	if err := d.check(); err != nil {
+		return e, err
+	}
+	switch {
+	case services == 0:
+		return e.warn(NoData), nil
+	case !d.random():
+		e.Method = ""
+		return e.warn(NoSample), nil
+	case d.census():
+		return e.between(value, value), nil
+	case hosts < enoughHosts:
+		return e.warn(TooFewHosts), nil
+	}
+	return e.between(lo, hi), nil
+}
+
 // warn gives the estimate one more warning.
 func (e Estimate) warn(w Warning) Estimate {
 	e.Warnings = append(e.Warnings[:len(e.Warnings):len(e.Warnings)], w)

@@ -197,3 +197,27 @@ func TestSmirnovLarge(t *testing.T) {
 		t.Errorf("%v, with one value more %v", exact, more)
 	}
 }
+
+// TestBootstrap: the interval is what the resamples gave, where a sample of enough hosts was drawn.
+func TestBootstrap(t *testing.T) {
+	drawn := Design{Unit: ByHost, Drawn: 100, Of: 1000}
+	for _, c := range []struct {
+		design          Design
+		services, hosts uint64
+		want            string
+	}{
+		{drawn, 60, 50, "0.5 (0.4 to 0.6 at 95 %); n = 60 on 50 hosts (0 effective); bootstrap over hosts, percentiles; 100 of 1000 by host"},
+		{drawn, 60, 49, "0.5; n = 60 on 49 hosts (0 effective); bootstrap over hosts, percentiles; 100 of 1000 by host; too few hosts"},
+		{Design{Unit: ByHost, Drawn: 9, Of: 9}, 60, 9, "0.5 (0.5 to 0.5 at 95 %); n = 60 on 9 hosts (0 effective); bootstrap over hosts, percentiles; 9 of 9 by host"},
+		{Design{}, 60, 50, "0.5; n = 60 on 50 hosts (0 effective); not one random sample"},
+		{drawn, 0, 0, "0.5; n = 0; bootstrap over hosts, percentiles; 100 of 1000 by host; no data"},
+	} {
+		e, err := Bootstrap(0.5, 0.4, 0.6, c.design, c.services, c.hosts)
+		if got := e.String(); err != nil || got != c.want {
+			t.Errorf("%s (%v), want %s", got, err, c.want)
+		}
+	}
+	if _, err := Bootstrap(0.5, 0.4, 0.6, Design{Drawn: 2, Of: 1}, 1, 1); err == nil {
+		t.Error("no error for 2 drawn of 1")
+	}
+}

@@ -221,6 +221,9 @@ func firstWords() (all []words) {
 //   - it sends data: that is its label, and the end unless all are to be tried;
 //   - a handshake that says nothing proves nothing, and the next one follows.
 //
+// It knows nothing of what wrong handshakes spoil (Spoiled): where one drew data before the right one, a scan that tries all
+// may find less.
+//
 // A label whose protocol this build's table does not have comes out as "unknown". ok is false
 // where there is no service. It panics if the table does not have one of the handshakes.
 func (n *Network) Expect(at netip.AddrPort, handshakes []string, all bool) (state, label string, ok bool) {

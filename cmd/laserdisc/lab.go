@@ -106,11 +106,19 @@ func printPublished(w io.Writer, population string, network *lab.Network) error 
 		} else if c, ok := published.Excuse(n); ok {
 			note = c.Name
 		}
-		rows = append(rows, []string{n.Where, n.What, fmt.Sprintf("%.4g", n.Published), fmt.Sprintf("%.4g", n.Lab), fmt.Sprintf("%.2f", n.Ratio()), note})
+		rows = append(rows, []string{n.Where, n.What, plain(n.Published), plain(n.Lab), fmt.Sprintf("%.2f", n.Ratio()), note})
 	}
 	return errors.Join(writeTable(w, "where|what|published|lab|ratio|note", rows),
 		printf(w, "%d of %d published numbers within %.0f %% of the lab's; synthetic population %s: no measurement of the Internet\n",
 			within, len(numbers), 100*published.Tolerance, population))
+}
+
+// plain writes a share or a count with four digits, or all before the point.
+func plain(x float64) string {
+	if x >= 1000 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.4g", x)
 }
 
 // openLab puts the scan before a simulated Internet in memory. Its time starts now, and then is

@@ -44,13 +44,10 @@ type protocol struct {
 // options are the services that answer a protocol's usual first words, its other ones, or both.
 type options struct{ onlyUsual, onlyOther, both int }
 
-// handshakes are those of Figure 10 and of Table 3.
-var handshakes = []string{"wait", "newlines", "tls", "tls-legacy", "http", "http-options", "pptp", "pptp-badcookie"}
-
 // variants are the names of Table 3's two ways to begin, by protocol.
 var variants = map[string][2]string{"http": {"http", "http-options"}, "pptp": {"pptp", "pptp-badcookie"}, "tls": {"tls", "tls-legacy"}}
 
-// Take counts the services of a lab. It visits all of its services on all ports.
+// Take counts the services of a lab. It visits all of them, on all ports, twice: few handshakes take less time than all at once.
 func Take(n *lab.Network) *Survey {
 	s := &Survey{ports: map[uint16]*port{}, protocols: map[string]*protocol{}, hosts: map[netip.Addr]int{}, options: map[uint16]*options{}}
 	for _, p := range datasets.Ports() {
@@ -59,25 +56,53 @@ func Take(n *lab.Network) *Survey {
 	for _, p := range servers.Protocols() {
 		s.protocols[p.Name] = &protocol{answers: map[string]int{}, ports: map[uint16]int{}}
 	}
-	for _, o := range datasets.Options() {
-		s.options[o.Port] = new(options)
-	}
-	for t := range n.TruthOf(nil, handshakes) {
+	for t := range n.TruthOf(nil, []string{"http"}) {
 		if t.Port == 0 {
 			s.everywhere(&t)
 		} else {
 			s.add(&t)
 		}
 	}
-	for t := range n.TruthOf(nil, []string{"http"}) {
-		if t.Port != 0 && t.Behaviour == "serves" && identifiable(t.Protocol) {
-			s.identifiable++
-			if t.Label != "" && t.Label != handshake.Unknown && t.Label != handshake.Echo {
-				s.byGET++
+	for t := range n.TruthOf(nil, []string{"wait", "newlines", "tls"}) {
+		if t.Port == 0 || t.Behaviour != "serves" {
+			continue
+		}
+		s.protocols[t.Protocol].hear(&t)
+		if p := s.ports[t.Port]; p != nil && t.ServerFirst && identifiable(t.Protocol) && t.Protocol != datasets.Expected(t.Port) && slices.Contains(t.Answers, "wait") {
+			p.waits++
+		}
+	}
+	for _, o := range datasets.Options() {
+		if s.options[o.Port] != nil {
+			continue
+		}
+		c, v := new(options), variants[o.Protocol]
+		s.options[o.Port] = c
+		for t := range n.TruthOf([]uint16{o.Port}, v[:]) {
+			if t.Port != 0 && t.Protocol == o.Protocol {
+				c.add(slices.Contains(t.Answers, v[0]), slices.Contains(t.Answers, v[1]))
 			}
 		}
 	}
 	return s
+}
+
+// hear counts what a service answers.
+func (p *protocol) hear(t *lab.Truth) {
+	for _, handshake := range t.Answers {
+		p.answers[handshake]++
+	}
+}
+
+func (o *options) add(usual, other bool) {
+	switch {
+	case usual && other:
+		o.both++
+	case usual:
+		o.onlyUsual++
+	case other:
+		o.onlyOther++
+	}
 }
 
 // identifiable reports whether a scanner knows the protocol.
@@ -119,18 +144,11 @@ func (s *Survey) add(t *lab.Truth) {
 	k := s.protocols[t.Protocol]
 	k.services++
 	k.ports[t.Port]++
-	for _, handshake := range t.Answers {
-		k.answers[handshake]++
-	}
-	if v, ok := variants[t.Protocol]; ok && s.options[t.Port] != nil && datasets.Options()[s.lineOf(t.Port)].Protocol == t.Protocol {
-		o := s.options[t.Port]
-		switch usual, other := slices.Contains(t.Answers, v[0]), slices.Contains(t.Answers, v[1]); {
-		case usual && other:
-			o.both++
-		case usual:
-			o.onlyUsual++
-		case other:
-			o.onlyOther++
+	k.hear(t)
+	if known {
+		s.identifiable++
+		if t.Label != "" && t.Label != handshake.Unknown && t.Label != handshake.Echo {
+			s.byGET++
 		}
 	}
 	if p == nil {
@@ -142,14 +160,6 @@ func (s *Survey) add(t *lab.Truth) {
 		return
 	}
 	p.speaks[t.Protocol]++
-	if t.ServerFirst && t.Protocol != datasets.Expected(t.Port) && slices.Contains(t.Answers, "wait") {
-		p.waits++
-	}
-}
-
-// lineOf is the first line of Table 3 that is of a port.
-func (s *Survey) lineOf(port uint16) int {
-	return slices.IndexFunc(datasets.Options(), func(o datasets.OptionShare) bool { return o.Port == port })
 }
 
 // identified is how many of the port's services speak a protocol that a scanner knows.
