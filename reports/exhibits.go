@@ -29,11 +29,11 @@ var exhibits = []exhibit{
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
 	show("resets", "Section 3.1, resets that say why", fewestPorts, resets, resetTexts),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
+	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
+	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
 	show("section33", "Section 3.3", plainCertificates, contents, section33),
 	show("section33shares", "Section 3.3, shares", plainCertificates, contents, section33Shares),
 	show("banners", "Section 4.1", bannersFirst, contents, bannerTexts),
-	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
-	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
 	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
 }

@@ -58,7 +58,8 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 	var rows []blockRow
 	var lines []labelled
 	var intervals [][]placed // of each line
-	all, largest, few := 0, 0, 0
+	all, few := 0, 0
+	largest := min(width-drawn, 16) // of the blocks that are told apart; larger ones that were seen come on top
 	for _, b := range behaviours {
 		if kinds := shares.Kinds(b.name); len(kinds) > 0 {
 			largest = max(largest, slices.Max(kinds))

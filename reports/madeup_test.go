@@ -79,10 +79,15 @@ func (m *madeUp) ports(hosts int, twice bool) {
 		}
 		for _, port := range all {
 			likely := 0.03
-			for rank, p := range []uint16{80, 443, 7547, 22, 21, 25} {
-				if p == port {
-					likely = 0.6 - 0.06*float64(rank)
-				}
+			switch port {
+			case 80:
+				likely = 0.95
+			case 443:
+				likely = 0.6
+			case 7547:
+				likely = 0.35
+			case 22:
+				likely = 0.2
 			}
 			if m.random.Float64() >= likely {
 				continue
@@ -107,6 +112,9 @@ func (m *madeUp) blocks(n int) {
 	for block := range n {
 		whole := []session.State{session.ZeroWindow, session.DynamicBlocking, session.AllPorts, session.ResetAfterHandshake}[m.random.IntN(4)]
 		first, size := m.random.IntN(256), []int{0, 0, 3, 16, 100, 256}[m.random.IntN(6)]
+		if size == 256 {
+			first = 0
+		}
 		for last := range 256 {
 			host := netip.AddrFrom4([4]byte{10, 9, byte(block), byte(last)})
 			switch {
@@ -152,9 +160,9 @@ func madeUpRuns(t *testing.T) map[string]*analysis.Dataset {
 			m.Liveness, m.Revisit = true, session.Duration(time.Minute)
 			m.Sources = []netip.Addr{netip.MustParseAddr("10.255.0.1"), netip.MustParseAddr("10.255.0.2")}
 		}},
-		{[]string{"figure04"}, func(m *madeUp) { m.blocks(90) }, func(m *record.Manifest) {
+		{[]string{"figure04"}, func(m *madeUp) { m.blocks(250) }, func(m *record.Manifest) {
 			m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "80", Sample: "1%", SampleBy: "/24"})
-			m.Sample = &target.Sample{Unit: "block", Bits: 24, Numerator: 1, Denominator: 100, Drawn: 90, Of: 9000, Shard: 1, Shards: 1}
+			m.Sample = &target.Sample{Unit: "block", Bits: 24, Numerator: 1, Denominator: 100, Drawn: 250, Of: 25_000, Shard: 1, Shards: 1}
 		}},
 		{[]string{"unknowns"}, func(m *madeUp) { m.everywhere(98, 2) }, func(m *record.Manifest) {
 			m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "all", Sample: "1/16", SampleBy: "host"})

@@ -25,7 +25,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 		return figure{}, b.err
 	}
 	classes := []class{popular, unpopular, everyPort}
-	titles := plotters.Column{Head: "Share of ports' services", Align: text.XLeft}
+	titles := plotters.Column{Head: "Shares in percent", Align: text.XLeft}
 	for _, s := range list {
 		titles.Cells = append(titles.Cells, s.title)
 	}
@@ -33,7 +33,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 	var rows []classShare
 	var ns []string
 	for _, c := range classes {
-		here, between, n, paper := right("Here (%)"), right("95 % interval"), right("n"), right("Paper (%)")
+		here, between, n, paper := right("Here"), right("95 %"), right("n"), right("Paper")
 		for _, s := range list {
 			row := classShare{class: c, port: -1, of: s.of, kind: s.kind, paper: datasets.InText(section, s.paper, c.String())}
 			row.services, _ = b.Services(s.of.in(c), s.kind)
@@ -56,7 +56,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 		Caption: caption + " n = " + says + ".",
 		table:   tabulate(says, rows, classColumns()...),
 	}
-	f.drawTable(2, groups, nil)
+	f.drawTableIn(sans(tickSize), 2, groups, nil)
 	return f, nil
 }
 
@@ -70,23 +70,23 @@ func intervalText(e estimate.Estimate) string {
 
 // section2 has what the paper's section 2 says of the services that acknowledge no data.
 func section2(b *byClass, over sources) (figure, error) {
-	list := []statement{{"acknowledge no data", ofServices, notAcknowledging, notAcknowledging}}
+	list := []statement{{"acknowledges no data", ofServices, notAcknowledging, notAcknowledging}}
 	for _, d := range defences {
-		list = append(list, statement{"  of these: " + d.title, ofNoAck, d.kind, d.kind})
+		list = append(list, statement{"  " + d.title, ofNoAck, d.kind, d.kind})
 	}
-	return b.classTable("2", list, over, "Services that acknowledge no data, and by which defence, for popular and unpopular ports and all that were "+
+	return b.classTable("2", list, over, "Services that acknowledge no data, of all, and of these by defence, for popular and unpopular ports and all that were "+
 		"scanned. "+classesAre)
 }
 
 // section3 has what the paper's section 3.1 says of the services that acknowledge data.
 func section3(b *byClass, over sources) (figure, error) {
 	return b.classTable("3.1", []statement{
-		{"do not speak the expected protocol", ofAcking, notExpected, notExpected},
-		{"  speak another", ofAcking, speaksOther, ""},
-		{"  unknown, on an all-ports host", ofAcking, unknownAcross, ""},
-		{"unknown, all-ports hosts left out", ofFiltered, unknownOnThisPort, unknownOnThisPort},
-		{"of the unknown, on an all-ports host", ofUnknown, unknownAcross, "of_unknown_across_ports"},
-		{"hosts that are all-ports hosts", ofHosts, onEveryPort, ""},
+		{"not the expected protocol", ofAcking, notExpected, notExpected},
+		{"  another protocol", ofAcking, speaksOther, ""},
+		{"  unknown, all-ports host", ofAcking, unknownAcross, ""},
+		{"unknown, without these hosts", ofFiltered, unknownOnThisPort, unknownOnThisPort},
+		{"of unknown, all-ports host", ofUnknown, unknownAcross, "of_unknown_across_ports"},
+		{"all-ports hosts, of hosts", ofHosts, onEveryPort, ""},
 	}, over, "What the services that acknowledge data turn out to be, for popular and unpopular ports and all that were scanned. Shares are of those "+
 		"services, but the last, which is of hosts that have one. An all-ports host acknowledges data on random ephemeral ports too; where hosts were drawn, "+
 		"no interval holds with such hosts in, and there is none. "+classesAre)

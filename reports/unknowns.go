@@ -93,7 +93,7 @@ func unknownsPerHost(u *analysis.Unknowns, over sources) (figure, error) {
 
 // dipValues is how many hosts the dip test takes at most, at equal steps through all: it repeats itself on as many random values.
 const (
-	dipValues  = 1000
+	dipValues  = 10_000
 	dipSamples = 1000
 )
 
@@ -149,7 +149,7 @@ func plotUnknowns(list []analysis.UnknownCount, hosts int) (*plot.Plot, error) {
 	}
 	line.LineStyle = curveStyles[0].line
 	p.Add(line)
-	for _, cut := range []float64{fewUnknown, manyUnknown} {
+	for _, cut := range []float64{fewUnknown - 1, manyUnknown} {
 		mark, err := plotter.NewLine(plotter.XYs{{X: cut, Y: 0}, {X: cut, Y: 1}})
 		if err != nil {
 			return nil, err
@@ -157,7 +157,7 @@ func plotUnknowns(list []analysis.UnknownCount, hosts int) (*plot.Plot, error) {
 		mark.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
 		p.Add(mark)
 	}
-	return p, addPaper(p, plotter.XYs{{X: fewUnknown, Y: 1 - datasets.InText("3.1", "few_unknown", "hosts")}, {X: manyUnknown, Y: datasets.InText("3.1", "many_unknown", "hosts")}})
+	return p, addPaper(p, plotter.XYs{{X: fewUnknown - 1, Y: 1 - datasets.InText("3.1", "few_unknown", "hosts")}, {X: manyUnknown, Y: datasets.InText("3.1", "many_unknown", "hosts")}})
 }
 
 // resetTexts shows how many services reset connections with a text, and with F5 BIG-IP's (paper, section 3.1).

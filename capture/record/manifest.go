@@ -78,6 +78,9 @@ type Manifest struct {
 	// manifest.
 	PrefixToAS *PrefixToAS `json:"prefix_to_as,omitempty"`
 
+	// Anonymized says that packets and tables have other addresses than the record; nil if they have the same.
+	Anonymized *Anonymized `json:"anonymized,omitempty"`
+
 	// Shards are the manifests of shards of one scan that were merged, ascending. This one is then the scan's as a whole, as
 	// JoinShards makes it: with the words and lists of the first, and numbers and times over all.
 	Shards []*Manifest `json:"shards,omitempty"`
@@ -93,6 +96,12 @@ type Observed struct {
 type PrefixToAS struct {
 	File   string `json:"file"`   // its name, without the directory
 	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
+}
+
+// Anonymized says how addresses were replaced.
+type Anonymized struct {
+	Method string `json:"method"` // "Crypto-PAn"
+	Key    string `json:"key"`    // identifies the key, and does not give it away
 }
 
 // What can end the probing.
