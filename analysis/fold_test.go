@@ -3,8 +3,8 @@ package analysis
 import (
 	"fmt"
 	"math"
-	"reflect"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
