@@ -14,6 +14,7 @@ import (
 
 	"laserdisc/analysis/content"
 	"laserdisc/analysis/estimate"
+	"laserdisc/capture/session"
 	"laserdisc/datasets"
 )
 
@@ -101,8 +102,12 @@ func (c *Contents) Add(record arrow.Record) error {
 			c.in.move(addr, port)
 		}
 		c.service.add(&rows, row, &c.labels)
+		handshake := c.handshakes.list[rows.handshakes.at(row)]
+		if handshake == "wait" && rows.state(row) == session.SendsData {
+			c.service.hear(responses.Value(row))
+		}
 		if rows.identifies(row) {
-			c.service.read(c.labels.list[rows.labels.at(row)], c.handshakes.list[rows.handshakes.at(row)], responses.Value(row), truncated.Value(row))
+			c.service.read(c.labels.list[rows.labels.at(row)], handshake, responses.Value(row), truncated.Value(row))
 		}
 	}
 	return b.err
@@ -138,12 +143,14 @@ func (s *revealing) read(label, handshake string, response []byte, truncated boo
 			s.software = content.SSHSoftware(response)
 		}
 	}
-	if handshake == "wait" {
-		s.banner = true
-		for i, b := range bannerWords {
-			if content.HasWord(response, b.Words) {
-				s.words |= 1 << i
-			}
+}
+
+// hear reads what a server says unasked, which need not tell its protocol.
+func (s *revealing) hear(banner []byte) {
+	s.banner = true
+	for i, b := range bannerWords {
+		if content.HasWord(banner, b.Words) {
+			s.words |= 1 << i
 		}
 	}
 }

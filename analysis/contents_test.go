@@ -44,6 +44,8 @@ func contentsText(t testing.TB) string {
 		{"10.0.0.2", 2222, "wait", "ssh", "SSH-2.0-OpenSSH_9\r\n", "no"},
 		{"10.0.0.3", 23, "wait", "telnet", "\xff\xfd\x18", "no"},
 		{"10.0.0.3", 23, "http", "telnet", "login: ", "no"}, // which is no banner
+		{"10.0.0.3", 25, "wait", "unknown", "220 ready\r\n", "no"},
+		{"10.0.0.3", 25, "smtp", "smtp", "250-a\r\n250 SIZE\r\n", "no"},
 		{"10.0.0.3", 80, "http", "http", plain, "no"},
 		{"10.0.0.3", 443, "tls12", "tls", flight(3, known), "no"},
 		{"10.0.0.3", 8080, "tls", "http", login, "no"}, // which is not what a GET drew
@@ -58,7 +60,11 @@ func contentsText(t testing.TB) string {
 		{"10.0.0.5", 9999, "tls12", "tls", flight(5, own), "no"}, // the same host's key once more is not shared
 	} {
 		quoted := strings.ReplaceAll(strconv.QuoteToASCII(r.response), " ", `\x20`)
-		fmt.Fprintf(&b, "%s %d 0 first %s sends_data %s certain %s %s\n", r.addr, r.port, r.handshake, r.label, quoted[1:len(quoted)-1], r.truncated)
+		evidence := "certain"
+		if r.label == "unknown" {
+			evidence = "none"
+		}
+		fmt.Fprintf(&b, "%s %d 0 first %s sends_data %s %s %s %s\n", r.addr, r.port, r.handshake, r.label, evidence, quoted[1:len(quoted)-1], r.truncated)
 	}
 	return b.String()
 }
@@ -112,7 +118,7 @@ func TestContents(t *testing.T) {
 	if want := (Reads{Certificates: 8, CertificatesCut: 1, CertificatesHidden: 1, Pages: 4, PagesCut: 1, SSH: 2}); reads != want {
 		t.Errorf("%+v, want %+v", reads, want)
 	}
-	for protocol, want := range map[string][2]uint64{"ssh": {2, 2}, "telnet": {1, 2}, "smtp": {}} {
+	for protocol, want := range map[string][2]uint64{"ssh": {2, 2}, "telnet": {1, 2}, "smtp": {0, 1}} {
 		words, err := c.Words(protocol)
 		if err != nil {
 			t.Fatal(err)
