@@ -22,13 +22,14 @@ import (
 //   - IPv6 addresses as text: each group becomes one of as many digits, groups of zeros stay, and the canonical form (RFC 5952)
 //     stays canonical.
 //   - The own addresses in binary, in either byte order, and in hexadecimal: they become what they are in headers. Subject
-//     alternative names of X.509 (RFC 5280, section 4.2.1.6) that are addresses do, whose they may be.
+//     alternative names of X.509 (RFC 5280, section 4.2.1.6) and answers of DNS that are addresses do, whose they may be.
 //   - DNS names: of labels below an ICANN suffix of the public suffix list, or a suffix for private use, each letter and each
-//     digit becomes another, by label and what follows it; the suffix stays. So does the local part of a mail address.
+//     digit becomes another, by label and what follows it; the suffix stays. So do those of the local part of a mail address.
 //   - Host names without a dot where SMTP's greeting (RFC 5321, section 4.2) or a login prompt has one.
 //
 // Names that the scanner's own hellos have stay, and those that specifications have. Two streams that begin alike are replaced alike as far as whole names go.
 func (k *Key) Payload(b []byte, own ...netip.Addr) {
+	k.dns(b)
 	k.ipv6(b)
 	k.ipv4(b)
 	k.subjectAddresses(b)
@@ -372,12 +373,9 @@ func (k *Key) name(name []byte) bool {
 	if suffix == "" || len(suffix) == len(text) || specified[text] || ownNames()[text] {
 		return false
 	}
-	after := suffix
-	end := len(text) - len(suffix) - 1
-	for end > 0 {
+	for end := len(text) - len(suffix) - 1; end > 0; {
 		start := strings.LastIndexByte(text[:end], '.') + 1
-		k.label(name[start:end], after)
-		after = text[start:end] + "." + after
+		k.label(name[start:end], text[end+1:])
 		end = start - 1
 	}
 	return true
