@@ -13,7 +13,7 @@ import (
 func reportCommand() *cobra.Command {
 	var out, sample string
 	cmd := &cobra.Command{
-		Use:   "report DIR|RUN...|--sample --out OUT",
+		Use:   "report DIR|RUN... --out OUT",
 		Short: "Draw the paper's figures and tables, and a page that shows them",
 		Long: `Draw the paper's figures and tables from datasets, and a page that shows them. DIR is what replay
 made; a RUN is played back first, into a dataset in OUT.
