@@ -40,26 +40,72 @@ func (k *Key) Payload(b []byte, own ...netip.Addr) {
 
 // literal replaces the own addresses as they stand in headers, and as text where it is not set apart from what is around.
 func (k *Key) literal(b []byte, own []netip.Addr) {
-	var pairs []string
-	hello := isHello(b)
+	hello, asked := false, false
 	for _, a := range own {
-		from, to := a.AsSlice(), k.Addr(a).AsSlice()
-		lower, other := hex.EncodeToString(from), hex.EncodeToString(to)
-		pairs = append(pairs, lower, other, strings.ToUpper(lower), strings.ToUpper(other))
-		if !hello {
-			pairs = append(pairs, string(from), string(to))
+		f := k.forms(a)
+		for _, p := range f.text {
+			p.replace(b)
 		}
-		slices.Reverse(from)
-		slices.Reverse(to)
-		if !hello && (len(from) == 16 || from[1] != 0 || from[2] != 0) { // 1.0.0.10 is any number in binary
-			pairs = append(pairs, string(from), string(to))
+		for _, p := range f.binary {
+			if !bytes.Contains(b, p.from) {
+				continue
+			}
+			if !asked {
+				hello, asked = isHello(b), true
+			}
+			if !hello {
+				p.replace(b)
+			}
 		}
-		text := []byte(a.String())
-		k.ipv6(text)
-		k.ipv4(text)
-		pairs = append(pairs, a.String(), string(text))
 	}
-	copy(b, strings.NewReplacer(pairs...).Replace(string(b)))
+}
+
+// forms are those of an address that literal looks for.
+type forms struct{ text, binary []pair }
+
+// pair is what takes the place of what, of the same length.
+type pair struct{ from, to []byte }
+
+func (p pair) replace(b []byte) {
+	for {
+		at := bytes.Index(b, p.from)
+		if at < 0 {
+			return
+		}
+		copy(b[at:], p.to)
+		b = b[at+len(p.to):]
+	}
+}
+
+// maxForms is how many addresses' forms are remembered: a host's streams are often next to each other, and the scanner's address
+// is in all of them.
+const maxForms = 1 << 12
+
+func (k *Key) forms(a netip.Addr) *forms {
+	k.known.Lock()
+	defer k.known.Unlock()
+	if f, ok := k.known.forms[a]; ok {
+		return f
+	}
+	if k.known.forms == nil || len(k.known.forms) == maxForms {
+		k.known.forms = make(map[netip.Addr]*forms)
+	}
+	f := new(forms)
+	k.known.forms[a] = f
+	from, to := a.AsSlice(), k.Addr(a).AsSlice()
+	f.binary = append(f.binary, pair{from, to})
+	if len(from) == 16 || from[1] != 0 || from[2] != 0 { // 1.0.0.10 is any number in binary
+		back := pair{bytes.Clone(from), bytes.Clone(to)}
+		slices.Reverse(back.from)
+		slices.Reverse(back.to)
+		f.binary = append(f.binary, back)
+	}
+	lower, other := hex.AppendEncode(nil, from), hex.AppendEncode(nil, to)
+	text, replaced := []byte(a.String()), []byte(a.String())
+	k.ipv6(replaced)
+	k.ipv4(replaced)
+	f.text = append(f.text, pair{lower, other}, pair{bytes.ToUpper(lower), bytes.ToUpper(other)}, pair{text, replaced})
+	return f
 }
 
 // isHello reports whether a stream is one of the scanner's own hellos. BGP's has an address in it, which is nobody's.
