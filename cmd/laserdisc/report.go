@@ -12,6 +12,7 @@ import (
 
 func reportCommand() *cobra.Command {
 	var out, sample string
+	var width float64
 	cmd := &cobra.Command{
 		Use:   "report DIR|RUN... --out OUT",
 		Short: "Draw the paper's figures and tables, and a page that shows them",
@@ -39,7 +40,7 @@ OUT/sample; --sample=servers a capture of real servers in network namespaces.`,
 			if err != nil {
 				return err
 			}
-			if err := reports.Write(ctx, out, list); err != nil {
+			if err := reports.Write(ctx, out, list, width); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s/index.html\n", out)
@@ -49,6 +50,7 @@ OUT/sample; --sample=servers a capture of real servers in network namespaces.`,
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the report (made if missing)")
 	cmd.Flags().StringVar(&sample, "sample", "", "draw what laserdisc carries along: lab or servers")
 	cmd.Flags().Lookup("sample").NoOptDefVal = "lab"
+	cmd.Flags().Float64Var(&width, "width", reports.DefaultWidth, "inches that the text of the page is wide, of two columns")
 	_ = cmd.MarkFlagRequired("out")
 	return cmd
 }
