@@ -26,7 +26,7 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
-	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"response": arrow.BinaryTypes.Binary, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 }
 
 // batchOf makes a batch of a text with a line of column names and then a line a row, cells apart by blanks: "-" is an
@@ -72,6 +72,8 @@ func appendCell(b array.Builder, cell string) (err error) {
 		b.Append(cell)
 	case *array.BinaryDictionaryBuilder:
 		return b.AppendString(cell)
+	case *array.BinaryBuilder:
+		b.AppendString(cell)
 	case *array.Uint16Builder:
 		n, err = strconv.ParseUint(cell, 10, 16)
 		b.Append(uint16(n))
@@ -119,6 +121,17 @@ func TestFoldsMerge(t *testing.T) {
 			steps, hosts, services := f.(*AllPorts).Steps()
 			return []any{steps, hosts, services}
 		}},
+		{"unrecognised", unrecognisedText, func() Fold { return NewUnrecognised([]string{"vnc"}) }, func(f Fold) any {
+			responses, kept := f.(*Unrecognised).Responses()
+			return []any{responses, kept}
+		}},
+		{"relabel", relabelText, func() Fold { return NewRelabel([]string{"vnc"}) }, func(f Fold) any {
+			moves, services, err := f.(*Relabel).Moves()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []any{moves, services}
+		}},
 		{"inventory", inventoryText, func() Fold { return new(Inventory) }, func(f Fold) any {
 			sample, everywhere, kept := f.(*Inventory).Sample([]uint16{22, 80})
 			return []any{sample, everywhere, kept}
@@ -165,7 +178,9 @@ func TestFoldsMerge(t *testing.T) {
 	}
 }
 
-var sameAddress = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+var sameAddress = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+}
 
 // after is a text without its first rows.
 func after(text string, rows int64) string {
@@ -334,8 +349,8 @@ func TestFoldErrors(t *testing.T) {
 			t.Errorf("error is %v, should say %q", err, c.want)
 		}
 	}
-	for _, a := range []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts), new(Inventory)} {
-		for _, b := range []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts), new(Inventory)} {
+	for _, a := range []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts), new(Inventory), NewUnrecognised(nil), NewMistaken(nil, nil), NewRelabel(nil)} {
+		for _, b := range []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts), new(Inventory), NewUnrecognised(nil), NewMistaken(nil, nil), NewRelabel(nil)} {
 			if err := a.Merge(b); (err == nil) != (fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)) {
 				t.Errorf("%T and %T: %v", a, b, err)
 			}
