@@ -37,12 +37,15 @@ const everywhere = 100
 func (v *Inventory) Table() string { return services.name }
 
 // Columns are the columns that it reads.
-func (v *Inventory) Columns() []string { return []string{"addr", "port", "state", "label", "evidence"} }
+func (v *Inventory) Columns() []string {
+	return []string{"addr", "port", "state", "label", "evidence", "asn"}
+}
 
 // Add keeps the services of a batch.
 func (v *Inventory) Add(record arrow.Record) error {
 	b := batch{Record: record}
 	addr, port := readColumn[*array.String](&b, "addr"), readColumn[*array.Uint16](&b, "port")
+	asn := readColumn[*array.Int64](&b, "asn")
 	state := readCodes(&b, "state", stateCode)
 	label := readCodes(&b, "label", v.labels.number)
 	evidence := readCodes(&b, "evidence", evidenceCode)
@@ -61,7 +64,11 @@ func (v *Inventory) Add(record arrow.Record) error {
 				return fmt.Errorf("analysis: column \"addr\": %w", err)
 			}
 			v.in.move(addr.Value(row), 0)
-			v.hosts = append(v.hosts, predict.Host{Addr: host})
+			h := predict.Host{Addr: host}
+			if asn.IsValid(row) {
+				h.AS = uint32(asn.Value(row))
+			}
+			v.hosts = append(v.hosts, h)
 			v.held += hostBytes
 		}
 		h := &v.hosts[len(v.hosts)-1]

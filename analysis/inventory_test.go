@@ -9,15 +9,15 @@ import (
 )
 
 const inventoryText = `
-	addr      port state      label   evidence
-	10.0.0.1  22   sends_data ssh     certain
-	10.0.0.1  80   acks_data  -       none
-	10.0.0.1  443  sends_data tls     weak
-	10.0.0.2  80   sends_data http    likely
-	10.0.0.3  80   closed     -       none
-	10.0.0.4  22   all_ports  -       none
-	10.0.0.5  22   sends_data unknown none
-	10.0.0.5  80   sends_data http    certain`
+	addr      port state      label   evidence asn
+	10.0.0.1  22   sends_data ssh     certain  64500
+	10.0.0.1  80   acks_data  -       none     64500
+	10.0.0.1  443  sends_data tls     weak     64500
+	10.0.0.2  80   sends_data http    likely   -
+	10.0.0.3  80   closed     -       none     -
+	10.0.0.4  22   all_ports  -       none     -
+	10.0.0.5  22   sends_data unknown none     64501
+	10.0.0.5  80   sends_data http    certain  64501`
 
 // TestInventory keeps the services that sent data, with what they are likely or certain to speak.
 func TestInventory(t *testing.T) {
@@ -29,10 +29,10 @@ func TestInventory(t *testing.T) {
 	var lines []string
 	for _, h := range s.Hosts {
 		for _, x := range h.Services {
-			lines = append(lines, strings.TrimSpace(fmt.Sprint(h.Addr, " ", x.Port, " ", s.Labels[x.Label])))
+			lines = append(lines, strings.TrimSpace(fmt.Sprint(h.Addr, " ", h.AS, " ", x.Port, " ", s.Labels[x.Label])))
 		}
 	}
-	want := []string{"10.0.0.1 22 ssh", "10.0.0.1 443", "10.0.0.2 80 http", "10.0.0.5 22", "10.0.0.5 80 http"}
+	want := []string{"10.0.0.1 64500 22 ssh", "10.0.0.1 64500 443", "10.0.0.2 0 80 http", "10.0.0.5 64501 22", "10.0.0.5 64501 80 http"}
 	if d := cmp.Diff(want, lines); d != "" || everywhere != 0 || kept != 1 {
 		t.Errorf("%s; everywhere %d, kept 1 in %d", d, everywhere, kept)
 	}

@@ -11,6 +11,14 @@
 //	table2_order.tsv        Table 2: the optimal order of handshakes
 //	table3_options.tsv      Table 3: what a handshake's options change
 //	table4_performance.tsv  Table 4: LZR against ZGrab
+//	text.tsv                numbers in the text of sections 2 and 3
+//	section33.tsv           section 3.3: what services reveal on unexpected ports
+//	banner_words.tsv        section 4.1: words in banners
+//
+// //	text.tsv                numbers in the text of sections 2 to 5
+//
+// makers.tsv and known_keys.tsv, beside it, are this project's: how devices
+// name their makers, and public keys whose private keys are printed somewhere.
 //
 // The files are tab-separated with one line of column names; "-" is none. They
 // are parsed on first use. A test parses every one, so the functions here give
@@ -22,7 +30,7 @@ import (
 	"sync"
 )
 
-//go:embed paper/*.tsv
+//go:embed paper/*.tsv paper/contradictions.md
 var paper embed.FS
 
 // embedded gives a function that parses one file of the paper on its first

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -61,6 +62,13 @@ type OptionShare struct {
 	Share    float64 // 0 to 1
 }
 
+// TextValue is a number of the paper's text, or one that it gives of a figure.
+type TextValue struct {
+	Where string // in the paper
+	What  string // one of a kind
+	Value float64
+}
+
 // Comparison is one column of Table 4: a scan of one port, LZR against ZGrab.
 type Comparison struct {
 	Port       uint16
@@ -91,7 +99,32 @@ var (
 	order       = embedded("table2_order.tsv", parseOrder)
 	options     = embedded("table3_options.tsv", parseOptions)
 	performance = embedded("table4_performance.tsv", parsePerformance)
+	text        = embedded("statements.tsv", parseText)
+	inText      = embedded("text.tsv", parseInText)
 )
+
+// InText gives a number that the paper has in its running text (text.tsv), and NaN if it has none of that name: most are
+// shares, 0 to 1. Of is a port, "popular", "unpopular", or what else the number is of.
+func InText(section, name, of string) float64 {
+	for _, s := range inText() {
+		if s.Section == section && s.Name == name && s.Of == of {
+			return s.Value
+		}
+	}
+	return math.NaN()
+}
+
+// statement is one line of text.tsv.
+type statement struct {
+	Section, Name, Of string
+	Value             float64
+}
+
+func parseInText(name string, text []byte) ([]statement, error) {
+	return parseRows(name, text, []string{"section", "name", "of", "value"}, func(c *cells) statement {
+		return statement{c.text(), c.text(), c.text(), cell(c, parseNumber)}
+	})
+}
 
 // Matrix gives Figure 10. Protocols for which the paper's copy at hand had no
 // row are left out.
@@ -121,6 +154,21 @@ func Performance() []Comparison {
 		scans[i].Handshakes = slices.Clone(scans[i].Handshakes)
 	}
 	return scans
+}
+
+// Text gives the numbers of the text, in the order of the paper.
+func Text() []TextValue { return slices.Clone(text()) }
+
+func parseText(name string, data []byte) ([]TextValue, error) {
+	seen := make(map[string]bool)
+	return parseRows(name, data, []string{"where", "what", "value"}, func(c *cells) TextValue {
+		v := TextValue{c.text(), c.text(), cell(c, parseNumber)}
+		if seen[v.What] {
+			c.fail(fmt.Errorf("what: %q a second time", v.What))
+		}
+		seen[v.What] = true
+		return v
+	})
 }
 
 func parseMatrix(name string, text []byte) (ResponseMatrix, error) {

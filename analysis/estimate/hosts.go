@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Hosts sums up hosts of which some services are of a kind. The zero Hosts has seen none.
+// Hosts sums up hosts of which some services are of a kind, or blocks where these were drawn (Unit.Cluster). The zero Hosts has
+// seen none.
 //
 // It keeps the sums of the powers of x and k, x services of the kind among the k of a host, that the second and the fourth power
 // of a host's residual K·x - X·k are made of, where X and K are the sums of x and k, known only at the end. The sums are
@@ -89,7 +90,7 @@ func (h Hosts) Hosts() uint64 { return h.hosts }
 // degrees of freedom. With fewer than 50 there is no interval.
 func (h Hosts) Share(d Design) (Estimate, error) {
 	e := Estimate{Design: d, N: h.k, Hosts: h.hosts, Value: math.NaN(), Method: "Wilson"}
-	byHost := d.Unit == ByHost && h.k != h.hosts
+	byHost := d.Unit != ByService && h.k != h.hosts
 	if byHost {
 		e.Method = "Korn-Graubard"
 	}
@@ -165,7 +166,7 @@ func (h Hosts) check(d Design) error {
 		return err
 	}
 	units := h.k
-	if d.Unit == ByHost {
+	if d.Unit != ByService {
 		units = h.hosts
 	}
 	if units > d.Drawn {

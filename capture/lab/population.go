@@ -29,15 +29,19 @@ type Population struct {
 	Source string `json:"source,omitempty"`
 
 	Prefixes []netip.Prefix    `json:"prefixes"` // of addresses; hosts live in them
-	Density  float64           `json:"density"`  // share of the addresses that are hosts
+	ASes     []AS              `json:"ases,omitempty"`
+	Density  float64           `json:"density"` // share of the addresses that are hosts
 	Hosts    []HostClass       `json:"hosts"`
 	Stacks   Weights           `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal, wrapping
 	Defences []Defence         `json:"defences"` // named mixes of what services do that do not acknowledge data
 	Mixes    []NamedMix        `json:"mixes,omitempty"`
+	Content  Content           `json:"content,omitzero"`
 	Ports    []Port            `json:"ports"`
 	Tails    []Tail            `json:"tails,omitempty"`
 	Answers  []servers.Answers `json:"answers,omitempty"`
-	Pace     Weights           `json:"pace"` // of prompt, late (0.5 to 3 s), byte_by_byte
+	Options  []servers.Options `json:"options,omitempty"`
+	Spoils   []Spoil           `json:"spoils,omitempty"` // where several are of one protocol and handshake, the first counts
+	Pace     Weights           `json:"pace"`             // of prompt, late (0.5 to 3 s), byte_by_byte
 	Network  Impairments       `json:"network"`
 }
 
@@ -190,10 +194,13 @@ func (p *Population) Check() error {
 	if err := p.Pace.check("pace", known(servers.PaceNames)); err != nil {
 		return err
 	}
-	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers} {
+	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkOptions, p.checkASes, p.checkSpoils} {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	if err := p.Content.check(); err != nil {
+		return err
 	}
 	return p.Network.Check()
 }
@@ -387,6 +394,28 @@ func (p *Population) checkAnswers() error {
 			if err := share(field+"."+x.name, x.share); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+func (p *Population) checkOptions() error {
+	for i, o := range p.Options {
+		field := fmt.Sprintf("options[%d]", i)
+		if !servers.HasOptions(o.Protocol) {
+			return fmt.Errorf("%s.protocol: there is no %q with options", field, o.Protocol)
+		}
+		if slices.ContainsFunc(p.Options[:i], func(x servers.Options) bool { return x.Protocol == o.Protocol && x.Port == o.Port }) {
+			return fmt.Errorf("%s: %q has options on port %d already", field, o.Protocol, o.Port)
+		}
+		if err := share(field+".only_usual", o.OnlyUsual); err != nil {
+			return err
+		}
+		if err := share(field+".only_other", o.OnlyOther); err != nil {
+			return err
+		}
+		if sum := o.OnlyUsual + o.OnlyOther; sum > 1 {
+			return fmt.Errorf("%s: the shares add up to %v", field, sum)
 		}
 	}
 	return nil

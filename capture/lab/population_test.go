@@ -41,7 +41,17 @@ func TestMistakesInPopulationsAreReported(t *testing.T) {
 		{`"delay": "1ms"`, `"delay": "2m"`, `p.json: network.delay: 2m0s is not 0 to 1m`},
 		{`"loss": 0`, `"loss": 2`, `p.json: network.loss: 2 is not a share`},
 		{`"pace"`, `"tails": [{"protocol": "http", "per_host": 1, "skew": 1, "head": [{"port": 80, "share": 0.1}]}], "pace"`, `p.json: tails[0].head[0].port: 80 is in ports`},
+		{`"pace"`, `"content": {"login": [{"ports": "80", "share": 3}]}, "pace"`, `p.json: content.login[0].share: 3 is not a share`},
+		{`"pace"`, `"content": {"login": [{"ports": "0", "share": 1}]}, "pace"`, `p.json: content.login[0].ports: port 0 is reserved`},
+		{`"pace"`, `"content": {"colour": []}, "pace"`, `p.json:21: json: unknown field "colour"`},
 		{`"pace"`, `"answers": [{"protocol": "http", "tls": 3}], "pace"`, `p.json: answers[0].tls: 3 is not a share`},
+		{`"pace"`, `"spoils": [{"protocol": "gopher"}], "pace"`, `p.json: spoils[0].protocol: there is no "gopher"`},
+		{`"pace"`, `"spoils": [{"protocol": "tls", "by": "wait"}], "pace"`, `p.json: spoils[0].by: no handshake "wait" says anything`},
+		{`"pace"`, `"spoils": [{"protocol": "tls", "share": 2}], "pace"`, `p.json: spoils[0].share: 2 is not a share`},
+		{`"pace"`, `"spoils": [{"protocol": "tls", "resets": -1}], "pace"`, `p.json: spoils[0].resets: -1 is not a share`},
+		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"5s": 1, "4s": 1}}], "pace"`, `p.json: spoils[0].for: "4s" is not a time above`},
+		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"11m": 1}}], "pace"`, `p.json: spoils[0].for: "11m" is not a time above`},
+		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"5s": 0}}], "pace"`, `p.json: spoils[0].for: the weights add up to nothing`},
 		{`"pace"`, `"mixes": [{"name": "http", "protocols": {"tls": 1}}], "pace"`, `p.json: mixes[0].name: "http" is taken`},
 	} {
 		text := strings.Replace(string(data), c.from, c.to, 1)

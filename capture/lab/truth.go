@@ -26,6 +26,7 @@ type Truth struct {
 	ServerFirst bool       `json:"server_first,omitempty"`
 	Late        bool       `json:"late,omitempty"`    // its first byte takes longer than 0.5 s
 	Answers     []string   `json:"answers,omitempty"` // handshakes that make it send data
+	Reveals     []string   `json:"reveals,omitempty"` // names in Content: what can be read from its data beyond its protocol
 }
 
 // At tells what the service at an address and port is; ok is false where there is none.
@@ -34,10 +35,11 @@ func (n *Network) At(at netip.AddrPort) (t Truth, ok bool) {
 	if !ok {
 		return t, false
 	}
-	return n.truth(&s), true
+	return n.truth(&s, n.words), true
 }
 
-func (n *Network) truth(s *service) Truth {
+// truth is what is known of a service, and what a scanner hears that says these words.
+func (n *Network) truth(s *service, all []words) Truth {
 	t := Truth{
 		Address:     s.At.Addr(),
 		Port:        s.At.Port(),
@@ -50,7 +52,8 @@ func (n *Network) truth(s *service) Truth {
 	if s.Behaviour != tcp.Serves {
 		return t
 	}
-	for _, w := range n.words {
+	t.Reveals = s.Reveals()
+	for _, w := range all {
 		if b, label := s.Answer(w.kind, w.said); len(b) > 0 {
 			t.Answers = append(t.Answers, w.name)
 			t.Label = better(t.Label, listedLabel(label))
@@ -125,7 +128,19 @@ func likely(ports []uint16) func(*class) []uint16 {
 
 // Truth iterates over all there is to know about the given ports (nil: all of them): one value
 // for each service, and one for each host whose every port is the same.
-func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
+func (n *Network) Truth(ports []uint16) iter.Seq[Truth] { return n.truths(ports, n.words) }
+
+// TruthOf is Truth for a scanner that tries these handshakes alone: Answers and Label are of what they draw. Fewer take less time. It
+// panics if this build does not have one of them.
+func (n *Network) TruthOf(ports []uint16, handshakes []string) iter.Seq[Truth] {
+	var some []words
+	for _, name := range handshakes {
+		some = append(some, n.wordsOf(name))
+	}
+	return n.truths(ports, some)
+}
+
+func (n *Network) truths(ports []uint16, all []words) iter.Seq[Truth] {
 	if ports == nil {
 		for port := 1; port <= math.MaxUint16; port++ {
 			ports = append(ports, uint16(port))
@@ -136,7 +151,7 @@ func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
 		for h := range n.hosts() {
 			if h.class.open == nil {
 				s := n.service(h.host, netip.AddrPortFrom(h.address, ports[0]))
-				t := n.truth(&s)
+				t := n.truth(&s, all)
 				t.Port = 0
 				if !yield(t) {
 					return
@@ -148,7 +163,7 @@ func (n *Network) Truth(ports []uint16) iter.Seq[Truth] {
 					continue
 				}
 				s := n.service(h.host, netip.AddrPortFrom(h.address, port))
-				if !yield(n.truth(&s)) {
+				if !yield(n.truth(&s, all)) {
 					return
 				}
 			}
@@ -206,6 +221,9 @@ func firstWords() (all []words) {
 //   - it sends data: that is its label, and the end unless all are to be tried;
 //   - a handshake that says nothing proves nothing, and the next one follows.
 //
+// It knows nothing of what wrong handshakes spoil (Spoiled): where one drew data before the right one, a scan that tries all
+// may find less.
+//
 // A label whose protocol this build's table does not have comes out as "unknown". ok is false
 // where there is no service. It panics if the table does not have one of the handshakes.
 func (n *Network) Expect(at netip.AddrPort, handshakes []string, all bool) (state, label string, ok bool) {
@@ -215,11 +233,7 @@ func (n *Network) Expect(at netip.AddrPort, handshakes []string, all bool) (stat
 	}
 	state = "silent"
 	for i, name := range handshakes {
-		known := slices.IndexFunc(n.words, func(w words) bool { return w.name == name })
-		if known < 0 {
-			panic(fmt.Sprintf("lab: there is no handshake %q", name))
-		}
-		w := &n.words[known]
+		w := n.wordsOf(name)
 		listening := w.kind == servers.Wait
 		got := s.outcome(listening, i > 0)
 		if got == "serves" {
@@ -241,6 +255,14 @@ func (n *Network) Expect(at netip.AddrPort, handshakes []string, all bool) (stat
 		}
 	}
 	return state, label, true
+}
+
+func (n *Network) wordsOf(handshake string) words {
+	i := slices.IndexFunc(n.words, func(w words) bool { return w.name == handshake })
+	if i < 0 {
+		panic(fmt.Sprintf("lab: there is no handshake %q", handshake))
+	}
+	return n.words[i]
 }
 
 // outcome is the state of one connection with a service, as its client infers it; "serves" if data

@@ -74,6 +74,13 @@ type Manifest struct {
 	// own manifest.
 	Partial string `json:"partial,omitempty"`
 
+	// PrefixToAS is the file that the services of a dataset have their ASes from; nil if they have none, and in a run's own
+	// manifest.
+	PrefixToAS *PrefixToAS `json:"prefix_to_as,omitempty"`
+
+	// Anonymized says that packets and tables have other addresses than the record; nil if they have the same.
+	Anonymized *Anonymized `json:"anonymized,omitempty"`
+
 	// Shards are the manifests of shards of one scan that were merged, ascending. This one is then the scan's as a whole, as
 	// JoinShards makes it: with the words and lists of the first, and numbers and times over all.
 	Shards []*Manifest `json:"shards,omitempty"`
@@ -83,6 +90,18 @@ type Manifest struct {
 type Observed struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
+}
+
+// PrefixToAS identifies a file that says which AS announces which prefix.
+type PrefixToAS struct {
+	File   string `json:"file"`   // its name, without the directory
+	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
+}
+
+// Anonymized says how addresses were replaced.
+type Anonymized struct {
+	Method string `json:"method"` // "Crypto-PAn"
+	Key    string `json:"key"`    // identifies the key, and does not give it away
 }
 
 // What can end the probing.

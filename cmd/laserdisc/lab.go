@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -11,37 +12,55 @@ import (
 	"golang.org/x/sys/unix"
 
 	"laserdisc/capture/lab"
+	"laserdisc/capture/lab/published"
 	"laserdisc/capture/link"
 	"laserdisc/capture/record"
 	"laserdisc/datasets"
 )
 
 func labCommand() *cobra.Command {
-	var device, population, truth string
+	var device, population, truth, ases string
 	var seed uint64
 	var loss float64
+	var publishedToo bool
 	cmd := &cobra.Command{
 		Use:   "lab --interface DEVICE",
 		Short: "Serve a simulated Internet on an interface, for any scanner",
 		Long: `Answer on an interface in place of the hosts of a population: simulated, synthetic, and the same
 for the same seed. Route the population's prefixes to an address of this interface, from a
-network namespace whose only way out is this wire. Ends with Ctrl-C.`,
+network namespace whose only way out is this wire. Ends with Ctrl-C. --truth and --asn write what
+there is to know of it, for which no interface is needed.
+
+With --published, print the numbers that the paper published, each beside the lab's, which are
+counted from what its services are and not from a scan. "ratio" is the lab's number divided by the
+published one; "note" is ok if they differ by less than a tenth, or else the section of
+datasets/paper/contradictions.md that has the arithmetic, or "off".`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if device == "" && truth == "" {
-				return errors.New("nothing to do: name an interface to answer on (--interface), or a file for the truth (--truth)")
+			if device == "" && truth == "" && ases == "" && !publishedToo {
+				return errors.New("nothing to do: name an interface to answer on (--interface), or a file for the truth (--truth) or for its ASes (--asn), or ask for --published")
 			}
 			network, err := newLab(population, seed, loss)
 			if err != nil {
 				return err
 			}
 			if truth != "" {
-				if err := writeTruth(truth, network); err != nil {
+				if err := writeFile(truth, func(w io.Writer) error { return network.WriteTruth(w, nil) }); err != nil {
+					return err
+				}
+			}
+			if ases != "" {
+				if err := writeFile(ases, network.Population().WriteASes); err != nil {
+					return err
+				}
+			}
+			if publishedToo {
+				if err := printPublished(cmd.OutOrStdout(), population, network); err != nil {
 					return err
 				}
 			}
 			if device == "" {
-				return nil // the truth was all that was asked for
+				return nil // these were all that was asked for
 			}
 			wire, err := link.Serve(device, network.Prefixes())
 			if err != nil {
@@ -57,19 +76,49 @@ network namespace whose only way out is this wire. Ends with Ctrl-C.`,
 	f.StringVarP(&device, "interface", "i", "", "interface to answer on")
 	f.StringVar(&population, "population", datasets.DefaultPopulation, "population file, or the name of a built-in one")
 	f.StringVar(&truth, "truth", "", "write what every service is to this file, as JSON lines")
+	f.StringVar(&ases, "asn", "", "write which AS announces which prefix to this file, as replay --asn reads it")
+	f.BoolVar(&publishedToo, "published", false, "print the paper's numbers beside the lab's")
 	f.Uint64Var(&seed, "seed", 1, "seed of the hosts and of the network's faults")
 	f.Float64Var(&loss, "loss", -1, "share of packets lost, 0 to 1 (default: the population's)")
 	return cmd
 }
 
-// writeTruth writes what every service is, and every host whose ports are all the same.
-func writeTruth(path string, network *lab.Network) (err error) {
+// writeFile makes a file of what write gives.
+func writeFile(path string, write func(io.Writer) error) (err error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return network.WriteTruth(f, nil)
+	return write(f)
+}
+
+// printPublished prints every published number that a lab can have, and the lab's.
+func printPublished(w io.Writer, population string, network *lab.Network) error {
+	numbers := published.Take(network).Numbers()
+	var rows [][]string
+	within := 0
+	for _, n := range numbers {
+		note := "off"
+		if n.Agrees() {
+			note = "ok"
+			within++
+		} else if c, ok := published.Excuse(n); ok {
+			note = c.Name
+		}
+		rows = append(rows, []string{n.Where, n.What, plain(n.Published), plain(n.Lab), fmt.Sprintf("%.2f", n.Ratio()), note})
+	}
+	return errors.Join(writeTable(w, "where|what|published|lab|ratio|note", rows),
+		printf(w, "%d of %d published numbers within %.0f %% of the lab's; synthetic population %s: no measurement of the Internet\n",
+			within, len(numbers), 100*published.Tolerance, population))
+}
+
+// plain writes a share or a count with four digits, or all before the point.
+func plain(x float64) string {
+	if x >= 1000 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.4g", x)
 }
 
 // openLab puts the scan before a simulated Internet in memory. Its time starts now, and then is

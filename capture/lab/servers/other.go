@@ -9,7 +9,7 @@ import (
 
 // otherProtocols are the rest: PPTP, SMB, IPMI, RTSP, SIP, BGP, SOCKS 5.
 var otherProtocols = []*Protocol{
-	{Name: "pptp", Label: "pptp", own: []Kind{PPTP}, reply: replyPPTP},
+	{Name: "pptp", Label: "pptp", own: []Kind{PPTP}, options: Options{OnlyUsual: 0.671, OnlyOther: 0.00001}, reply: replyPPTP},
 	{Name: "smb", Label: "smb", own: []Kind{SMB}, reply: replySMB},
 	// What answers RMCP (IPMI 2.0, section 13.1) over TCP gives every probe back (paper, Figure 10).
 	{Name: "ipmi", Label: "echo", own: []Kind{IPMI}, answers: Answers{TLS: 0.86, Newlines: 0.86, HTTP: 0.86}, reply: replyEcho},
@@ -42,11 +42,9 @@ var otherProtocols = []*Protocol{
 	}},
 }
 
-// replyPPTP appends a Start-Control-Connection-Reply (RFC 2637, section 2.2).
+// replyPPTP appends a Start-Control-Connection-Reply (RFC 2637, section 2.2), an error where the cookie is wrong.
 func replyPPTP(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
-	// One without the cookie is ignored by two in three, and answered with an error by the others (paper, Table 3).
-	badCookie := len(said) >= 8 && binary.BigEndian.Uint32(said[4:]) != 0x1a2b3c4d
-	if k != PPTP || badCookie && s.Unit(draw.ForDetail) < 0.67 {
+	if k != PPTP {
 		return b, ""
 	}
 	m := make([]byte, 156)
@@ -54,7 +52,7 @@ func replyPPTP(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
 	m[3] = 1
 	binary.BigEndian.PutUint32(m[4:], 0x1a2b3c4d)
 	m[9], m[12], m[14] = 2, 1, 1
-	if badCookie {
+	if badCookie(said) {
 		m[14], m[15] = 2, 4
 	}
 	m[19], m[23], m[25] = 1, 1, 1

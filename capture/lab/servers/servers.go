@@ -21,6 +21,7 @@ type Protocol struct {
 	closes  bool   // it closes after an answer
 	own     []Kind // what a client of this protocol says
 	answers Answers
+	options Options // for populations that have none
 
 	// greet appends what the server says unasked. Valid only if First.
 	greet func(b []byte, s *Service) []byte
@@ -76,8 +77,10 @@ type Service struct {
 	Host         draw.Source // what it shares with the other services of its host
 	Protocol     *Protocol
 	Answers      *Answers
+	Options      *Options // nil: its protocol's own
 	Pace         Pace
 	Certificates Certificates // of its network
+	Content      *Content     // of its protocol on its port
 }
 
 // Pace is how fast a server speaks.
@@ -93,18 +96,21 @@ const (
 // PaceNames are what population files call the paces.
 var PaceNames = []string{"prompt", "late", "byte_by_byte"}
 
-// AnswersTo reports whether the service sends data back to this kind of first words: always to
-// its own protocol's, to others as strict as it is (paper, section 4.1).
-func (s *Service) AnswersTo(k Kind) bool {
+// IsOwn reports whether words of this kind are a client's of the service's own protocol.
+func (s *Service) IsOwn(k Kind) bool { return slices.Contains(s.Protocol.own, k) }
+
+// AnswersTo reports whether the service sends data back to first words of this kind: to its own protocol's, unless it minds how
+// they are put (paper, Table 3), to others as strict as it is (section 4.1).
+func (s *Service) AnswersTo(k Kind, said []byte) bool {
 	switch {
-	case slices.Contains(s.Protocol.own, k):
-		return true
+	case s.IsOwn(k):
+		return s.accepts(said)
 	case k == Wait:
 		return s.Unit(draw.ForStrictness) < s.Answers.Wait
-	case k == Newlines:
-		return s.Unit(draw.ForStrictness) < s.Answers.Newlines
-	case k == HTTP || k.text():
+	case k == HTTP || k == IPP: // IPP is carried in HTTP
 		return s.Unit(draw.ForStrictness) < s.Answers.HTTP
+	case k.text(): // as two newlines are: to who does not know the word it is a line like any other
+		return s.Unit(draw.ForStrictness) < s.Answers.Newlines
 	case k == TLS:
 		return s.Unit(draw.ForStrictness) < s.Answers.TLS
 	}
@@ -115,7 +121,7 @@ func (s *Service) AnswersTo(k Kind) bool {
 
 // Answer is what the service sends to a client that connects and says this, and what that is to be labelled; nil is nothing.
 func (s *Service) Answer(k Kind, said []byte) (b []byte, label string) {
-	if !s.AnswersTo(k) {
+	if !s.AnswersTo(k, said) {
 		return nil, ""
 	}
 	label = s.Protocol.Label
@@ -169,7 +175,7 @@ const (
 // Ending is what the service does after it has, or has not, answered.
 func (s *Service) Ending(k Kind) Ending {
 	x := draw.Unit(s.Key.Draw(s.This, draw.ForReaction<<8|uint64(k)))
-	own := slices.Contains(s.Protocol.own, k)
+	own := s.IsOwn(k)
 	switch {
 	case s.Protocol.stays || own && !s.Protocol.closes:
 		return Stays
