@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"laserdisc/analysis/estimate"
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/replay/order"
 )
@@ -174,8 +175,8 @@ func TestFoldsMerge(t *testing.T) {
 			return []any{moves, services}
 		}},
 		{"inventory", inventoryText, func() Fold { return new(Inventory) }, func(f Fold) any {
-			sample, everywhere, kept := f.(*Inventory).Sample([]uint16{22, 80})
-			return []any{sample, everywhere, kept}
+			sample, everywhere := f.(*Inventory).Sample(new(record.Manifest), []uint16{22, 80})
+			return []any{sample, everywhere}
 		}},
 		{"connections", connectionsText, func() Fold { return new(Connections) }, func(f Fold) any { return f.(*Connections).States() }},
 		{"resets", connectionsText, func() Fold { return new(Resets) }, func(f Fold) any { return resetsOf(f.(*Resets)) }},

@@ -269,7 +269,7 @@ func TestLacks(t *testing.T) {
 		}
 	}
 	slices.Sort(lacking)
-	if d := cmp.Diff([]string{"allports", "figure03", "figure04", "figure06", "figure08", "figure10", "ranks", "section2", "section31", "section33", "section33shares", "single", "table2", "table3",
+	if d := cmp.Diff([]string{"allports", "figure03", "figure04", "figure06", "figure08", "figure10", "predict", "ranks", "section2", "section31", "section33", "section33shares", "single", "table2", "table3",
 		"unknowns"}, lacking); d != "" {
 		t.Error(d)
 	}
