@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark judge-estimate
+.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -84,6 +84,12 @@ tshark: setup ## tshark as a judge: its protocol for the streams of a recorded s
 	$(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc/judge
 	for f in $(wildcard ../shared/fleet/session.pcap.zst); do \
 	  $(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc/judge -pcap $(CURDIR)/$$f || exit 1; done
+
+page: ## a report's page in headless Chromium, sorted, filtered, narrow, dark, printed; pictures of it go into out/page
+	@command -v chromium >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium; }
+	npm install --silent --prefix out/readers @duckdb/node-api
+	rm -rf out/page && mkdir -p out/page
+	$(GO) test $(TAGS) -timeout 10m -count 1 -v -run 'TestPage$$' ./cmd/laserdisc/judge -chromium chromium -page $(CURDIR)/out/page -duckdb $(CURDIR)/out/readers
 
 JUDGE := analysis/estimate/testdata
 judge-estimate: ## SciPy, statsmodels, diptest, from PyPI, and R, if installed, recompute what the tests of analysis/estimate expect

@@ -28,9 +28,13 @@ var attempts = &table[attempt]{
 		runOf(func(a *attempt) *int { return &a.Run }),
 		count("attempt", "number of the attempt at this service, from 0", func(a *attempt) *int { return &a.Number }),
 		name("visit", "what the attempt was for: `first` (the scan), `again` and `fresh` (a second look, from the same source and "+
-			"from another), `ephemeral` (whether the host acknowledges data on a random port; `attempt` then counts those)",
+			"from another), `ephemeral` (whether the host acknowledges data on a random port; `attempt` then counts those); "+
+			"`wrong` and `followup` (a wrong handshake, and after a delay the first that had drawn data), `control` (the latter alone)",
 			func(a *attempt) string { return a.Visit.String() },
 			func(a *attempt, s string) error { return a.Visit.UnmarshalText([]byte(s)) }),
+		foundIf(number64, "delay_ms", "milliseconds that the scan waited between the attempt before, which is `wrong`, and this one; null but for a `followup`",
+			func(a *attempt) *uint32 { return &a.Delay },
+			func(a *attempt) bool { return a.Visit == session.Followup }),
 		name("handshake", "what was said, or was to be said; `other`: by a client that is not laserdisc, and none of its handshakes",
 			func(a *attempt) string { return a.Handshake.Name },
 			func(a *attempt, s string) error { a.Handshake = handshakeNamed(s); return nil }),

@@ -12,11 +12,13 @@ import (
 	"sync"
 	"syscall"
 
+	"laserdisc/analysis/asn"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
 
-// Options say what the making of a dataset may take, and how it is cut into files. They change no row and no digest.
+// Options say what the making of a dataset may take, and how it is cut into files. They change no row and no digest, but for
+// Observed and ASes.
 type Options struct {
 	Memory  int // bytes of rows that are held; what exceeds them waits on the disk. 0 is 512 MiB
 	Workers int // that write Parquet; 0 is one for each core
@@ -25,6 +27,9 @@ type Options struct {
 	// Observed says that the attempts are those that a session.Observer reports: Close gives them their numbers and makes
 	// the services, and notes in the run's manifest which handshakes were said.
 	Observed bool
+
+	// ASes tells who announces the addresses of services. The runs' manifests name its file. Nil is nobody.
+	ASes *asn.Table
 }
 
 // Builder makes a dataset from rows in any order. What it writes is in a temporary directory within the dataset's own,
@@ -238,7 +243,14 @@ func (p *Partition) Attempt(a *session.Attempt) error {
 
 // Service adds a row. It keeps nothing of s.
 func (p *Partition) Service(s *session.Service) error {
-	return add(p, services, &service{s, p.run})
+	row := service{Service: s, Run: p.run}
+	if ases := p.builder.options.ASes; ases != nil {
+		var err error
+		if row.Origin, err = ases.Lookup(s.Service.Addr()); err != nil {
+			return err
+		}
+	}
+	return add(p, services, &row)
 }
 
 // Resumed says that the scan was resumed here. These services were probed again: the attempts at them so far do not count,
@@ -305,6 +317,11 @@ func (c *counted) next() (entry, error) {
 // Close sorts the rows, writes the tables, and puts them in place with the manifests of the runs that they are of, in the
 // order of the numbers in the column run. After an error, or when ctx is done, the directory is as it was before.
 func (b *Builder) Close(ctx context.Context, runs []*record.Manifest) (*Dataset, error) {
+	if ases := b.options.ASes; ases != nil {
+		for _, m := range runs {
+			m.PrefixToAS = &record.PrefixToAS{File: ases.File(), SHA256: ases.SHA256()}
+		}
+	}
 	h := header{Format: Format, Runs: runs}
 	var through func(source) source
 	var o *observed

@@ -51,8 +51,8 @@ func TestAnyRowsRoundTrip(t *testing.T) {
 		err = errors.Join(d.EachAttempt(context.Background(), func(a *session.Attempt, run int) error {
 			got.attempts = append(got.attempts, attempt{a.Clone(), run})
 			return nil
-		}), d.EachService(context.Background(), func(s *session.Service, run int) error {
-			got.services = append(got.services, service{s.Clone(), run})
+		}), d.eachService(context.Background(), func(s *service) error {
+			got.services = append(got.services, service{s.Service.Clone(), s.Run, s.Origin})
 			return nil
 		}), d.Verify(context.Background()))
 		if err != nil {
@@ -68,7 +68,7 @@ func TestAnyRowsRoundTrip(t *testing.T) {
 func TestDigest(t *testing.T) {
 	rows := examples()
 	digest := write(t, t.TempDir(), rows).Digest()
-	const want = "b0406847a2b6e62563253b64d6dd36bf2d8559ffcc26db6e4703fef47baa1b6a"
+	const want = "6122d464844197f460fcb37c189ff7bf8a230dd5da89cf9231d0431e364e76a8"
 	if digest != want {
 		t.Errorf("the digest of the examples is %s, was %s", digest, want)
 	}

@@ -3,16 +3,20 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/google/go-cmp/cmp"
 
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/session"
 	"laserdisc/replay/order"
 )
@@ -25,7 +29,10 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
-	"syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
+	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
+	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
+	"reset_text": arrow.BinaryTypes.Binary,
 }
 
 // batchOf makes a batch of a text with a line of column names and then a line a row, cells apart by blanks: "-" is an
@@ -59,9 +66,10 @@ func batchOf(t testing.TB, fold Fold, text string) arrow.Record {
 
 func appendCell(b array.Builder, cell string) (err error) {
 	if _, isTime := b.(*array.TimestampBuilder); cell == "-" && !isTime {
-		if _, isName := b.(*array.BinaryDictionaryBuilder); isName {
+		switch b.(type) {
+		case *array.BinaryDictionaryBuilder, *array.BinaryBuilder:
 			cell = ""
-		} else {
+		default:
 			cell = "0"
 		}
 	}
@@ -77,6 +85,16 @@ func appendCell(b array.Builder, cell string) (err error) {
 	case *array.Uint32Builder:
 		n, err = strconv.ParseUint(cell, 10, 32)
 		b.Append(uint32(n))
+	case *array.BinaryBuilder: // as a Go string, without its quotes, and with _ for blanks
+		if cell == "0" {
+			cell = ""
+		}
+		var text string
+		text, err = strconv.Unquote(`"` + strings.ReplaceAll(cell, "_", " ") + `"`)
+		b.Append([]byte(text))
+	case *array.Int64Builder:
+		n, err = strconv.ParseUint(cell, 10, 63)
+		b.Append(int64(n))
 	case *array.BooleanBuilder:
 		b.Append(cell == "yes")
 	case *array.TimestampBuilder:
@@ -93,6 +111,9 @@ func appendCell(b array.Builder, cell string) (err error) {
 	return err
 }
 
+// everyField compares sums by what is in them.
+var everyField = cmp.Exporter(func(reflect.Type) bool { return true })
+
 // TestFoldsMerge cuts every text into two batches at each line, for one fold and for two that are merged: what the
 // folds count is the same. Two folds are cut between hosts only, as a dataset's partitions are.
 func TestFoldsMerge(t *testing.T) {
@@ -103,6 +124,13 @@ func TestFoldsMerge(t *testing.T) {
 		result func(Fold) any
 	}{
 		{"census", censusText, func() Fold { return new(Census) }, func(f Fold) any { return f.(*Census).Kinds() }},
+		{"contents", contentsText(t), func() Fold { return NewContents(estimate.ByHost) }, func(f Fold) any {
+			ratios, reads, err := f.(*Contents).Ratios()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []any{fmt.Sprintf("%v", ratios), reads}
+		}},
 		{"responses", responsesText, func() Fold { return new(Responses) }, func(f Fold) any {
 			handshakes, patterns := f.(*Responses).Patterns([]string{"wait", "http"})
 			return []any{handshakes, patterns}
@@ -114,9 +142,33 @@ func TestFoldsMerge(t *testing.T) {
 			}
 			return told(o)
 		}},
+		{"trials together", trialsText, func() Fold {
+			return Together[*Trials]{NewTrials(Counting{Ports: []uint16{22}}), NewTrials(Counting{Ports: []uint16{80, 81}, Expected: true})}
+		}, func(f Fold) any {
+			var list []any
+			for _, trials := range f.(Together[*Trials]) {
+				o, err := trials.Outcomes()
+				if err != nil {
+					t.Fatal(err)
+				}
+				shares, between := o.Identified(order.Greedy(order.Patterns(o.Services), o.Handshakes))
+				list = append(list, told(o), shares, between, o.Hosts)
+			}
+			return list
+		}},
+		{"answers", answersText, func() Fold { return NewAnswers(time.Second) }, func(f Fold) any { return toldAnswers(f.(*Answers)) }},
+		{"curves", curvesText, func() Fold { return new(Curves) }, func(f Fold) any { return toldCurves(f.(*Curves)) }},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
 			return []any{steps, hosts, services}
+		}},
+		{"connections", connectionsText, func() Fold { return new(Connections) }, func(f Fold) any { return f.(*Connections).States() }},
+		{"resets", connectionsText, func() Fold { return new(Resets) }, func(f Fold) any { return resetsOf(f.(*Resets)) }},
+		{"unknowns", unknownsText, func() Fold { return new(Unknowns) }, func(f Fold) any { return f.(*Unknowns).Hosts() }},
+		{"streaks", streaksText, func() Fold { return NewStreaks(stateOf) }, func(f Fold) any { return blocksOf(t, f.(*Streaks), 29) }},
+		{"inventory", inventoryText, func() Fold { return new(Inventory) }, func(f Fold) any {
+			sample, everywhere, kept := f.(*Inventory).Sample([]uint16{22, 80})
+			return []any{sample, everywhere, kept}
 		}},
 	} {
 		whole := c.fold()
@@ -136,7 +188,7 @@ func TestFoldsMerge(t *testing.T) {
 					t.Fatal(c.name, err)
 				}
 			}
-			if d := cmp.Diff(want, c.result(one)); d != "" {
+			if d := cmp.Diff(want, c.result(one), everyField, sameAddress); d != "" {
 				t.Errorf("%s: two batches, cut at %d: %s", c.name, cut, d)
 			}
 			if cut > 0 && cut < n && host(cut) == host(cut-1) {
@@ -153,12 +205,14 @@ func TestFoldsMerge(t *testing.T) {
 			if err := second.Merge(first); err != nil {
 				t.Fatal(c.name, err)
 			}
-			if d := cmp.Diff(want, c.result(second)); d != "" {
+			if d := cmp.Diff(want, c.result(second), everyField, sameAddress); d != "" {
 				t.Errorf("%s: two folds, cut at %d: %s", c.name, cut, d)
 			}
 		}
 	}
 }
+
+var sameAddress = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 // after is a text without its first rows.
 func after(text string, rows int64) string {
@@ -212,6 +266,9 @@ const responsesText = `
 	10.0.0.3 80   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     http      acks_data      -          none     -   1           3        10
+	10.0.0.3 81   wrong     tls       sends_data     tls        certain  -   1           3        10
+	10.0.0.3 81   followup  http      sends_data     http       certain  -   1           3        10
+	10.0.0.3 81   control   http      sends_data     http       certain  -   1           3        10
 	10.0.0.4 22   first     dns       sends_data     echo       none     -   1           3        10
 	10.0.0.4 23   first     wait      reset_after_handshake - none       yes 1           1.5      0
 	10.0.0.4 23   first     http      acks_data      -          none     yes 1           1.5      10
@@ -292,6 +349,149 @@ func TestAllPorts(t *testing.T) {
 	}
 }
 
+// The second service resets twice, once with a text; that of an ephemeral port, the reset to a SYN, and those of a follow-up do
+// not count.
+const connectionsText = `
+	addr     port  visit     state                 rst synacks reset_text
+	10.0.0.1 80    first     dropped_handshake     -   9       -
+	10.0.0.1 80    again     dropped_handshake     -   4       -
+	10.0.0.1 81    first     reset_after_handshake yes 1       -
+	10.0.0.1 81    again     reset_after_handshake yes 1       BIG-IP_System:_[0x1]
+	10.0.0.2 80    first     closed                yes 0       BIG-IP_System:_[0x1]
+	10.0.0.3 80    first     reset_after_handshake yes 2       go_away
+	10.0.0.3 81    first     acks_data             -   1       -
+	10.0.0.3 81    fresh     no_answer             -   0       -
+	10.0.0.3 50000 ephemeral reset_after_handshake yes 7       BIG-IP_System:_[0x1]
+	10.0.0.4 80    first     sends_data            yes 1       -
+	10.0.0.4 81    wrong     sends_data            yes 1       -
+	10.0.0.4 81    followup  reset_after_handshake yes 3       BIG-IP_System:_[0x1]
+	10.0.0.4 81    control   reset_after_handshake yes 3       BIG-IP_System:_[0x1]`
+
+func TestConnections(t *testing.T) {
+	c := new(Connections)
+	if err := c.Add(batchOf(t, c, connectionsText)); err != nil {
+		t.Fatal(err)
+	}
+	want := []ConnectionsOf{
+		{session.DroppedHandshake, 2, 11}, {session.ResetAfterHandshake, 3, 1}, {session.AcksData, 1, 0}, {session.SendsData, 1, 0},
+	}
+	if d := cmp.Diff(want, c.States()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestResets(t *testing.T) {
+	r := new(Resets)
+	if err := r.Add(batchOf(t, r, connectionsText)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := resetsOf(r), [4]uint64{2, 1, 3, 3}; got != want {
+		t.Errorf("with a text, BIG-IP's, services and hosts: %v, want %v", got, want)
+	}
+}
+
+// resetsOf are the services whose resets have a text, and BIG-IP's, all that reset, and their hosts.
+func resetsOf(r *Resets) (list [4]uint64) {
+	list[0], list[2] = r.Of(WithText).Services()
+	list[1], _ = r.Of(BigIP).Services()
+	list[3] = r.Of(BigIP).Hosts()
+	return list
+}
+
+// Hosts 1 and 5 have one unknown service, and host 3 two, of which one was told by ephemeral probes; host 2 has none.
+const unknownsText = `
+	addr     port state      label   evidence
+	10.0.0.1 80   sends_data http    certain
+	10.0.0.1 81   sends_data unknown none
+	10.0.0.1 82   no_data_ack -      none
+	10.0.0.2 80   sends_data ssh     likely
+	10.0.0.3 80   all_ports  -       none
+	10.0.0.3 81   acks_data  -       none
+	10.0.0.4 80   closed     -       none
+	10.0.0.5 80   sends_data http    weak
+	10.0.0.5 81   sends_data http    likely`
+
+func TestUnknowns(t *testing.T) {
+	u := new(Unknowns)
+	if err := u.Add(batchOf(t, u, unknownsText)); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]UnknownCount{{UnknownHosts{1, 0}, 2}, {UnknownHosts{2, 1}, 1}}, u.Hosts()); d != "" {
+		t.Error(d)
+	}
+}
+
+// On port 80, five addresses refuse data by a window of zero, of which the fourth does otherwise; the border of a /29 is behind .7.
+const streaksText = `
+	addr      port state       evidence
+	10.0.0.3  80   zero_window none
+	10.0.0.4  80   zero_window none
+	10.0.0.4  81   zero_window none
+	10.0.0.5  80   zero_window none
+	10.0.0.5  81   no_data_ack none
+	10.0.0.6  80   no_data_ack none
+	10.0.0.6  81   zero_window none
+	10.0.0.7  80   zero_window none
+	10.0.0.8  80   zero_window none
+	10.0.0.10 80   zero_window none
+	10.0.0.11 80   silent none
+	10.0.0.12 80   closed none`
+
+func TestStreaks(t *testing.T) {
+	s := NewStreaks(stateOf)
+	if err := s.Add(batchOf(t, s, streaksText)); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]estimate.Hosts{}
+	count := func(behaviour string, least int, hits, services uint32) {
+		name := fmt.Sprintf("%s %d", behaviour, least)
+		sums := want[name]
+		sums.Add(hits, services)
+		want[name] = sums
+	}
+	// The blocks are 10.0.0.0/29 and 10.0.0.8/29.
+	count("zero_window", 0, 6, 6)
+	count("zero_window", 0, 2, 2)
+	count("zero_window", 1, 3, 6) // .3 to .5 on port 80
+	count("zero_window", 1, 0, 2)
+	count("no_data_ack", 0, 2, 2)
+	if d := cmp.Diff(want, blocksOf(t, s, 29), everyField); d != "" {
+		t.Error(d)
+	}
+	if got := blocksOf(t, s, 28)["zero_window 1"]; got.Hosts() != 1 {
+		t.Errorf("%d blocks of /28", got.Hosts())
+	} else if hits, _ := got.Services(); hits != 5 { // and .7 and .8
+		t.Errorf("%d services in streaks of a /28", hits)
+	}
+	if _, err := s.Blocks(33); err == nil || !strings.Contains(err.Error(), "10.0.0.3 is in no block of /33") {
+		t.Errorf("blocks of /33: error %v", err)
+	}
+}
+
+// stateOf is the behaviour of those that were connected and never acknowledged data.
+func stateOf(s *Seen) string {
+	if s.State == session.ZeroWindow || s.State == session.NoDataAck {
+		return s.State.String()
+	}
+	return ""
+}
+
+// blocksOf are the sums of each behaviour and size of streaks.
+func blocksOf(t *testing.T, s *Streaks, drawn int) map[string]estimate.Hosts {
+	t.Helper()
+	shares, err := s.Blocks(drawn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := make(map[string]estimate.Hosts)
+	for _, behaviour := range shares.Groups() {
+		for _, least := range shares.Kinds(behaviour) {
+			list[fmt.Sprintf("%s %d", behaviour, least)] = shares.Of(behaviour, least)
+		}
+	}
+	return list
+}
+
 // What another version's table has is an error that names the column, and never a wrong count.
 func TestFoldErrors(t *testing.T) {
 	good := batchOf(t, new(Census), censusText)
@@ -320,15 +520,26 @@ func TestFoldErrors(t *testing.T) {
 		{new(Responses), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
 		{NewTrials(Counting{}), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
 		{NewTrials(Counting{}), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
+		{NewAnswers(0), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
+		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
+		{new(Connections), good, `0 columns "visit"`},
+		{new(Resets), batchOf(t, new(Connections), connectionsText), `0 columns "addr"`},
+		{new(Unknowns), good, `0 columns "addr"`},
+		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
+		{new(Curves), good, `0 columns "addr"`},
 	} {
 		err := c.fold.Add(c.record)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error is %v, should say %q", err, c.want)
 		}
 	}
-	for _, a := range []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts)} {
-		for _, b := range []Fold{new(Census), new(Responses), NewTrials(Counting{}), new(AllPorts)} {
+	all := func() []Fold {
+		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf),
+			Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
+	}
+	for _, a := range all() {
+		for _, b := range all() {
 			if err := a.Merge(b); (err == nil) != (fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)) {
 				t.Errorf("%T and %T: %v", a, b, err)
 			}
@@ -342,7 +553,7 @@ func BenchmarkFolds(b *testing.B) {
 		name string
 		fold Fold
 		text string
-	}{{"census", new(Census), censusText}, {"responses", new(Responses), responsesText}, {"trials", NewTrials(Counting{Ports: []uint16{22, 81, 8080}}), trialsText}, {"allports", new(AllPorts), allPortsText}} {
+	}{{"answers", NewAnswers(time.Second), answersText}, {"curves", new(Curves), curvesText}, {"census", new(Census), censusText}, {"responses", new(Responses), responsesText}, {"trials", NewTrials(Counting{Ports: []uint16{22, 81, 8080}}), trialsText}, {"allports", new(AllPorts), allPortsText}} {
 		rows := slices.Collect(strings.Lines(strings.TrimSpace(f.text) + "\n"))
 		batch := batchOf(b, f.fold, rows[0]+strings.Repeat(strings.Join(rows[1:], ""), 2000))
 		b.Run(f.name, func(b *testing.B) {

@@ -35,7 +35,7 @@ func Merge(ctx context.Context, datasets []*Dataset, dir string, apart bool, o O
 	if err != nil {
 		return nil, fmt.Errorf("analysis: %w", err)
 	}
-	o.Observed = false
+	o.Observed, o.ASes = false, nil // rows that are finished keep what they have
 	b, err := Create(dir, o)
 	if err != nil {
 		return nil, err
@@ -197,30 +197,39 @@ func oneScan(origins []origin) error {
 	return nil
 }
 
-// take adds the rows of a finished dataset.
+// take adds the rows of a finished dataset, with the numbers that their runs get.
 func (p *Partition) take(ctx context.Context, from mergedFrom) error {
-	err := take(ctx, p, from, attempts, from.header.Attempts, func() attempt { return attempt{Attempt: new(session.Attempt)} }, func(a *attempt) *int { return &a.Run })
+	number := func(run *int) error {
+		if *run >= len(from.numbers) {
+			return fmt.Errorf("analysis: %s: a row is of run %d; %s has %d", from.dir, *run, headerFile, len(from.numbers))
+		}
+		*run = from.numbers[*run]
+		return nil
+	}
+	return p.takeChanged(ctx, from.Dataset, func(a *attempt) error { return number(&a.Run) }, func(s *service) error { return number(&s.Run) })
+}
+
+// takeChanged adds the rows of a finished dataset, each after a change.
+func (p *Partition) takeChanged(ctx context.Context, from *Dataset, changeAttempt func(*attempt) error, changeService func(*service) error) error {
+	err := take(ctx, p, from, attempts, from.header.Attempts, func() attempt { return attempt{Attempt: new(session.Attempt)} }, changeAttempt)
 	if err != nil {
 		return err
 	}
-	return take(ctx, p, from, services, from.header.Services, func() service { return service{Service: new(session.Service)} }, func(s *service) *int { return &s.Run })
+	return take(ctx, p, from, services, from.header.Services, func() service { return service{Service: new(session.Service)} }, changeService)
 }
 
-// take adds the rows of one table, with the numbers that their runs get, and checks that they are those which the table's
-// digest is of.
-func take[R any](ctx context.Context, p *Partition, from mergedFrom, t *table[R], h tableHeader, empty func() R, run func(*R) *int) error {
+// take adds the rows of one table, each after a change, and checks that they were those which the table's digest is of.
+func take[R any](ctx context.Context, p *Partition, from *Dataset, t *table[R], h tableHeader, empty func() R, change func(*R) error) error {
 	var sum Digest
 	var canonical []byte
-	err := eachRow(ctx, from.Dataset, t, h, empty, func(row *R) (err error) {
+	err := eachRow(ctx, from, t, h, empty, func(row *R) (err error) {
 		if canonical, err = t.appendRow(canonical[:0], row); err != nil {
 			return err
 		}
 		sum.add(canonical)
-		number := run(row)
-		if *number >= len(from.numbers) {
-			return fmt.Errorf("analysis: %s: a row is of run %d; %s has %d", from.dir, *number, headerFile, len(from.numbers))
+		if err := change(row); err != nil {
+			return err
 		}
-		*number = from.numbers[*number]
 		return add(p, t, row)
 	})
 	if err == nil && sum != h.Digest {

@@ -69,7 +69,7 @@ func TestFoldAllCountsTheFirst(t *testing.T) {
 						rows.attempts = append(rows.attempts, attempt{&session.Attempt{
 							Service: at, Number: number, FirstFrame: frame, State: session.SendsData, Handshake: said}, run})
 					}
-					rows.services = append(rows.services, service{&session.Service{Service: at, Frame: frame, State: session.SendsData}, run})
+					rows.services = append(rows.services, service{Service: &session.Service{Service: at, Frame: frame, State: session.SendsData}, Run: run})
 				}
 				parts = append(parts, write(t, t.TempDir(), rows))
 				expected := rows.expected()

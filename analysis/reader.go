@@ -28,7 +28,11 @@ func (d *Dataset) EachAttempt(ctx context.Context, row func(a *session.Attempt, 
 
 // EachService does for services what EachAttempt does for attempts.
 func (d *Dataset) EachService(ctx context.Context, row func(s *session.Service, run int) error) error {
-	return eachRow(ctx, d, services, d.header.Services, func() service { return service{Service: new(session.Service)} }, func(s *service) error { return row(s.Service, s.Run) })
+	return d.eachService(ctx, func(s *service) error { return row(s.Service, s.Run) })
+}
+
+func (d *Dataset) eachService(ctx context.Context, row func(*service) error) error {
+	return eachRow(ctx, d, services, d.header.Services, func() service { return service{Service: new(session.Service)} }, row)
 }
 
 func eachRow[R any](ctx context.Context, d *Dataset, t *table[R], h tableHeader, empty func() R, row func(*R) error) error {

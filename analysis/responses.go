@@ -144,7 +144,7 @@ func (r *Responses) Add(record arrow.Record) error {
 	b := batch{Record: record}
 	rows := readAttempts(&b, &r.handshakes, &r.labels)
 	for row := range b.rows() {
-		if rows.visit(row) == session.Ephemeral {
+		if !rows.visit(row).Tells() {
 			continue
 		}
 		if addr, port := rows.addr.Value(row), rows.port.Value(row); r.in.moves(addr, port) {

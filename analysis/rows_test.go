@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"laserdisc/analysis/asn"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
@@ -29,6 +30,7 @@ var same = cmp.Options{
 	cmpopts.EquateEmpty(),
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 	cmp.Comparer(func(a, b *handshake.Protocol) bool { return a.Name == b.Name }),
 	cmpopts.IgnoreFields(handshake.Match{}, "Bytes"),
 	cmpopts.IgnoreUnexported(session.Service{}),
@@ -76,13 +78,16 @@ func examples() tables {
 		{Protocol: &handshake.Protocol{Name: "of another version"}, Evidence: handshake.Weak},
 	}}
 
+	followup := at("10.0.0.1", 80, 3, "http")
+	followup.Visit, followup.Delay = session.Followup, 120_000
+
 	reset := at("10.0.0.1", 443, 0, "tls")
 	reset.State, reset.RST, reset.ResetTTL, reset.ResetText = session.ResetAfterHandshake, true, 255, []byte("BIG-IP System\x80")
 
 	six := at("2001:db8::1", 65535, 0, "tls")
 
 	var rows tables
-	for _, a := range []session.Attempt{silent, unreachable, zero, data, reset, six} {
+	for _, a := range []session.Attempt{silent, unreachable, zero, data, followup, reset, six} {
 		rows.attempts = append(rows.attempts, attempt{Attempt: &a})
 	}
 	for _, s := range []session.Service{
@@ -93,6 +98,7 @@ func examples() tables {
 	} {
 		rows.services = append(rows.services, service{Service: &s})
 	}
+	rows.services[1].Origin = asn.Origin{Prefix: netip.MustParsePrefix("10.0.0.0/8"), ASN: math.MaxUint32, Name: "Example"}
 	return rows
 }
 
@@ -133,7 +139,7 @@ func anyAttempt() *rapid.Generator[attempt] {
 	return rapid.Custom(func(t *rapid.T) attempt {
 		a := session.Attempt{
 			Service: anyEndpoint().Draw(t, "service"), Number: anyCount.Draw(t, "number"),
-			Visit:     session.Visit(rapid.IntRange(0, int(session.Ephemeral)).Draw(t, "visit")),
+			Visit:     session.Visit(rapid.IntRange(0, int(session.Followup)).Draw(t, "visit")),
 			Handshake: &handshake.Protocol{Name: anyName.Draw(t, "handshake")},
 			Source:    anyEndpoint().Draw(t, "source"),
 			State:     session.State(rapid.IntRange(0, int(session.SendsData)).Draw(t, "state")),
@@ -149,6 +155,9 @@ func anyAttempt() *rapid.Generator[attempt] {
 			Response: anyBytes.Draw(t, "response"), Truncated: rapid.Bool().Draw(t, "truncated"),
 		}
 		a.Options.MSS, a.Options.SACK = rapid.Uint16().Draw(t, "mss"), rapid.Bool().Draw(t, "sack")
+		if a.Visit == session.Followup {
+			a.Delay = rapid.Uint32().Draw(t, "delay")
+		}
 		if a.Options.HasScale = rapid.Bool().Draw(t, "scale"); a.Options.HasScale {
 			a.Options.Scale = rapid.Byte().Draw(t, "scale")
 		}
@@ -171,10 +180,21 @@ func anyAttempt() *rapid.Generator[attempt] {
 	})
 }
 
+func anyOrigin() *rapid.Generator[asn.Origin] {
+	return rapid.Custom(func(t *rapid.T) asn.Origin {
+		o := asn.Origin{ASN: rapid.Uint32().Draw(t, "asn"), Name: rapid.StringMatching(`[A-Za-zäöü ,.]{0,20}`).Draw(t, "name")}
+		if rapid.Bool().Draw(t, "announced") {
+			addr := anyAddress().Draw(t, "prefix")
+			o.Prefix = netip.PrefixFrom(addr, rapid.IntRange(0, addr.BitLen()).Draw(t, "bits")).Masked()
+		}
+		return o
+	})
+}
+
 // anyService draws every field of the table at random.
 func anyService() *rapid.Generator[service] {
 	return rapid.Custom(func(t *rapid.T) service {
-		return service{Run: anyRun.Draw(t, "run"), Service: &session.Service{
+		return service{Run: anyRun.Draw(t, "run"), Origin: anyOrigin().Draw(t, "origin"), Service: &session.Service{
 			Service: anyEndpoint().Draw(t, "service"),
 			State:   session.State(rapid.IntRange(0, int(session.SendsData)).Draw(t, "state")),
 			Label:   anyName.Draw(t, "label"), Evidence: handshake.Evidence(rapid.IntRange(0, int(handshake.Certain)).Draw(t, "evidence")),
@@ -262,7 +282,7 @@ func build(dir string, rows tables, partitions int, o Options) (*Dataset, error)
 	for i := 0; err == nil && i < len(rows.services); i++ {
 		p := of(rows.services[i].Service.Service.Addr())
 		p.run = rows.services[i].Run
-		err = p.Service(rows.services[i].Service)
+		err = add(p, services, &rows.services[i]) // with its origin, which Partition.Service would look up
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.Abort())
@@ -294,8 +314,8 @@ func read(t testing.TB, dir string) tables {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.EachService(t.Context(), func(s *session.Service, run int) error {
-		rows.services = append(rows.services, service{s.Clone(), run})
+	if err := d.eachService(t.Context(), func(s *service) error {
+		rows.services = append(rows.services, service{s.Service.Clone(), s.Run, s.Origin})
 		return nil
 	}); err != nil {
 		t.Fatal(err)

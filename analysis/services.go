@@ -3,13 +3,15 @@ package analysis
 import (
 	"net/netip"
 
+	"laserdisc/analysis/asn"
 	"laserdisc/capture/session"
 )
 
 // service is a row of the table of services.
 type service struct {
 	*session.Service
-	Run int // which of the dataset's runs it is of
+	Run    int        // which of the dataset's runs it is of
+	Origin asn.Origin // who announces its address, if the dataset was made with a file that tells
 }
 
 // services is the table of services.
@@ -45,5 +47,25 @@ var services = &table[service]{
 		word("options", "order of the first SYN-ACK's options, as in attempts.parquet", func(s *service) *string { return &s.Layout }),
 		found(number64, "first_frame", "number of the first frame received from it, from 1, as Wireshark counts", func(s *service) *uint64 { return &s.Frame }),
 		raw("response", "what the server sent in the attempt that the label comes from", func(s *service) *[]byte { return &s.Response }),
+		found(number64, "asn", "number of the AS that announces the address, by the file under `prefix_to_as` in dataset.json (`replay --asn`); of several that do, the first in it; null if none does, or without a file",
+			func(s *service) *uint32 { return &s.Origin.ASN }),
+		word("as_name", "name of that AS, as the file has it; empty without one", func(s *service) *string { return &s.Origin.Name }),
+		{name: "prefix", kind: text, doc: "longest prefix in the file that has the address, as in 192.0.2.0/24; empty if none has",
+			text: prefixText, setText: setPrefix},
 	},
+}
+
+func prefixText(s *service) string {
+	if !s.Origin.Prefix.IsValid() {
+		return ""
+	}
+	return s.Origin.Prefix.String()
+}
+
+func setPrefix(s *service, text string) (err error) {
+	s.Origin.Prefix = netip.Prefix{}
+	if text != "" {
+		s.Origin.Prefix, err = netip.ParsePrefix(text)
+	}
+	return err
 }

@@ -24,35 +24,34 @@ type Counting struct {
 	Handshakes []string // the order in which those that were tried are listed; further ones follow by name
 	Own        bool     // a handshake identifies services of its own protocol only, and not whatever it makes speak
 	ByPort     bool     // every port counts alike, and not every service
+	Expected   bool     // services that speak what is expected on their port count, too
 	Seed       uint64   // of the resamples and folds of hosts
 }
 
 // Trials is a Fold that counts services by what trying each handshake on them came to and took, for scans that try every
-// handshake on every service (--all-handshakes): orders of handshakes are made from it. What speaks the protocol that is
-// expected on its port is left out, as in the paper's Table 2, which takes it that a service has been tried with that first.
+// handshake on every service (--all-handshakes): orders of handshakes are made from it. Unless the Counting says otherwise, what
+// speaks the protocol that is expected on its port is left out, as in the paper's Table 2, which takes it that a service has been
+// tried with that first.
 //
-// It counts everything once for each resample, in which a host's services count as often as a Poisson variable of mean 1 says
-// (a bootstrap over hosts), and keeps apart the tenths of the hosts. Both are functions of the seed and the host's address
-// alone, so that Trials of parts of a dataset merge to those of the whole.
+// It keeps apart random groups of the hosts, of which resamples are made (a bootstrap over hosts), and the tenths of the hosts.
+// Both are functions of the seed and the host's address alone, so that Trials of parts of a dataset merge to those of the whole.
 type Trials struct {
 	counting Counting
 	wanted   [1 << 16]bool // by port
 
 	handshakes, labels names
 	tallies            map[outcome]*tally
-	resampled          map[identified]*[Resamples]uint32
+	grouped            map[identified]*[hostGroups]uint32
 	firewalls          map[hostHash]bool // hosts that acknowledge data on every ephemeral port
 	held, limit        int               // about what these take, and may take, in bytes
 	expected           int               // services left out, for they speak what is expected
+	hosts, identified  uint64            // that have a service that was counted, and one that some handshake identifies
 	failed             error
 
 	in      place
 	service trying // the service that the fold is in
 	host    tried  // the host
 }
-
-// Resamples is how many resamples of the hosts there are.
-const Resamples = 1000
 
 // Tenths is how many disjoint parts of the hosts there are.
 const Tenths = 10
@@ -75,9 +74,9 @@ type identified struct {
 
 // tally is what was counted of services with one outcome.
 type tally struct {
-	services  [Tenths]int        // by the tenth that their host is in
-	costs     []order.Cost       // by handshake
-	resampled *[Resamples]uint32 // shared with others that the same handshakes identify; nil if none does
+	services [Tenths]int         // by the tenth that their host is in
+	costs    []order.Cost        // by handshake
+	grouped  *[hostGroups]uint32 // by the group that it is in; shared with others that the same handshakes identify; nil if it has no weight
 }
 
 // trying is a service whose attempts are not all seen yet.
@@ -93,9 +92,9 @@ type trying struct {
 type tried struct {
 	probes, acked int // how many ephemeral probes were made, and acknowledged
 	waiting       []waitingTrial
-	tenth         int
-	weights       *[Resamples]uint8 // how often it is in each resample; valid only once a service of it was counted
-	drawn         bool              // whether tenth and weights are valid
+	tenth, group  int  // valid only once a service of it was counted
+	counted       bool // whether one was
+	identified    bool // whether something identifies one of these
 }
 
 // waitingTrial is a service that acknowledges data and says nothing: whether it is one depends on its host's other ports.
@@ -108,8 +107,7 @@ type waitingTrial struct {
 func NewTrials(counting Counting) *Trials {
 	t := &Trials{counting: counting, limit: trialsLimit}
 	t.firewalls = make(map[hostHash]bool)
-	t.tallies, t.resampled = make(map[outcome]*tally), make(map[identified]*[Resamples]uint32)
-	t.host.weights = new([Resamples]uint8)
+	t.tallies, t.grouped = make(map[outcome]*tally), make(map[identified]*[hostGroups]uint32)
 	for _, port := range counting.Ports {
 		t.wanted[port] = true
 	}
@@ -137,14 +135,13 @@ func (t *Trials) Add(record arrow.Record) error {
 			}
 			t.in.move(addr, port)
 		}
-		if rows.visit(row) == session.Ephemeral {
+		switch visit := rows.visit(row); {
+		case visit == session.Ephemeral:
 			t.host.probes++
 			if rows.state(row) >= session.AcksData {
 				t.host.acked++
 			}
-			continue
-		}
-		if t.wanted[t.in.port] {
+		case visit.Tells() && t.wanted[t.in.port]:
 			t.add(&rows, &ends, &costs, row)
 		}
 	}
@@ -235,7 +232,7 @@ func (c *costColumns) of(rows *attemptRows, row int) (cost order.Cost) {
 // closeService counts the service that the fold is in, or has it wait for the verdict on its host.
 func (t *Trials) closeService() {
 	s := &t.service
-	if protocol, expected := s.protocol(), datasets.Expected(t.in.port); s.connected && expected != "" && protocol == expected {
+	if protocol, expected := s.protocol(), datasets.Expected(t.in.port); s.connected && !t.counting.Expected && expected != "" && protocol == expected {
 		t.expected++
 	} else if s.connected && s.acked {
 		o := outcome{class: classOf(t.in.port, expected), identified: s.identified, sentData: s.sentData, ackedData: s.ackedData}
@@ -272,7 +269,7 @@ func (t *Trials) closeHost() {
 			t.count(w.outcome, w.costs)
 		}
 	}
-	t.host = tried{waiting: t.host.waiting[:0], weights: t.host.weights}
+	t.host = tried{waiting: t.host.waiting[:0]}
 }
 
 // key is the hash of the host that the fold is in.
@@ -288,10 +285,14 @@ func (t *Trials) close() {
 // count adds a service of the host to the tally of its outcome.
 func (t *Trials) count(o outcome, costs []order.Cost) {
 	h := &t.host
-	if !h.drawn {
+	if !h.counted {
 		host := t.key()
-		h.tenth, h.drawn = host.tenth(), true
-		host.resample(h.weights)
+		h.tenth, h.group, h.counted = host.tenth(), host.group(), true
+		t.hosts++
+	}
+	if o.identified != (order.Set{}) && !h.identified {
+		h.identified = true
+		t.identified++
 	}
 	y := t.tallyOf(o)
 	if y == nil {
@@ -299,10 +300,8 @@ func (t *Trials) count(o outcome, costs []order.Cost) {
 	}
 	y.services[h.tenth]++
 	t.addCosts(y, costs)
-	if y.resampled != nil {
-		for r, weight := range h.weights {
-			y.resampled[r] += uint32(weight)
-		}
+	if y.grouped != nil {
+		y.grouped[h.group]++
 	}
 }
 
@@ -313,14 +312,15 @@ func (t *Trials) tallyOf(o outcome) *tally {
 	}
 	y := new(tally)
 	t.hold(int(unsafe.Sizeof(o) + unsafe.Sizeof(*y)))
-	if by := (identified{o.port, o.identified}); by.by != (order.Set{}) {
-		if t.resampled[by] == nil {
-			t.hold(int(unsafe.Sizeof(by) + unsafe.Sizeof([Resamples]uint32{})))
+	// Where ports count alike, services that nothing identifies have no weight.
+	if by := (identified{o.port, o.identified}); by.by != (order.Set{}) || !t.counting.ByPort {
+		if t.grouped[by] == nil {
+			t.hold(int(unsafe.Sizeof(by) + unsafe.Sizeof([hostGroups]uint32{})))
 			if t.failed == nil {
-				t.resampled[by] = new([Resamples]uint32)
+				t.grouped[by] = new([hostGroups]uint32)
 			}
 		}
-		y.resampled = t.resampled[by]
+		y.grouped = t.grouped[by]
 	}
 	if t.failed != nil {
 		return nil
@@ -355,7 +355,7 @@ func (t *Trials) Merge(fold Fold) error {
 		return fmt.Errorf("analysis: a %T does not merge with a %T", fold, t)
 	}
 	a, b := &t.counting, &other.counting
-	if !slices.Equal(a.Ports, b.Ports) || a.Own != b.Own || a.ByPort != b.ByPort || a.Seed != b.Seed {
+	if !slices.Equal(a.Ports, b.Ports) || a.Own != b.Own || a.ByPort != b.ByPort || a.Expected != b.Expected || a.Seed != b.Seed {
 		return errors.New("analysis: trials that count otherwise do not merge")
 	}
 	t.close()
@@ -368,6 +368,7 @@ func (t *Trials) Merge(fold Fold) error {
 		return err
 	}
 	t.expected += other.expected
+	t.hosts, t.identified = t.hosts+other.hosts, t.identified+other.identified
 	for host := range other.firewalls {
 		t.firewalls[host] = true
 		t.hold(int(unsafe.Sizeof(host)))
@@ -386,10 +387,10 @@ func (t *Trials) Merge(fold Fold) error {
 		}
 		t.addCosts(y, costs)
 	}
-	for by, from := range other.resampled {
-		sum := t.resampled[identified{by.port, by.by.Renumber(to)}]
-		for r, weight := range from {
-			sum[r] += weight
+	for by, from := range other.grouped {
+		sum := t.grouped[identified{by.port, by.by.Renumber(to)}]
+		for group, n := range from {
+			sum[group] += n
 		}
 	}
 	return t.failed
@@ -420,21 +421,19 @@ func classOf(port uint16, expected string) uint8 {
 
 // Outcomes is what Trials have counted.
 type Outcomes struct {
-	Handshakes []string        // that were tried: what the sets in Services are over
-	Services   []order.Outcome // those that sent or acknowledged data and do not speak what is expected; in an order of their own
-	Expected   int             // services left out, for they do
+	Handshakes      []string        // that were tried: what the sets in Services are over
+	Services        []order.Outcome // those that sent or acknowledged data; in an order of their own
+	Expected        int             // services left out, for they speak what is expected
+	Hosts           uint64          // that the Services are on
+	IdentifiedHosts uint64          // hosts on which something identifies one of them
 
-	tenths    [][Tenths]int // of each of the Services
-	resampled []resampled
-	byPort    bool
+	tenths  [][Tenths]int // of each of the Services
+	grouped []grouped
+	byPort  bool
+	seed    uint64
 }
 
-type resampled struct {
-	identified
-	services *[Resamples]uint32
-}
-
-// Outcomes gives what was counted. The Trials must not be used afterwards.
+// Outcomes gives what was counted. Nothing may be added afterwards.
 func (t *Trials) Outcomes() (*Outcomes, error) {
 	t.close()
 	if t.failed != nil {
@@ -451,7 +450,7 @@ func (t *Trials) Outcomes() (*Outcomes, error) {
 			}
 		}
 	}
-	result := &Outcomes{Expected: t.expected, byPort: t.counting.ByPort}
+	result := &Outcomes{Expected: t.expected, Hosts: t.hosts, IdentifiedHosts: t.identified, byPort: t.counting.ByPort, seed: t.counting.Seed}
 	var to []int
 	result.Handshakes, to = arrange(&t.handshakes, any, t.counting.Handshakes)
 
@@ -489,10 +488,10 @@ func (t *Trials) Outcomes() (*Outcomes, error) {
 		result.Services = append(result.Services, l.of)
 		result.tenths = append(result.tenths, l.tenths)
 	}
-	for by, services := range t.resampled {
-		result.resampled = append(result.resampled, resampled{identified{by.port, by.by.Renumber(to)}, services})
+	for by, services := range t.grouped {
+		result.grouped = append(result.grouped, newGrouped(identified{by.port, by.by.Renumber(to)}, services))
 	}
-	slices.SortFunc(result.resampled, func(a, b resampled) int {
+	slices.SortFunc(result.grouped, func(a, b grouped) int {
 		return cmp.Or(cmp.Compare(a.port, b.port), a.by.Compare(b.by))
 	})
 	return result, nil
@@ -536,19 +535,4 @@ func (o *Outcomes) Tenth(n int) (in, others []order.Outcome) {
 // share is what k of n services weigh that weigh so much together.
 func share(weight int64, k, n int) int64 {
 	return int64(math.Round(float64(weight) * float64(k) / float64(n)))
-}
-
-// Resample is the services that something identifies, in one of the Resamples of hosts.
-func (o *Outcomes) Resample(r int) []order.Pattern {
-	onPort := make(map[uint16]int)
-	for _, p := range o.resampled {
-		onPort[p.port] += int(p.services[r])
-	}
-	list := make([]order.Pattern, 0, len(o.resampled))
-	for _, p := range o.resampled {
-		if n := int(p.services[r]); n > 0 {
-			list = append(list, order.Pattern{Identified: p.by, Services: n, Weight: weigh(n, onPort[p.port], o.byPort)})
-		}
-	}
-	return list
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"gonum.org/v1/gonum/floats"
 	"pgregory.net/rapid"
 
 	"laserdisc/replay/order"
@@ -27,6 +28,9 @@ const trialsText = `
 	10.0.0.2 80    first     http      acks_data  -       none     yes 2        2           -         2.5      100        1       0
 	10.0.0.2 81    first     http      no_data_ack -      none     -   2        2           -         9        100        1       0
 	10.0.0.2 81    fresh     http      sends_data http    certain  -   2        2           3         9        100        1       0
+	10.0.0.2 81    wrong     tls       sends_data tls     certain  -   1        1           2         2        100        1       0
+	10.0.0.2 81    followup  http      sends_data http    certain  -   1        1           2         2        100        1       0
+	10.0.0.2 81    control   http      sends_data http    certain  -   1        1           2         2        100        1       0
 	10.0.0.2 8080  first     wait      sends_data ssh     certain  -   1        1           2         2        0          1       0
 	10.0.0.2 8080  first     http      sends_data ssh     certain  -   1        1           2         2        100        1       0
 	10.0.0.2 8080  first     tls       sends_data ssh     weak     -   1        1           2         2        200        1       0
@@ -198,40 +202,40 @@ func told(o *Outcomes) []any {
 	return list
 }
 
-// TestResample draws the resamples of many hosts: each is a Poisson variable of mean 1, the tenths are alike, and another
-// seed gives others.
+// TestResample draws the resamples: how often a group is in each is a Poisson variable of mean 1, the groups and tenths that many
+// hosts are dealt into are alike, and another seed gives others.
 func TestResample(t *testing.T) {
-	const hosts = 2000
+	const hosts = 50 * hostGroups
 	var counts [12]int
 	var tenths [Tenths]int
-	var weights, other [Resamples]uint8
-	sums, same := make([]int, Resamples), 0
+	var groups [hostGroups]int
 	for i := range hosts {
-		addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String()
-		host := hostKey(addr, 1)
-		host.resample(&weights)
-		hostKey(addr, 2).resample(&other)
+		host := hostKey(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String(), 1)
 		tenths[host.tenth()]++
-		for r, w := range weights {
+		groups[host.group()]++
+	}
+	same := 0
+	for r := range Resamples {
+		weights, other := drawGroups(1, r), drawGroups(2, r)
+		sum := 0
+		for g, w := range weights {
 			counts[w]++
-			sums[r] += int(w)
-			if w == other[r] {
+			sum += int(w)
+			if w == other[g] {
 				same++
 			}
 		}
+		if math.Abs(float64(sum)-hostGroups) > 5*math.Sqrt(hostGroups) { // 1,000 sums with a standard deviation of 32
+			t.Errorf("resample %d has %d groups", r, sum)
+		}
 	}
-	n := float64(hosts * Resamples)
+	n := float64(hostGroups * Resamples)
 	p := math.Exp(-1)
 	for k, got := range counts {
 		if want := n * p; math.Abs(float64(got)-want) > 5*math.Sqrt(want)+n/(1<<16) {
 			t.Errorf("%d draws of %d, want %.0f", got, k, want)
 		}
 		p /= float64(k + 1)
-	}
-	for r, sum := range sums { // 1,000 sums with a standard deviation of sqrt(2,000)
-		if math.Abs(float64(sum)-hosts) > 5*math.Sqrt(hosts) {
-			t.Errorf("resample %d has %d hosts", r, sum)
-		}
 	}
 	var agree float64 // of two independent Poisson variables
 	for k, f := 0, 1.0; k < 10; k, f = k+1, f*float64(k+1) {
@@ -244,6 +248,65 @@ func TestResample(t *testing.T) {
 		if math.Abs(float64(got)-hosts/Tenths) > 5*math.Sqrt(hosts/Tenths) {
 			t.Errorf("tenth %d has %d hosts of %d", i, got, hosts)
 		}
+	}
+	for i, got := range groups {
+		if math.Abs(float64(got)-hosts/hostGroups) > 5*math.Sqrt(hosts/hostGroups) {
+			t.Errorf("group %d has %d hosts of %d", i, got, hosts)
+		}
+	}
+}
+
+// TestSpread compares how shares vary among the resamples with how they do among samples of as many hosts: of few hosts, and of ten
+// times as many as there are groups, with one service each and with up to eight that are alike.
+func TestSpread(t *testing.T) {
+	for _, c := range []struct{ hosts, most int }{{200, 1}, {200, 8}, {10 * hostGroups, 1}, {10 * hostGroups, 8}} {
+		var text strings.Builder
+		text.WriteString("addr port visit handshake state label evidence\n")
+		var hits, all []float64
+		for i := range c.hosts {
+			name, services := "http", 1+i*7919%c.most
+			if i*2654435761>>7%3 == 0 {
+				name = "tls"
+			}
+			for port := range services {
+				fmt.Fprintf(&text, "10.0.%d.%d %d first %s sends_data %s certain\n", i/256, i%256, 9000+port, name, name)
+			}
+			all = append(all, float64(services))
+			hits = append(hits, map[string]float64{"http": float64(services)}[name])
+		}
+		x, k := floats.Sum(hits), floats.Sum(all)
+		square := 0.0
+		for i := range hits {
+			e := hits[i] - x/k*all[i]
+			square += e * e
+		}
+		want := 2 * 1.96 * math.Sqrt(square) / k
+		o := outcomesOf(t, Counting{Ports: []uint16{9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007}}, text.String())
+		steps := order.Greedy(order.Patterns(o.Services), o.Handshakes)
+		gain := o.Bootstrap(steps).Gains[0]
+		if got := gain.Hi - gain.Lo; math.Abs(got/want-1) > 0.15 {
+			t.Errorf("%d hosts with up to %d services: %.4f wide, want %.4f", c.hosts, c.most, got, want)
+		}
+		if o.Hosts != uint64(c.hosts) {
+			t.Errorf("%d hosts, want %d", o.Hosts, c.hosts)
+		}
+	}
+}
+
+// What nothing identifies counts in Identified, and what is expected only where it is asked for.
+func TestIdentified(t *testing.T) {
+	counting := Counting{Ports: []uint16{22, 80, 81, 8080}, Expected: true, Handshakes: []string{"wait", "http", "tls"}}
+	o := outcomesOf(t, counting, trialsText)
+	steps := order.Greedy(order.Patterns(o.Services), o.Handshakes)
+	shares, between := o.Identified(steps) // http identifies three of four services, and nothing the unknown one
+	if d := cmp.Diff([]float64{0.75}, shares); d != "" || len(steps) != 1 || o.Hosts != 3 || o.IdentifiedHosts != 2 {
+		t.Errorf("%v; %d steps; %d hosts: %s", shares, len(steps), o.Hosts, d)
+	}
+	if len(between) != 1 || between[0].Lo >= 0.75 || between[0].Hi != 1 {
+		t.Errorf("between %v", between)
+	}
+	if o.Expected != 0 {
+		t.Errorf("%d services were left out", o.Expected)
 	}
 }
 

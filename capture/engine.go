@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,12 @@ type engine struct {
 	held        link.Frame     // one that arrived after a deadline that is still to be met; valid with holding
 	holding     bool
 }
+
+// mostInFlight bounds the memory that services take which have answered and are not finished: some 800 bytes each, and what
+// they have sent, up to the response limit. With so many of them no more targets are begun. What is begun when is in the
+// record, so that playback needs no such bound. It is reached where services wait long, for a second look or a follow-up: at
+// 1,000 new services a second, if each takes 4 minutes.
+const mostInFlight = 1 << 18
 
 // batchSize is the most probes that go out between two looks at the link.
 const batchSize = 64
@@ -249,7 +256,7 @@ func (e *engine) tell(now int64, ended bool) {
 	}
 	e.Status(Status{
 		Time: now, Elapsed: time.Duration(now - e.start), Counters: e.Manifest.Counters,
-		Drops: e.Manifest.Drops, InFlight: e.machine.InFlight(), Probing: e.ready(now) != session.Never && !ended, Ended: ended,
+		Drops: e.Manifest.Drops, InFlight: e.machine.InFlight(), Probing: (!e.done || len(e.repeats) > 0) && !ended, Ended: ended,
 	})
 }
 
@@ -308,13 +315,16 @@ type repeat struct {
 	left   int // how many probes, this one included
 }
 
-// ready is when there is something to probe, or session.Never if everything has been.
+// full reports whether as many services are in flight as may be.
+func (e *engine) full() bool { return e.machine.InFlight() >= cmp.Or(e.mostInFlight, mostInFlight) }
+
+// ready is when there is something to probe, or session.Never if everything has been, or nothing may be for now.
 func (e *engine) ready(now int64) int64 {
 	at := int64(session.Never)
 	if len(e.repeats) > 0 {
 		at = e.repeats[0].at
 	}
-	if !e.done {
+	if !e.done && !e.full() {
 		at = min(at, max(now, e.nextLook))
 	}
 	return at
@@ -328,7 +338,7 @@ func (e *engine) launch(ev *session.Event) (happened bool, err error) {
 		e.probe(again.target, again.left, ev)
 		return true, nil
 	}
-	if e.done || e.limited(e.last) {
+	if e.done || e.full() || e.limited(e.last) {
 		return false, nil
 	}
 	if e.Adopted != nil {

@@ -40,6 +40,8 @@ type Scan struct {
 	Opened func() error                 // called when the link and the record are open and nothing has been sent; may be nil
 	Status func(Status)                 // called each second, and at the end; may be nil
 	Found  func(*session.Service) error // called with each service, which is valid during the call only; may be nil
+
+	mostInFlight int // services with which no more targets are begun; 0 is the constant of that name
 }
 
 // Status is how far a scan is.

@@ -1,6 +1,12 @@
 package datasets
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"math"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -54,6 +60,12 @@ func TestPaper(t *testing.T) {
 	if len(m.Rows) != 28 || len(m.Handshakes) != 4 {
 		t.Errorf("matrix is %d x %d", len(m.Rows), len(m.Handshakes))
 	}
+	if got := []float64{InText("2", "not_acknowledging", "unpopular"), InText("3.1", "unexpected", "623")}; got[0] != 0.40 || got[1] != 0.189 {
+		t.Errorf("numbers of the text: %v", got)
+	}
+	if got := InText("2", "expected", "443"); !math.IsNaN(got) { // it is in another section
+		t.Errorf("a number that the text does not have: %v", got)
+	}
 	if share, ok := m.Share("http", "tls"); !ok || share != 0.67 {
 		t.Errorf("share of HTTP that answers TLS: %v, %v", share, ok)
 	}
@@ -67,6 +79,12 @@ func TestPaper(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(OptionShare{1723, "pptp", "only bad cookie", 0.00001}, Options()[4]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Property{Property: "device_ssh", On: "unexpected", Against: "22", Share: 0.18, ShareAgainst: 0.09, Ratio: 2}, Properties()[5]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(BannerWords{"telnet", []string{"login", "user"}, 0.72}, Banners()[2]); diff != "" {
 		t.Error(diff)
 	}
 	want := Comparison{
@@ -110,8 +128,14 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 		{portsError, ports + "80\tA\ta\tA\tA\tno\n", `f.tsv:3: port 80 is on line 2 already`},
 		{matrixError, "port\ttls\n", `f.tsv:1: first column is "port"`},
 		{matrixError, "protocol\ttls\nssh\t1.1\n", `f.tsv:2: tls: "1.1" is not a share`},
+		{inTextError, "section\tname\tof\tvalue\n2\tshunned\tpopular\tfew\n", `f.tsv:2: value: "few" is not a number`},
 		{orderError, "rank\tassigned_handshake\tassigned_delta\tephemeral_handshake\tephemeral_delta\n2\ttls\t0\ttls\t0\n",
 			`f.tsv:2: rank: 2, want 1`},
+		{makersError, "maker\tfield\tbegins_with\tbasis\nA\tcolour\ta\tknown\n", `f.tsv:2: field: "colour" is none of ["organization" "common_name" "ssh_software"]`},
+		{makersError, "maker\tfield\tbegins_with\tbasis\nA\torganization\tA\tknown\n", `f.tsv:2: begins_with: "A" is not words in lower case`},
+		{keysError, "spki_sha256\tkey\tpublished\n00ff\tk\tw\n", `f.tsv:2: spki_sha256: "00ff" is not 64 hexadecimal digits`},
+		{keysError, "spki_sha256\tkey\tpublished\n" + strings.Repeat(strings.Repeat("0f", 32)+"\tk\tw\n", 2), `f.tsv:3: key 0f0f`},
+		{propertiesError, "property\ton\tagainst\tshare\tshare_against\tratio\twording\nupnp\t1\t2\t1.5\t-\t1\tup to\n", `f.tsv:2: share: "1.5" is not a share`},
 		{performanceError, "row\t80\n", `f.tsv:1: column "80" is not a port, /`},
 		{performanceError, perf + "syn_ack\t1G\n", `f.tsv:2: 80/http: "1G" is not a count`},
 		{performanceError, perf + "speed\t1\n", `f.tsv:2: unknown row "speed"`},
@@ -126,9 +150,13 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 	}
 }
 
-func portsError(text string) error  { _, err := parsePorts("f.tsv", []byte(text)); return err }
-func matrixError(text string) error { _, err := parseMatrix("f.tsv", []byte(text)); return err }
-func orderError(text string) error  { _, err := parseOrder("f.tsv", []byte(text)); return err }
+func makersError(text string) error     { _, err := parseMakers("f.tsv", []byte(text)); return err }
+func keysError(text string) error       { _, err := parseKnownKeys("f.tsv", []byte(text)); return err }
+func propertiesError(text string) error { _, err := parseProperties("f.tsv", []byte(text)); return err }
+func portsError(text string) error      { _, err := parsePorts("f.tsv", []byte(text)); return err }
+func matrixError(text string) error     { _, err := parseMatrix("f.tsv", []byte(text)); return err }
+func orderError(text string) error      { _, err := parseOrder("f.tsv", []byte(text)); return err }
+func inTextError(text string) error     { _, err := parseInText("f.tsv", []byte(text)); return err }
 func performanceError(text string) error {
 	_, err := parsePerformance("f.tsv", []byte(text))
 	return err
@@ -153,6 +181,34 @@ func FuzzTables(f *testing.F) {
 		orderError(text)
 		performanceError(text)
 		parseTelnetPorts("f.tsv", []byte(text))
+		parseProperties("f.tsv", []byte(text))
+		parseBannerWords("f.tsv", []byte(text))
+		parseMakers("f.tsv", []byte(text))
+		parseKnownKeys("f.tsv", []byte(text))
 		parseOptions("f.tsv", []byte(text))
+		parseInText("f.tsv", []byte(text))
 	})
+}
+
+// A key is in the list because its private key can be read: two of them are read here, from RFC 8410 and from Go's sources.
+func TestKnownKeys(t *testing.T) {
+	seed, err := hex.DecodeString("d4ee72dbf913584ad5b6d8f1f769f8ad3afe7c28cbf1d4fbe097a88f44755842")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rfc8410, err := x509.MarshalPKIXPublicKey(ed25519.NewKeyFromSeed(seed).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	for name, spki := range map[string][]byte{"Ed25519 example": rfc8410, "Go test server": server.Certificate().RawSubjectPublicKeyInfo} {
+		if got := KnownKeys()[sha256.Sum256(spki)].Key; got != name {
+			t.Errorf("the key %q is listed as %q", name, got)
+		}
+	}
+	if n := len(Makers()); n < 50 {
+		t.Errorf("%d lines of makers", n)
+	}
 }

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -98,8 +99,32 @@ var (
 	order       = embedded("table2_order.tsv", parseOrder)
 	options     = embedded("table3_options.tsv", parseOptions)
 	performance = embedded("table4_performance.tsv", parsePerformance)
-	text        = embedded("text.tsv", parseText)
+	text        = embedded("statements.tsv", parseText)
+	inText      = embedded("text.tsv", parseInText)
 )
+
+// InText gives a number that the paper has in its running text (text.tsv), and NaN if it has none of that name: most are
+// shares, 0 to 1. Of is a port, "popular", "unpopular", or what else the number is of.
+func InText(section, name, of string) float64 {
+	for _, s := range inText() {
+		if s.Section == section && s.Name == name && s.Of == of {
+			return s.Value
+		}
+	}
+	return math.NaN()
+}
+
+// statement is one line of text.tsv.
+type statement struct {
+	Section, Name, Of string
+	Value             float64
+}
+
+func parseInText(name string, text []byte) ([]statement, error) {
+	return parseRows(name, text, []string{"section", "name", "of", "value"}, func(c *cells) statement {
+		return statement{c.text(), c.text(), c.text(), cell(c, parseNumber)}
+	})
+}
 
 // Matrix gives Figure 10. Protocols for which the paper's copy at hand had no
 // row are left out.

@@ -52,7 +52,7 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 		Settings: session.Settings{ResponseLimit: limit},
 	}
 	if own := r.Manifest(); own != nil { // a record of ours, its packets only
-		m.Synthetic = own.Synthetic
+		m.Synthetic, m.Anonymized = own.Synthetic, own.Anonymized
 	}
 	result := &Result{Manifest: m, Parts: 1}
 	observer := session.NewObserver(limit, sink(1).Attempt)

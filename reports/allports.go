@@ -22,12 +22,12 @@ func allPorts(a *analysis.AllPorts, _ sources) (figure, error) {
 		table: tabulate(n, steps,
 			numbers("probes", "ephemeral ports tried", func(s *analysis.AllPortsStep) int { return s.Probes }),
 			numbers("hosts", "hosts", func(s *analysis.AllPortsStep) int { return s.Hosts }),
-			shares("host_share", "share of hosts tried", func(s *analysis.AllPortsStep) float64 { return ratio(s.Hosts, hosts) }),
+			values("host_share", "share of hosts tried", func(s *analysis.AllPortsStep) float64 { return ratio(s.Hosts, hosts) }),
 			numbers("services", "services", func(s *analysis.AllPortsStep) int { return s.Services }),
-			shares("service_share", "share of services that acknowledge data and say nothing", func(s *analysis.AllPortsStep) float64 {
+			values("service_share", "share of services that acknowledge data and say nothing", func(s *analysis.AllPortsStep) float64 {
 				return ratio(s.Services, services)
 			})),
-		width: oneColumn, height: 2 * vg.Inch,
+		columns: 1, height: 2 * vg.Inch,
 	}
 	p := newPlot()
 	var ofHosts, ofServices plotter.XYs
@@ -37,7 +37,7 @@ func allPorts(a *analysis.AllPorts, _ sources) (figure, error) {
 		ofServices = append(ofServices, plotter.XY{X: float64(s.Probes), Y: float64(s.Services) / float64(max(1, services))})
 		ticks = append(ticks, plot.Tick{Value: float64(s.Probes), Label: fmt.Sprint(s.Probes)})
 	}
-	if err := addLines(p, []labelled{{"of hosts", ofHosts}, {"of services", ofServices}}); err != nil {
+	if err := addLines(p, []labelled{{name: "of hosts", points: ofHosts}, {name: "of services", points: ofServices}}); err != nil {
 		return f, err
 	}
 	p.X.Label.Text, p.X.Tick.Marker = "Ephemeral ports tried; n = "+plural(hosts, "host")+", "+plural(services, "service"), ticks

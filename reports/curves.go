@@ -1,6 +1,9 @@
 package reports
 
 import (
+	"image/color"
+	"slices"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -9,8 +12,8 @@ import (
 	"laserdisc/reports/plotters"
 )
 
-// curves are the styles of the lines, told apart by colour, dashes and markers.
-var curves = []struct {
+// curveStyles are the styles of the lines, told apart by colour, dashes and markers.
+var curveStyles = []struct {
 	line  draw.LineStyle
 	glyph draw.GlyphDrawer
 }{
@@ -31,7 +34,7 @@ var (
 	dotted = []vg.Length{1, 1}
 )
 
-// newCurve gives a line in style i of curves, and its markers.
+// newCurve gives a line in style i of curveStyles, and its markers.
 func newCurve(i int, points, marks plotter.XYs) (*plotter.Line, *plotter.Scatter, error) {
 	line, err := plotter.NewLine(points)
 	if err != nil {
@@ -41,18 +44,44 @@ func newCurve(i int, points, marks plotter.XYs) (*plotter.Line, *plotter.Scatter
 	if err != nil {
 		return nil, nil, err
 	}
-	line.LineStyle = curves[i].line
-	markers.GlyphStyle = draw.GlyphStyle{Color: line.Color, Radius: 1.9, Shape: curves[i].glyph}
+	line.LineStyle = curveStyles[i].line
+	markers.GlyphStyle = draw.GlyphStyle{Color: line.Color, Radius: 1.9, Shape: curveStyles[i].glyph}
 	return line, markers, nil
+}
+
+// addBand fills what is between two edges with a colour made light, if there is any.
+func addBand(p *plot.Plot, low, high plotter.XYs, c color.Color) error {
+	if len(low) == 0 {
+		return nil
+	}
+	around := slices.Clone(low)
+	for _, at := range slices.Backward(high) {
+		around = append(around, at)
+	}
+	band, err := plotter.NewPolygon(around)
+	if err != nil {
+		return err
+	}
+	band.Color, band.LineStyle = faint(c), draw.LineStyle{}
+	p.Add(band)
+	return nil
+}
+
+// faint is a colour that others show through.
+func faint(c color.Color) color.Color {
+	solid := color.NRGBAModel.Convert(c).(color.NRGBA)
+	solid.A = 0x38
+	return solid
 }
 
 // labelled is a line of a plot with the name that stands at its end.
 type labelled struct {
 	name   string
 	points plotter.XYs
+	few    bool // whether its points are of fewer services than fewServices: markers are hollow
 }
 
-// addLines draws lines in the styles of curves, and labels at their ends. A line without points is left out.
+// addLines draws lines in the styles of curveStyles, and labels at their ends. A line without points is left out.
 func addLines(p *plot.Plot, lines []labelled) error {
 	var ends plotter.XYs
 	var names []string
@@ -64,6 +93,9 @@ func addLines(p *plot.Plot, lines []labelled) error {
 		line, markers, err := newCurve(i, l.points, l.points)
 		if err != nil {
 			return err
+		}
+		if l.few {
+			markers.Shape = draw.RingGlyph{}
 		}
 		p.Add(line, markers)
 		ends, names, styles = append(ends, l.points[len(l.points)-1]), append(names, l.name), append(styles, line.LineStyle)

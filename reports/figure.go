@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"laserdisc/analysis/estimate"
+
 	"codeberg.org/go-pdf/fpdf"
 	"github.com/apache/arrow/go/v15/arrow"
 	"gonum.org/v1/plot/vg"
@@ -23,23 +25,26 @@ type figure struct {
 	table   arrow.Record // the numbers behind it
 	note    string       // where they come from; drawn below it
 
-	width, height vg.Length
-	draw          func(draw.Canvas)
+	design estimate.Design // that its estimates are by; the zero one stands for that of the runs
+
+	// behind tells what a row of the table counts, for an example; nil if that is no set of services or attempts.
+	behind func(row int) rowsWhere
+
+	columns int       // of the page that it takes: 1 or 2
+	height  vg.Length // of the whole
+	draw    func(draw.Canvas)
 }
 
-// Inches is the width that the figure is made for.
-func (f figure) Inches() float64 { return float64(f.width / vg.Inch) }
-
 // formats are the files that are written of every figure, by extension.
-var formats = map[string]func(figure, *bytes.Buffer) error{
-	"png": figure.png, "svg": figure.svg, "pdf": figure.pdf, "csv": figure.csv,
+var formats = map[string]func(shown, layout, *bytes.Buffer) error{
+	"png": shown.png, "svg": shown.svg, "pdf": shown.pdf, "csv": shown.csv, "tex": shown.tex,
 }
 
 // write writes the figure in all formats.
-func (s shown) write(dir string) error {
+func (s shown) write(dir string, page layout) error {
 	for extension, encode := range formats {
 		var b bytes.Buffer
-		if err := encode(s.figure, &b); err != nil {
+		if err := encode(s, page, &b); err != nil {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, s.Name+"."+extension), b.Bytes(), 0o666); err != nil {
@@ -47,6 +52,20 @@ func (s shown) write(dir string) error {
 		}
 	}
 	return nil
+}
+
+// layout is the page that figures are made for.
+type layout struct {
+	text vg.Length // width of the text, of two columns
+}
+
+// width is that of a figure over one or two columns.
+func (l layout) width(columns int) vg.Length {
+	const gap = vg.Inch / 3 // between the columns of a USENIX page
+	if columns == 1 {
+		return (l.text - gap) / 2
+	}
+	return l.text
 }
 
 // paint draws the figure and its note onto a canvas of its size.
@@ -68,15 +87,15 @@ func (f figure) paint(canvas vg.CanvasSizer) {
 // dotsPerInch is what journals ask of line art at least.
 const dotsPerInch = 300
 
-func (f figure) png(b *bytes.Buffer) error {
-	c := vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(dotsPerInch))
-	f.paint(c)
+func (s shown) png(page layout, b *bytes.Buffer) error {
+	c := vgimg.NewWith(vgimg.UseWH(page.width(s.columns), s.height), vgimg.UseDPI(dotsPerInch))
+	s.paint(c)
 	return png.Encode(b, c.Image())
 }
 
-func (f figure) svg(b *bytes.Buffer) error {
-	c := vgsvg.New(f.width, f.height)
-	f.paint(c)
+func (s shown) svg(page layout, b *bytes.Buffer) error {
+	c := vgsvg.New(page.width(s.columns), s.height)
+	s.paint(c)
 	var plain bytes.Buffer
 	if _, err := c.WriteTo(&plain); err != nil {
 		return err
@@ -94,11 +113,11 @@ func init() {
 	fpdf.SetDefaultModificationDate(time.Unix(0, 0).UTC())
 }
 
-func (f figure) pdf(b *bytes.Buffer) error {
-	c := vgpdf.New(f.width, f.height)
-	f.paint(c)
+func (s shown) pdf(page layout, b *bytes.Buffer) error {
+	c := vgpdf.New(page.width(s.columns), s.height)
+	s.paint(c)
 	_, err := c.WriteTo(b)
 	return err
 }
 
-func (f figure) csv(b *bytes.Buffer) error { return writeCSV(b, f.table) }
+func (s shown) csv(_ layout, b *bytes.Buffer) error { return writeCSV(b, s.table) }

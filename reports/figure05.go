@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
@@ -74,8 +75,12 @@ const figure05Ports = 55
 
 // figure05 is the paper's Figure 5 (section 3.1): per port, the services that only send a SYN-ACK, those that acknowledge
 // data, and those that complete a handshake of layer 7. The last are split by whether it is the expected protocol's.
-func figure05(c *analysis.Census, _ sources) (figure, error) {
+func figure05(c *analysis.Census, over sources) (figure, error) {
 	ports := stackPorts(c.Kinds())
+	parts, err := portParts(ports, over.design())
+	if err != nil {
+		return figure{}, err
+	}
 	services := 0
 	for i := range ports {
 		services += ports[i].total()
@@ -84,16 +89,15 @@ func figure05(c *analysis.Census, _ sources) (figure, error) {
 	f := figure{
 		Caption: "Services by how far they go: those that only send a SYN-ACK (or acknowledge data as their host does on every port), those " +
 			"that acknowledge data, and those that are identified, as the protocol expected on their port or as another. Above, how many; " +
-			"below, shares of each port's. At the right, ports that no protocol is expected on. n = " + n + ".",
-		table: tabulate(n, ports,
-			numbers("port", "", func(p *portStack) int { return int(p.port) }),
-			texts("expected", func(p *portStack) string { return p.expected }),
-			numbers("services", "services", (*portStack).total),
-			numbers("synack_only", "services", func(p *portStack) int { return p.synackOnly }),
-			numbers("acks_data_unidentified", "services", func(p *portStack) int { return p.acksData }),
-			numbers("l7_other", "services", func(p *portStack) int { return p.l7Other }),
-			numbers("l7_expected", "services", func(p *portStack) int { return p.l7Expected })),
-		width: twoColumns, height: 3.4 * vg.Inch,
+			"below, shares of each port's, hollow where it has fewer than " + strconv.Itoa(fewServices) + ". At the right, ports that no protocol is expected on. n = " + n + ".",
+		table: tabulate(n, parts,
+			numbers("port", "", func(p *portPart) int { return int(p.port) }),
+			texts("expected", func(p *portPart) string { return p.expected }),
+			texts("reached", func(p *portPart) string { return p.name }),
+			numbers("services", "services", func(p *portPart) int { return p.services }),
+			estimates("share", "share of the port's services", func(p *portPart) estimate.Estimate { return p.share })),
+		behind:  func(row int) rowsWhere { return parts[row].rows() },
+		columns: 2, height: 3.4 * vg.Inch,
 	}
 	if len(ports) > figure05Ports {
 		ports = mostServices(ports, figure05Ports)
@@ -110,6 +114,46 @@ func figure05(c *analysis.Census, _ sources) (figure, error) {
 	return f, nil
 }
 
+// portPart is a line of the table: one part of a bar.
+type portPart struct {
+	*portStack
+	layer
+	services int
+	share    estimate.Estimate
+}
+
+// rows are the services that the part counts.
+func (p *portPart) rows() rowsWhere {
+	condition := "NOT (" + identified + ") AND state NOT IN ('acks_data', 'sends_data')"
+	switch {
+	case p.services == 0:
+		return rowsWhere{}
+	case p.name == "l7_expected":
+		condition = identified + " AND label = " + quoteSQL(p.expected)
+	case p.name == "l7_other":
+		condition = identified + " AND label <> " + quoteSQL(p.expected)
+	case p.name == "acks_data":
+		condition = "NOT (" + identified + ") AND state IN ('acks_data', 'sends_data')"
+	}
+	return connectedOn(p.port, condition)
+}
+
+func portParts(ports []portStack, design estimate.Design) ([]portPart, error) {
+	var list []portPart
+	for i := range ports {
+		for _, l := range layers {
+			part := portPart{portStack: &ports[i], layer: l, services: l.count(&ports[i])}
+			var err error
+			part.share, err = estimate.Alone(uint64(part.services), uint64(ports[i].total())).Share(design)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, part)
+		}
+	}
+	return list, nil
+}
+
 // mostServices leaves out all but the ports with the most services, and keeps the order of those.
 func mostServices(ports []portStack, n int) []portStack {
 	by := slices.Clone(ports)
@@ -121,22 +165,25 @@ func mostServices(ports []portStack, n int) []portStack {
 	return slices.DeleteFunc(slices.Clone(ports), func(p portStack) bool { return !kept[p.port] })
 }
 
+// layer is a part of every bar.
+type layer struct {
+	name, title string // in the table, and in the legend
+	fill        plotters.Fill
+	count       func(*portStack) int
+}
+
 // layers are the parts of a bar, from the bottom.
-var layers = []struct {
-	name  string
-	fill  plotters.Fill
-	count func(*portStack) int
-}{
-	{"L7, expected protocol", plotters.Fill{Color: blue}, func(p *portStack) int { return p.l7Expected }},
-	{"L7, another protocol", hatched(skyBlue, 1), func(p *portStack) int { return p.l7Other }},
-	{"acknowledges data", hatched(yellow, -1), func(p *portStack) int { return p.acksData }},
-	{"SYN-ACK only", plotters.Fill{Color: lightGray}, func(p *portStack) int { return p.synackOnly }},
+var layers = []layer{
+	{"l7_expected", "L7, expected protocol", plotters.Fill{Color: blue}, func(p *portStack) int { return p.l7Expected }},
+	{"l7_other", "L7, another protocol", hatched(skyBlue, 1), func(p *portStack) int { return p.l7Other }},
+	{"acks_data", "acknowledges data", hatched(yellow, -1), func(p *portStack) int { return p.acksData }},
+	{"synack_only", "SYN-ACK only", plotters.Fill{Color: lightGray}, func(p *portStack) int { return p.synackOnly }},
 }
 
 func layerLegend(last string) []entry {
 	var list []entry
 	for _, l := range layers {
-		list = append(list, entry{l.name, []plot.Thumbnailer{l.fill}})
+		list = append(list, entry{l.title, []plot.Thumbnailer{l.fill}})
 	}
 	return append(list, entry{name: last})
 }
@@ -170,6 +217,9 @@ func plotStacks(ports []portStack) (counts, shares *plot.Plot, err error) {
 			}
 			list = append(list, layer)
 		}
+		if half.plot == shares {
+			list = hollow(list, func(i int) bool { return ports[i].total() < fewServices })
+		}
 		bars, err := plotters.NewStackedBars(x, list...)
 		if err != nil {
 			return nil, nil, err
@@ -195,6 +245,21 @@ func plotStacks(ports []portStack) (counts, shares *plot.Plot, err error) {
 		shares.Add(line)
 	}
 	return counts, shares, nil
+}
+
+// hollow makes some bars of shares hollow.
+func hollow(layers []plotters.Layer, few func(bar int) bool) []plotters.Layer {
+	frame := plotters.Layer{Heights: make([]float64, len(layers[0].Heights))}
+	for i := range frame.Heights {
+		if !few(i) {
+			continue
+		}
+		for _, l := range layers {
+			frame.Heights[i] += l.Heights[i]
+			l.Heights[i] = 0
+		}
+	}
+	return append(layers, frame)
 }
 
 // portName is a port with what is expected on it: 80/http.

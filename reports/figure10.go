@@ -14,6 +14,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
 )
@@ -21,99 +22,107 @@ import (
 // matrixRow is one protocol of Figure 10: its services, and what the handshakes drew from them.
 type matrixRow struct {
 	protocol string
-	services int
+	services int          // the most that a handshake was tried on
 	cells    []matrixCell // one per handshake
 }
 
-// matrixCell counts the services of a protocol that a handshake was tried on, and those of them that sent data back,
-// whatever it was.
-type matrixCell struct{ tried, sentData int }
+// matrixCell is the services of a protocol that a handshake was tried on, and those of them that sent data back, whatever it was.
+type matrixCell struct {
+	hosts     estimate.Hosts
+	share     estimate.Estimate
+	published float64 // NaN if the paper's figure has no such cell
+}
 
-// fillMatrix counts over the services that were identified. The protocols that the paper's figure has come first, in its
-// order, and then the others by name.
-func fillMatrix(handshakes []string, patterns []analysis.Response) []matrixRow {
-	at := make(map[string]int)
+func (c *matrixCell) sentData() int {
+	hits, _ := c.hosts.Services()
+	return int(hits)
+}
+
+func (c *matrixCell) tried() int { return int(c.share.N) }
+
+// fillMatrix estimates the shares. The protocols that the paper's figure has come first, in its order, and then the others by name.
+func fillMatrix(a *analysis.Answers, handshakes []string, design estimate.Design) ([]matrixRow, error) {
+	published := datasets.Matrix()
 	var rows []matrixRow
-	for _, p := range patterns {
-		if p.Label == "" {
-			continue
-		}
-		i, ok := at[p.Label]
-		if !ok {
-			i = len(rows)
-			at[p.Label] = i
-			rows = append(rows, matrixRow{protocol: p.Label, cells: make([]matrixCell, len(handshakes))})
-		}
-		rows[i].services += p.Services
-		for h := range handshakes {
-			if p.Tried.Has(h) {
-				rows[i].cells[h].tried += p.Services
+	for _, protocol := range a.Protocols() {
+		row := matrixRow{protocol: protocol}
+		for _, h := range handshakes {
+			c := matrixCell{hosts: a.Drew(protocol, h), published: math.NaN()}
+			var err error
+			if c.share, err = c.hosts.Share(design); err != nil {
+				return nil, err
 			}
-			if p.SentData.Has(h) {
-				rows[i].cells[h].sentData += p.Services
+			if p, ok := published.Share(protocol, h); ok {
+				c.published = p
 			}
+			row.services = max(row.services, c.tried())
+			row.cells = append(row.cells, c)
 		}
+		rows = append(rows, row)
 	}
-	published := datasets.Matrix().Rows
 	rank := func(protocol string) int {
-		i := slices.IndexFunc(published, func(r datasets.MatrixRow) bool { return r.Protocol == protocol })
+		i := slices.IndexFunc(published.Rows, func(r datasets.MatrixRow) bool { return r.Protocol == protocol })
 		if i < 0 {
-			return len(published)
+			return len(published.Rows)
 		}
 		return i
 	}
 	slices.SortFunc(rows, func(a, b matrixRow) int {
 		return cmp.Or(cmp.Compare(rank(a.protocol), rank(b.protocol)), cmp.Compare(a.protocol, b.protocol))
 	})
-	return rows
+	return rows, nil
 }
 
 // matrixLine is a line of the table: one cell.
 type matrixLine struct {
 	*matrixRow
-	matrixCell
+	*matrixCell
 	handshake string
+	guessed   bool // by the lab, whose population has a share here that the paper does not give
 }
 
 // figure10 is the paper's Figure 10 (section 4.1): what share of a protocol's services sends data back to a handshake.
-func figure10(r *analysis.Responses, over sources) (figure, error) {
-	handshakes, patterns := r.Patterns(over.handshakes())
-	rows := fillMatrix(handshakes, patterns)
+func figure10(a *analysis.Answers, over sources) (figure, error) {
+	handshakes := a.Handshakes(over.handshakes())
+	rows, err := fillMatrix(a, handshakes, over.design())
+	if err != nil {
+		return figure{}, err
+	}
+	synthetic := len(over.synthetic()) > 0
 	services := 0
 	var lines []matrixLine
 	for i := range rows {
 		services += rows[i].services
-		for h, c := range rows[i].cells {
-			lines = append(lines, matrixLine{&rows[i], c, handshakes[h]})
+		for h := range rows[i].cells {
+			c := &rows[i].cells[h]
+			lines = append(lines, matrixLine{&rows[i], c, handshakes[h], synthetic && math.IsNaN(c.published)})
 		}
 	}
 	n := fmt.Sprintf("%s of %s", plural(services, "identified service"), plural(len(rows), "protocol"))
-	published := datasets.Matrix()
 	f := figure{
 		Caption: "Share of a protocol's services that send data back to each handshake, in percent, whatever the data are; blank is none, " +
-			"hatched was not tried. n = " + n + "; in brackets, the services of each.",
+			fmt.Sprintf("hatched was not tried, and grey without a shade are shares of fewer than %d services. ", fewServices) +
+			"n = " + n + "; in brackets, the services of each.",
 		table: tabulate(n, lines,
 			texts("protocol", func(l *matrixLine) string { return l.protocol }),
-			numbers("services", "services", func(l *matrixLine) int { return l.services }),
 			texts("handshake", func(l *matrixLine) string { return l.handshake }),
-			numbers("tried", "services", func(l *matrixLine) int { return l.tried }),
-			numbers("sent_data", "services", func(l *matrixLine) int { return l.sentData }),
-			shares("share", "share of the services that it was tried on", func(l *matrixLine) float64 { return ratio(l.sentData, l.tried) }),
-			shares("published_share", "share of the services that it was tried on", func(l *matrixLine) float64 {
-				if p, ok := published.Share(l.protocol, l.handshake); ok {
-					return p
-				}
-				return math.NaN()
-			})),
+			numbers("services", "services", func(l *matrixLine) int { return l.services }),
+			numbers("sent_data", "services", func(l *matrixLine) int { return l.sentData() }),
+			estimates("share", "share of the services that it was tried on", func(l *matrixLine) estimate.Estimate { return l.share }),
+			paper("share of the services that it was tried on", func(l *matrixLine) float64 { return l.published }),
+			texts("guessed", func(l *matrixLine) string { return only(l.guessed, "yes") })),
 	}
-	err := f.drawMatrix(rows, handshakes, services)
+	if synthetic {
+		f.Caption += " A dot marks what the simulated population has of its own: the paper gives no share for it."
+	}
+	err = f.drawMatrix(rows, handshakes, services, synthetic)
 	return f, err
 }
 
 // drawMatrix fits the matrix to one column of the page, or to two if it has many handshakes.
-func (f *figure) drawMatrix(rows []matrixRow, handshakes []string, services int) error {
+func (f *figure) drawMatrix(rows []matrixRow, handshakes []string, services int, synthetic bool) error {
 	const cellHeight, leastWidth = vg.Length(9.5), vg.Length(13)
-	p, err := plotMatrix(rows, handshakes)
+	p, err := plotMatrix(rows, handshakes, synthetic)
 	if err != nil {
 		return err
 	}
@@ -121,9 +130,9 @@ func (f *figure) drawMatrix(rows []matrixRow, handshakes []string, services int)
 	if err != nil {
 		return err
 	}
-	f.width, f.height = oneColumn, oneColumn
+	f.columns, f.height = 1, 3*vg.Inch
 	if room := f.roomFor(p); room.X/vg.Length(max(1, len(handshakes))) < leastWidth {
-		f.width = twoColumns
+		f.columns = 2
 	}
 	const keyHeight, gap, margins = vg.Length(26), vg.Length(6), vg.Length(16)
 	f.height = f.height - f.roomFor(p).Y + cellHeight*vg.Length(max(1, len(rows))) + keyHeight + gap + margins
@@ -138,13 +147,13 @@ func (f *figure) drawMatrix(rows []matrixRow, handshakes []string, services int)
 	return nil
 }
 
-// roomFor is how much of the figure's size the data of a plot would have.
+// roomFor is how much of the figure's size the data of a plot would have, on a page of the usual width.
 func (f *figure) roomFor(p *plot.Plot) vg.Point {
-	whole := draw.Canvas{Rectangle: vg.Rectangle{Max: vg.Point{X: f.width, Y: f.height}}}
+	whole := draw.Canvas{Rectangle: vg.Rectangle{Max: vg.Point{X: layout{DefaultWidth * vg.Inch}.width(f.columns), Y: f.height}}}
 	return p.DataCanvas(whole).Size()
 }
 
-func plotMatrix(rows []matrixRow, handshakes []string) (*plot.Plot, error) {
+func plotMatrix(rows []matrixRow, handshakes []string, synthetic bool) (*plot.Plot, error) {
 	p := newMatrixPlot()
 	columns, names := make(plot.ConstantTicks, len(handshakes)), make(plot.ConstantTicks, len(rows))
 	for h, name := range handshakes {
@@ -153,11 +162,13 @@ func plotMatrix(rows []matrixRow, handshakes []string) (*plot.Plot, error) {
 	cells := make([][]plotters.Cell, len(rows))
 	for i, row := range rows {
 		names[i] = plot.Tick{Value: -float64(i), Label: row.protocol + " (" + plotters.SI(float64(row.services)) + ")"}
-		for _, c := range row.cells {
-			cell := plotters.Cell{Value: ratio(c.sentData, c.tried)}
-			if c.sentData > 0 {
-				cell.Text = plotters.Percent(c.sentData, c.tried)
+		for k := range row.cells {
+			c := &row.cells[k]
+			cell := plotters.Cell{Value: ratio(c.sentData(), c.tried()), Hollow: c.tried() < fewServices}
+			if c.sentData() > 0 {
+				cell.Text = plotters.Percent(c.sentData(), c.tried())
 			}
+			cell.Mark = synthetic && c.tried() > 0 && math.IsNaN(c.published)
 			cells[i] = append(cells[i], cell)
 		}
 	}

@@ -11,26 +11,39 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
+	"gonum.org/v1/plot/vg"
+
 	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/record"
 	"laserdisc/capture/target"
 	"laserdisc/datasets"
+	"laserdisc/reports/plotters"
 )
 
-// Write makes the report of some datasets: their figures and index.html, in out, which is made if it does not exist. A
+// DefaultWidth is how wide the text of a page with two columns is, in inches: a USENIX paper's.
+const DefaultWidth = 7
+
+// Write makes the report of some datasets: their figures and index.html, in out, which is made if it does not exist. The figures
+// are as wide as one or both columns of a page whose text is so many inches wide; an error if it is not 4 to 20. A
 // service that is in several of them counts in the first only. Runs over different ports are not mixed where ports are
 // compared: see exhibits.go for which runs a figure is made from.
-func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
+func Write(ctx context.Context, out string, from []*analysis.Dataset, inches float64) error {
+	if !(inches >= 4 && inches <= 20) {
+		return fmt.Errorf("reports: a page cannot be %g inches wide: it must be 4 to 20", inches)
+	}
+	page := layout{text: vg.Length(inches) * vg.Inch}
 	all, err := load(from)
 	if err != nil {
 		return err
@@ -49,11 +62,11 @@ func Write(ctx context.Context, out string, from []*analysis.Dataset) error {
 			}
 			continue
 		}
-		if err := s.write(out); err != nil {
+		if err := s.write(out, page); err != nil {
 			return fmt.Errorf("reports: %s: %w", s.Name, err)
 		}
 	}
-	if err := writePage(filepath.Join(out, "index.html"), all, shown); err != nil {
+	if err := writePage(filepath.Join(out, "index.html"), all, shown, page); err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
 	return nil
@@ -76,6 +89,10 @@ type source struct {
 	Manifests []*record.Manifest // of its runs, of which most have one
 	ports     []uint16           // over which they were made, in order; none if their targets brought their own
 }
+
+func (s source) Digest() string   { return s.dataset.Digest() }
+func (s source) Attempts() uint64 { return s.dataset.Attempts() }
+func (s source) Services() uint64 { return s.dataset.Services() }
 
 type sources []source
 
@@ -118,47 +135,67 @@ func portsOf(m *record.Manifest) ([]uint16, error) {
 // shown is an exhibit as a report has it.
 type shown struct {
 	Name, Title string
-	Lacks       *selection // what the runs lack for it; nil if they have it, and then the figure is valid
+	Lacks       *selection // what the runs lack for it; nil if they have it, and then the rest is valid
+	dirs        []string   // of the datasets that it is made from
 	figure
 }
 
-// pass is folds that see the same runs at once.
+// pass is folds over the same runs.
 type pass struct {
 	over  sources
-	folds []analysis.Fold
+	by    []counting
+	folds map[counting]analysis.Fold
 }
 
-// fold gives the pass's fold for an exhibit: there is one of each type.
-func (p *pass) fold(e exhibit) analysis.Fold {
-	fold := e.fold()
-	for _, f := range p.folds {
-		if reflect.TypeOf(f) == reflect.TypeOf(fold) {
-			return f
-		}
+// want has the pass make a fold, of which it makes one of each *counted, and what has to be counted before.
+func (p *pass) want(by counting) {
+	if slices.Contains(p.by, by) {
+		return
 	}
-	p.folds = append(p.folds, fold)
-	return fold
+	if before := by.first(); before != nil {
+		p.want(before)
+	}
+	p.by = append(p.by, by)
 }
 
-// exhibits makes every exhibit that the runs allow, in one pass over the same runs.
+// run counts: all folds at once that need nothing, and then those that need what these have counted.
+func (p *pass) run(ctx context.Context) error {
+	p.folds = make(map[counting]analysis.Fold)
+	for len(p.folds) < len(p.by) {
+		now := make(map[counting]analysis.Fold)
+		var folds []analysis.Fold
+		for _, by := range p.by {
+			before, counted := p.folds[by.first()]
+			if p.folds[by] == nil && (counted || by.first() == nil) {
+				now[by] = by.fold(before, p.over)
+				folds = append(folds, now[by])
+			}
+		}
+		if err := analysis.FoldAll(ctx, p.over.datasets(), folds...); err != nil {
+			return err
+		}
+		maps.Copy(p.folds, now)
+	}
+	return nil
+}
+
+// exhibits makes every exhibit that the runs allow, with as few passes over the same runs as that takes.
 func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 	var passes []*pass
-	of := make([]*pass, len(exhibits)) // the pass of each exhibit, nil if the runs lack something for it
+	of := make([][]*pass, len(exhibits)) // the passes of each exhibit, none if the runs lack something for it
 	for i, e := range exhibits {
-		over := e.from.of(all)
-		if len(over) == 0 {
-			continue
+		for _, over := range e.counts(e.from.of(all)) {
+			at := slices.IndexFunc(passes, func(p *pass) bool { return slices.EqualFunc(p.over, over, same) })
+			if at < 0 {
+				at = len(passes)
+				passes = append(passes, &pass{over: over})
+			}
+			passes[at].want(e.by)
+			of[i] = append(of[i], passes[at])
 		}
-		at := slices.IndexFunc(passes, func(p *pass) bool { return slices.EqualFunc(p.over, over, same) })
-		if at < 0 {
-			at = len(passes)
-			passes = append(passes, &pass{over: over})
-		}
-		of[i] = passes[at]
-		of[i].fold(e)
 	}
 	for _, p := range passes {
-		if err := analysis.FoldAll(ctx, p.over.datasets(), p.folds...); err != nil {
+		if err := p.run(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -169,21 +206,57 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 			list[i].Lacks = &e.from
 			continue
 		}
-		over := of[i].over
-		f, err := e.draw(of[i].fold(e), over)
+		var over sources
+		var folds []analysis.Fold
+		for _, p := range of[i] {
+			over, folds = append(over, p.over...), append(folds, p.folds[e.by])
+		}
+		f, err := e.draw(folds, over)
 		if err != nil {
 			return nil, fmt.Errorf("reports: %s: %w", e.name, err)
 		}
-		if n := over.runs(); n > 1 {
+		if f.table.Schema().HasField(lowColumn) {
+			f.Caption += " " + intervals(cmp.Or(f.design, over.design()))
+		}
+		if n := over.runs(); n > 1 && !e.apart {
 			f.Caption += fmt.Sprintf(" Of a service that is in several of the %d runs, the first one in the list below counts.", n)
 		}
 		if len(over) < len(all) {
 			f.Caption += " From " + strings.Join(over.dirs(), ", ") + "."
 		}
 		f.note = over.note()
-		list[i].figure = f
+		list[i].figure, list[i].dirs = f, over.dirs()
 	}
-	return list, nil
+	against, err := published(list)
+	if err != nil {
+		return nil, fmt.Errorf("reports: against the paper: %w", err)
+	}
+	against.note = all.note()
+	return append(list, shown{Name: "published", Title: "Against the paper", figure: against}), nil
+}
+
+// design is that of the runs' sample, the zero one if they are several or none.
+func (s sources) design() estimate.Design {
+	if s.runs() != 1 {
+		return estimate.Design{}
+	}
+	return analysis.DesignOf(s[0].Manifests[0])
+}
+
+// intervals says in a caption what the intervals of an exhibit rest on.
+func intervals(d estimate.Design) string {
+	if d == (estimate.Design{}) {
+		return "What was probed is not one random sample, so that there are no intervals."
+	}
+	unit := "blocks"
+	switch d.Unit {
+	case estimate.ByService:
+		unit = "services"
+	case estimate.ByHost:
+		unit = "hosts"
+	}
+	return fmt.Sprintf("Intervals at %.0f %%; sample: %s of %s %s, at random.", 100*estimate.Confidence,
+		plotters.Thousands(int(d.Drawn)), plotters.Thousands(int(d.Of)), unit)
 }
 
 func same(a, b source) bool { return a.dataset == b.dataset }

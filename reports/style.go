@@ -14,12 +14,6 @@ import (
 	"laserdisc/reports/plotters"
 )
 
-// The widths of one and of two columns of a USENIX or ACM page.
-const (
-	oneColumn  = 3.33 * vg.Inch
-	twoColumns = 7 * vg.Inch
-)
-
 // The colours of Okabe and Ito, which the colour-blind can tell apart (Color Universal Design, 2008).
 var (
 	black         = color.NRGBA{0x00, 0x00, 0x00, 0xff}
@@ -138,6 +132,19 @@ func stack(c draw.Canvas, plots []*plot.Plot, heights []float64) {
 		p.Draw(draw.Crop(part, left-(data.Min.X-c.Min.X), c.Max.X-data.Max.X-right, 0, 0))
 		top -= height + gap
 	}
+}
+
+// beside cuts a canvas into n of the same width, side by side.
+func beside(c draw.Canvas, n int) []draw.Canvas {
+	const gap = vg.Length(10)
+	width := (c.Max.X - c.Min.X - gap*vg.Length(n-1)) / vg.Length(n)
+	parts := make([]draw.Canvas, n)
+	for i := range parts {
+		parts[i] = c
+		parts[i].Min.X = c.Min.X + (width+gap)*vg.Length(i)
+		parts[i].Max.X = parts[i].Min.X + width
+	}
+	return parts
 }
 
 // plural writes a count of something.

@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"gonum.org/v1/plot/text"
-
 	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
 	"laserdisc/capture/record"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
@@ -79,38 +78,78 @@ func compareOptions(handshakes []string, patterns []analysis.Response) []option 
 // services is how many services the shares are of: those that send data to either.
 func (o *option) services() int { return o.counts[0] + o.counts[1] + o.counts[2] }
 
+// test tells whether one way draws data from more services than the other: of the services that one draws data from and the other
+// does not, as many would be either's.
+func (o *option) test() estimate.Test {
+	return estimate.Pairs{Both: uint64(o.counts[2]), First: uint64(o.counts[0]), Second: uint64(o.counts[1])}.McNemar()
+}
+
 // optionLine is a line of the table.
 type optionLine struct {
 	*option
-	k int // which of the three
+	k     int // which of the three
+	share estimate.Estimate
+	test  estimate.Test // of the comparison
+}
+
+// optionLines estimates the shares. On one port a host has one service.
+func optionLines(list []option, design estimate.Design) ([]optionLine, error) {
+	var lines []optionLine
+	for i := range list {
+		o := &list[i]
+		test := o.test()
+		for k, n := range o.counts {
+			share, err := estimate.Alone(uint64(n), uint64(o.services())).Share(design)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, optionLine{o, k, share, test})
+		}
+	}
+	return lines, nil
+}
+
+// optionOrder says in which order the ways of asking were tried.
+func (s sources) optionOrder() string {
+	random := s.where(func(m *record.Manifest) bool { return m.RandomOrder })
+	observed := s.where(func(m *record.Manifest) bool { return m.Observed != nil })
+	switch {
+	case len(random) == len(s):
+		return "Handshakes were tried in an order that was drawn for each service."
+	case len(observed) == len(s):
+		return "Handshakes were tried in whatever order the capture's client had."
+	}
+	return "Handshakes were tried in one order on all services, so that what the first of two left behind is part of the difference."
 }
 
 // table3 is the paper's Table 3 (section 4.2): what the options of a handshake change.
 func table3(r *analysis.Responses, over sources) (figure, error) {
 	list := compareOptions(r.Patterns(over.handshakes()))
-	var lines []optionLine
+	lines, err := optionLines(list, over.design())
+	if err != nil {
+		return figure{}, err
+	}
 	var of []string
 	for i := range list {
-		for k := range list[i].counts {
-			lines = append(lines, optionLine{&list[i], k})
-		}
 		of = append(of, fmt.Sprintf("%s on port %d", plural(list[i].services(), "service"), list[i].port))
 	}
 	n := strings.Join(of, ", ")
 	f := figure{
 		Caption: "Options of a handshake: share of the services of a port that send data to one way of asking, to the other, and to both, " +
-			"of those that send data to either; beside it the paper's share of addresses. n = " + n + ".",
+			"of those that send data to either; beside it the paper's share of addresses. p: of the exact test of McNemar, whether " +
+			"one way draws data from more services than the other. " + over.optionOrder() + " n = " + n + ".",
 		table: tabulate(n, lines,
 			numbers("port", "", func(l *optionLine) int { return int(l.port) }),
 			texts("protocol", func(l *optionLine) string { return l.protocol }),
 			texts("option", func(l *optionLine) string { return l.shown[l.k] }),
 			numbers("services", "services", func(l *optionLine) int { return l.counts[l.k] }),
-			shares("share", "share of services that send data to either", func(l *optionLine) float64 { return ratio(l.counts[l.k], l.services()) }),
-			shares("published_share", "share of addresses that send data to either", func(l *optionLine) float64 { return l.published[l.k] })),
+			estimates("share", "share of services that send data to either", func(l *optionLine) estimate.Estimate { return l.share }),
+			values("mcnemar_p", "probability", func(l *optionLine) float64 { return l.test.P }),
+			paper("share of addresses that send data to either", func(l *optionLine) float64 { return l.published[l.k] })),
 	}
 	port, name, answers := plotters.Column{Head: "Port"}, plotters.Column{Head: "Handshake"}, plotters.Column{Head: "Sends data to"}
-	counts, measured, paper := right("Services"), right("Share (%)"), right("Paper (%)")
-	port.Align, name.Align, answers.Align = text.XLeft, text.XLeft, text.XLeft
+	counts, measured, between, probability := right("Services"), right("Share (%)"), right("95 % interval"), right("p")
+	published := right("Paper (%)")
 	var rules []int
 	for i, l := range lines {
 		first := l.k == 0
@@ -121,11 +160,21 @@ func table3(r *analysis.Responses, over sources) (figure, error) {
 		name.Cells = append(name.Cells, only(first, l.protocol))
 		answers.Cells = append(answers.Cells, l.shown[l.k])
 		counts.Cells = append(counts.Cells, plotters.Thousands(l.counts[l.k]))
-		measured.Cells = append(measured.Cells, percent(ratio(l.counts[l.k], l.services())))
-		paper.Cells = append(paper.Cells, percent(l.published[l.k]))
+		measured.Cells = append(measured.Cells, percent(l.share.Value))
+		between.Cells = append(between.Cells, interval(l.share))
+		probability.Cells = append(probability.Cells, only(first, chance(l.test.P)))
+		published.Cells = append(published.Cells, percent(l.published[l.k]))
 	}
-	f.drawTable(oneColumn, []plotters.Group{{Columns: []plotters.Column{port, name, answers, counts, measured, paper}}}, rules)
+	f.drawTable(2, []plotters.Group{{Columns: []plotters.Column{port, name, answers, counts, measured, between, published, probability}}}, rules)
 	return f, nil
+}
+
+// chance writes a probability: what is very small is said to be that.
+func chance(p float64) string {
+	if p < 0.001 {
+		return "< 0.001"
+	}
+	return strconv.FormatFloat(p, 'f', 3, 64)
 }
 
 func only(is bool, txt string) string {

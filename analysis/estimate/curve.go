@@ -36,15 +36,17 @@ func (p *Ports) Curve(d Design) (*Curve, error) {
 	case hosts.k == 0:
 		c.form = c.form.warn(NoData)
 		return c, nil
-	case d.Unit == ByHost && !d.census() && c.form.EffectiveHosts < enoughHosts:
+	case !d.random():
+		c.form = c.form.warn(NoSample)
+	case d.Unit != ByService && !d.census() && c.form.EffectiveHosts < enoughHosts:
 		c.form = c.form.warn(TooFewHosts)
 	default:
 		c.form.Confidence = Confidence
 	}
 
 	var of [groups]float64 // services over all ports
-	for port := range p.counts {
-		for g, n := range p.counts[port] {
+	for i := range p.counts {
+		for g, n := range p.counts[i] {
 			of[g] += float64(n)
 		}
 	}
@@ -53,7 +55,7 @@ func (p *Ports) Curve(d Design) (*Curve, error) {
 	p.cumulate(sums, whole, 0, 1)
 	var errors []float64
 	c.plugIn, errors = shares(sums, &of)
-	if d.census() {
+	if d.census() || !d.random() {
 		c.lower, c.upper = c.plugIn, c.plugIn
 		return c, nil
 	}
@@ -128,8 +130,8 @@ func reach(edge []float64, share float64) float64 {
 // rank gives the ports that have services in some of the groups, those with most first.
 func (p *Ports) rank(first, step int) []ranked {
 	var list []ranked
-	for port := range p.counts {
-		if n := p.counts[port].all(first, step); n > 0 {
+	for i, port := range p.ports {
+		if n := p.counts[i].all(first, step); n > 0 {
 			list = append(list, ranked(n<<16|uint64(port)))
 		}
 	}
@@ -153,7 +155,7 @@ func (p *Ports) cumulate(sums [][groups]float64, ranking []ranked, first, step i
 		var tied tally
 		for ; to < len(ranking) && ranking[to].services() == ranking[from].services(); to++ {
 			for g := first; g < groups; g += step {
-				tied[g] += p.counts[ranking[to].port()][g]
+				tied[g] += p.of(ranking[to].port())[g]
 			}
 		}
 		for i := from; i < to; i++ {

@@ -14,12 +14,14 @@
 //	share, err := hosts.Share(design)   // of the services: Wilson, or Korn and Graubard over hosts
 //	total, err := hosts.Total(design)   // of all the population's: Horvitz and Thompson
 //	curve, err := ports.Curve(design)   // share of services on the k most used ports, a band
+//	times, err := ratio.Shares(design)  // how much more often in one group than in another, of a Ratio
 //	kinds := estimate.CountKinds(counts) // how many kinds there are at least, seen and unseen
 //
 // Hosts matter because a host brings all its services along. Where hosts were drawn, an interval that counts services as if
 // each had been drawn alone holds in a sixth of the cases on a heavy-tailed population; where services were drawn it is right.
 // And where a few large hosts make up most of the variance, no interval holds: then there is none, and the warning
-// TooFewHosts. docs/estimates.md has how often the intervals here hold, measured.
+// TooFewHosts. Where blocks of addresses were drawn, all of this holds of blocks: what is added as one host is then one block,
+// Unit.Cluster. docs/estimates.md has how often the intervals here hold, measured.
 //
 // Beside the estimates stand the tests that a paper on scanning needs and gonum lacks: Grubbs, Smirnov, Pairs.McNemar,
 // Pairs.Equivalence, Spearman, DipTest, KaplanMeier. Each is compared with SciPy, statsmodels, R or a published example.

@@ -3,6 +3,7 @@ package estimate
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"strings"
 
 	"gonum.org/v1/gonum/mathext"
@@ -19,19 +20,39 @@ const enoughHosts = 50
 type Unit uint8
 
 const (
-	ByService Unit = iota // services were drawn, (address, port) pairs, each alone
-	ByHost                // hosts were drawn, each with all its services
+	ByService  Unit = iota // services were drawn, (address, port) pairs, each alone
+	ByHost                 // hosts were drawn, each with all its services
+	firstBlock             // and those above it: ByBlock's
 )
 
+// ByBlock is the unit where blocks of consecutive addresses were drawn, each with all hosts and services in it: prefixes of so
+// many bits, at most 128. Blocks then take the place of hosts: what says hosts here, in sums and in words, is blocks.
+func ByBlock(bits int) Unit { return firstBlock + Unit(bits) }
+
+// Cluster gives what was drawn with a service on this host: the services of one cluster are to be counted together, as those
+// of one host are. It is the host itself, or the block that it is in.
+func (u Unit) Cluster(host netip.Addr) netip.Prefix {
+	bits := host.BitLen()
+	if u >= firstBlock {
+		bits = min(bits, int(u-firstBlock))
+	}
+	p, _ := host.Prefix(bits) // whose error is of bits beyond BitLen
+	return p
+}
+
 func (u Unit) String() string {
-	if u == ByHost {
+	switch u {
+	case ByService:
+		return "by service"
+	case ByHost:
 		return "by host"
 	}
-	return "by service"
+	return fmt.Sprintf("by /%d", u-firstBlock)
 }
 
 // Design is how a run's targets were chosen: Drawn of Of units, at random, without replacement. A manifest's target.Sample has
-// these numbers; they count what did not answer, too.
+// these numbers; they count what did not answer, too. The zero Design is that of what nobody drew at random: a capture, several
+// scans together. It has estimates of what was seen, without intervals.
 type Design struct {
 	Unit  Unit
 	Drawn uint64 // units in the sample, at least 1
@@ -43,10 +64,18 @@ func (d Design) Fraction() float64 { return float64(d.Drawn) / float64(d.Of) }
 
 func (d Design) census() bool { return d.Drawn == d.Of }
 
-func (d Design) String() string { return fmt.Sprintf("%d of %d %v", d.Drawn, d.Of, d.Unit) }
+// random reports whether units were drawn at random.
+func (d Design) random() bool { return d != Design{} }
+
+func (d Design) String() string {
+	if !d.random() {
+		return string(NoSample)
+	}
+	return fmt.Sprintf("%d of %d %v", d.Drawn, d.Of, d.Unit)
+}
 
 func (d Design) check() error {
-	if d.Drawn == 0 || d.Drawn > d.Of {
+	if d.random() && (d.Drawn == 0 || d.Drawn > d.Of) {
 		return fmt.Errorf("estimate: a sample cannot be %d units of %d", d.Drawn, d.Of)
 	}
 	return nil
@@ -57,7 +86,9 @@ type Warning string
 
 const (
 	NoData      Warning = "no data"                          // nothing was counted; the value is not a number
-	TooFewHosts Warning = "too few hosts"                    // fewer than 50 effective ones; there is no interval
+	NoHits      Warning = "none of the kind on one side"     // of a ratio; there is no interval
+	NoSample    Warning = "not one random sample"            // the Design is the zero one; there is no interval
+	TooFewHosts Warning = "too few hosts"                    // fewer than 50 effective ones, or blocks; there is no interval
 	LowerBound  Warning = "a lower bound: there may be more" // the value is none but that
 )
 
@@ -71,7 +102,7 @@ type Estimate struct {
 
 	Design Design
 	N      uint64 // services that were counted
-	Hosts  uint64 // hosts that they are on; 0 if these were not counted
+	Hosts  uint64 // hosts that they are on, or blocks where these were drawn; 0 if these were not counted
 	// EffectiveHosts is (sum of e^2)^2 / sum of e^4, where e is what a host adds to the error: as many hosts of one size would
 	// vary as much. 0 where nothing varies.
 	EffectiveHosts float64
@@ -86,6 +117,28 @@ func (e Estimate) HasInterval() bool { return e.Confidence > 0 }
 func (e Estimate) between(lo, hi float64) Estimate {
 	e.Lo, e.Hi, e.Confidence = lo, hi, Confidence
 	return e
+}
+
+// Bootstrap is the estimate of a value that was also computed on resamples of the hosts: its interval is between the percentiles
+// 2.5 and 97.5 of what these gave (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). With fewer than 50 hosts
+// there is none.
+func Bootstrap(value, lo, hi float64, d Design, services, hosts uint64) (Estimate, error) {
+	e := Estimate{Value: value, Design: d, N: services, Hosts: hosts, Method: "bootstrap over hosts, percentiles"}
+	if err := d.check(); err != nil {
+		return e, err
+	}
+	switch {
+	case services == 0:
+		return e.warn(NoData), nil
+	case !d.random():
+		e.Method = ""
+		return e.warn(NoSample), nil
+	case d.census():
+		return e.between(value, value), nil
+	case hosts < enoughHosts:
+		return e.warn(TooFewHosts), nil
+	}
+	return e.between(lo, hi), nil
 }
 
 // warn gives the estimate one more warning.
@@ -106,9 +159,15 @@ func (e Estimate) String() string {
 	}
 	fmt.Fprintf(&b, "; n = %d", e.N)
 	if e.Hosts > 0 {
-		fmt.Fprintf(&b, " on %d hosts (%.4g effective)", e.Hosts, e.EffectiveHosts)
+		clusters := "on %d hosts"
+		if e.Design.Unit >= firstBlock {
+			clusters = "in %d blocks"
+		}
+		fmt.Fprintf(&b, " "+clusters+" (%.4g effective)", e.Hosts, e.EffectiveHosts)
 	}
-	fmt.Fprintf(&b, "; %s; %v", e.Method, e.Design)
+	if e.Method != "" {
+		fmt.Fprintf(&b, "; %s; %v", e.Method, e.Design)
+	}
 	for _, w := range e.Warnings {
 		fmt.Fprintf(&b, "; %s", w)
 	}

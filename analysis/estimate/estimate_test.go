@@ -3,6 +3,8 @@ package estimate
 import (
 	"math"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,16 +26,17 @@ func TestErrors(t *testing.T) {
 		name, want string
 		call       func() error
 	}{
-		{"empty design", "0 units of 0", func() error { _, err := hosts.Share(Design{}); return err }},
+		{"empty sample", "0 units of 7", func() error { _, err := hosts.Share(Design{ByHost, 0, 7}); return err }},
 		{"more than all", "3 units of 2", func() error { _, err := hosts.Total(Design{ByHost, 3, 2}); return err }},
 		{"hosts not drawn", "2 were seen", func() error { _, err := hosts.Share(Design{ByHost, 1, 9}); return err }},
+		{"blocks not drawn", "2 were seen", func() error { _, err := hosts.Share(Design{ByBlock(24), 1, 9}); return err }},
 		{"services not drawn", "4 were seen", func() error { _, err := hosts.Total(Design{ByService, 3, 9}); return err }},
 		{"curve", "0 units of 9", func() error { _, err := ports.Curve(Design{ByHost, 0, 9}); return err }},
 		{"no ports", "on 0 ports", func() error { _, err := curve.Share(0); return err }},
 		{"share above 1", "1.5 is no share", func() error { _, err := curve.PortsFor(1.5); return err }},
 		{"share 0", "0 is no share", func() error { _, err := curve.PortsFor(0); return err }},
-		{"Chao1", "0 units", func() error { _, err := Kinds{}.Chao1(Design{}); return err }},
-		{"coverage", "0 units", func() error { _, err := Kinds{}.Coverage(Design{}); return err }},
+		{"Chao1", "0 units", func() error { _, err := Kinds{}.Chao1(Design{Of: 1}); return err }},
+		{"coverage", "0 units", func() error { _, err := Kinds{}.Coverage(Design{Of: 1}); return err }},
 		{"Grubbs, two", "needs three values, has 2", func() error { _, err := Grubbs([]float64{1, 2}); return err }},
 		{"Grubbs, equal", "that differ", func() error { _, err := Grubbs([]float64{2, 2, 2}); return err }},
 		{"Grubbs, NaN", "value 3 is NaN", func() error { _, err := Grubbs(nan); return err }},
@@ -77,6 +80,10 @@ func TestEdges(t *testing.T) {
 			"0 (0 to 25.69 at 95 %); n = 0; Horvitz-Thompson; 10 of 100 by service"},
 		{"nothing, total by host", Hosts{}, Design{ByHost, 10, 100}, true,
 			"0; n = 0; Horvitz-Thompson, log scale; 10 of 100 by host; too few hosts"},
+		{"no sample", many(1, 2, 99), Design{}, false,
+			"0.5; n = 198 on 99 hosts (0 effective); not one random sample"},
+		{"no sample, total", many(1, 2, 99), Design{}, true,
+			"99; n = 99 on 99 hosts (0 effective); not one random sample"},
 		{"one host", one(3, 4), Design{ByHost, 10, 100}, false,
 			"0.75; n = 4 on 1 hosts (0 effective); Korn-Graubard; 10 of 100 by host; too few hosts"},
 		{"the same share on all", many(1, 2, 99), Design{ByHost, 100, 1000}, false,
@@ -89,6 +96,12 @@ func TestEdges(t *testing.T) {
 			"0 (0 to 0.1611 at 95 %); n = 20 on 20 hosts (0 effective); Wilson; 20 of 1099511627776 by host"},
 		{"two kinds of hosts", mixed, Design{ByHost, 2000, 1 << 40}, false,
 			"0.5 (0.4896 to 0.5104 at 95 %); n = 3000 on 1000 hosts (1000 effective); Korn-Graubard; 2000 of 1099511627776 by host"},
+		{"two kinds of blocks", mixed, Design{ByBlock(24), 2000, 1 << 40}, false,
+			"0.5 (0.4896 to 0.5104 at 95 %); n = 3000 in 1000 blocks (1000 effective); Korn-Graubard; 2000 of 1099511627776 by /24"},
+		{"two kinds of blocks, total", mixed, Design{ByBlock(120), 2000, 4000}, true,
+			"3000 (2899 to 3105 at 95 %); n = 1500 in 1000 blocks (1228 effective); Horvitz-Thompson, log scale; 2000 of 4000 by /120"},
+		{"one block", one(3, 4), Design{ByBlock(24), 10, 100}, false,
+			"0.75; n = 4 in 1 blocks (0 effective); Korn-Graubard; 10 of 100 by /24; too few hosts"},
 		{"two kinds of hosts, total", mixed, Design{ByHost, 2000, 4000}, true,
 			"3000 (2899 to 3105 at 95 %); n = 1500 on 1000 hosts (1228 effective); Horvitz-Thompson, log scale; 2000 of 4000 by host"},
 	} {
@@ -102,6 +115,42 @@ func TestEdges(t *testing.T) {
 		}
 		if e.String() != c.want {
 			t.Errorf("%s:\n%v, want\n%v", c.name, e, c.want)
+		}
+	}
+}
+
+// TestCluster gives what a host was drawn with.
+func TestCluster(t *testing.T) {
+	for _, c := range []struct {
+		unit       Unit
+		host, want string
+	}{
+		{ByService, "192.0.2.77", "192.0.2.77/32"},
+		{ByHost, "2001:db8::7", "2001:db8::7/128"},
+		{ByBlock(24), "192.0.2.77", "192.0.2.0/24"},
+		{ByBlock(32), "192.0.2.77", "192.0.2.77/32"},
+		{ByBlock(121), "2001:db8::87", "2001:db8::80/121"},
+		{ByBlock(128), "2001:db8::87", "2001:db8::87/128"},
+	} {
+		if got := c.unit.Cluster(netip.MustParseAddr(c.host)); got.String() != c.want {
+			t.Errorf("%v: %s is in %v, want %s", c.unit, c.host, got, c.want)
+		}
+	}
+}
+
+// A curve from few blocks has no band, as one from few hosts has none.
+func TestCurveOfFewBlocks(t *testing.T) {
+	for _, unit := range []Unit{ByService, ByHost, ByBlock(24)} {
+		var ports Ports
+		for i := range 20 {
+			ports.Add(address(i), uint16(80+i%3))
+		}
+		curve, err := ports.Curve(Design{unit, 40, 400})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := curve.Share(2); err != nil || e.HasInterval() != (unit == ByService) {
+			t.Errorf("%v: %v, error %v", unit, e, err)
 		}
 	}
 }
@@ -147,5 +196,45 @@ func TestSmirnovLarge(t *testing.T) {
 	}
 	if exact.Method != "Smirnov, exact" || more.Method != "Smirnov, limit" || math.Abs(more.P/exact.P-1) > 0.1 {
 		t.Errorf("%v, with one value more %v", exact, more)
+	}
+}
+
+// TestBootstrap: the interval is what the resamples gave, where a sample of enough hosts was drawn.
+func TestBootstrap(t *testing.T) {
+	drawn := Design{Unit: ByHost, Drawn: 100, Of: 1000}
+	for _, c := range []struct {
+		design          Design
+		services, hosts uint64
+		want            string
+	}{
+		{drawn, 60, 50, "0.5 (0.4 to 0.6 at 95 %); n = 60 on 50 hosts (0 effective); bootstrap over hosts, percentiles; 100 of 1000 by host"},
+		{drawn, 60, 49, "0.5; n = 60 on 49 hosts (0 effective); bootstrap over hosts, percentiles; 100 of 1000 by host; too few hosts"},
+		{Design{Unit: ByHost, Drawn: 9, Of: 9}, 60, 9, "0.5 (0.5 to 0.5 at 95 %); n = 60 on 9 hosts (0 effective); bootstrap over hosts, percentiles; 9 of 9 by host"},
+		{Design{}, 60, 50, "0.5; n = 60 on 50 hosts (0 effective); not one random sample"},
+		{drawn, 0, 0, "0.5; n = 0; bootstrap over hosts, percentiles; 100 of 1000 by host; no data"},
+	} {
+		e, err := Bootstrap(0.5, 0.4, 0.6, c.design, c.services, c.hosts)
+		if got := e.String(); err != nil || got != c.want {
+			t.Errorf("%s (%v), want %s", got, err, c.want)
+		}
+	}
+	if _, err := Bootstrap(0.5, 0.4, 0.6, Design{Drawn: 2, Of: 1}, 1, 1); err == nil {
+		t.Error("no error for 2 drawn of 1")
+	}
+}
+
+// What was not drawn at random has a curve, without a band.
+func TestCurveOfNoSample(t *testing.T) {
+	var p Ports
+	for host := range 3 {
+		p.Add(netip.AddrFrom4([4]byte{10, 0, 0, byte(host)}), uint16(80+host/2))
+	}
+	c, err := p.Curve(Design{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := c.Share(1)
+	if err != nil || e.HasInterval() || e.Value != 2.0/3 || !slices.Equal(e.Warnings, []Warning{NoSample}) {
+		t.Errorf("%v, %v", e, err)
 	}
 }

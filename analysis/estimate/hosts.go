@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Hosts sums up hosts of which some services are of a kind. The zero Hosts has seen none.
+// Hosts sums up hosts of which some services are of a kind, or blocks where these were drawn (Unit.Cluster). The zero Hosts has
+// seen none.
 //
 // It keeps the sums of the powers of x and k, x services of the kind among the k of a host, that the second and the fourth power
 // of a host's residual K·x - X·k are made of, where X and K are the sums of x and k, known only at the end. The sums are
@@ -43,6 +44,13 @@ func (h *Hosts) Add(hits, services uint32) {
 	h.quartic[4].add(kk, kk)
 }
 
+// Alone gives hosts that have one service each, of which some are of the kind. The services of one port are such.
+func Alone(hits, services uint64) Hosts {
+	hits = min(hits, services)
+	x, k := sum{hits}, sum{services}
+	return Hosts{hosts: services, x: hits, k: services, xx: x, xk: x, kk: k, xxx: x, quartic: [5]sum{x, x, x, x, k}}
+}
+
 // Merge takes into account the hosts that another has seen, none of which this one has.
 func (h *Hosts) Merge(other Hosts) {
 	h.hosts += other.hosts
@@ -57,6 +65,20 @@ func (h *Hosts) Merge(other Hosts) {
 	}
 }
 
+// Among gives all the hosts of a group, of which h has seen those that have services of the kind, and no others. So a kind that
+// few hosts have costs no more than these: all has every host, each added without hits.
+func (h Hosts) Among(all Hosts) Hosts {
+	all.x, all.xx, all.xk, all.xxx = h.x, h.xx, h.xk, h.xxx
+	copy(all.quartic[:4], h.quartic[:4])
+	return all
+}
+
+// Services are how many services of the kind were seen, of how many.
+func (h Hosts) Services() (hits, services uint64) { return h.x, h.k }
+
+// Hosts are how many hosts were seen.
+func (h Hosts) Hosts() uint64 { return h.hosts }
+
 // Share estimates which share of the population's services is of the kind.
 //
 // Where services were drawn, the interval is Wilson's (1927, Journal of the American Statistical Association 22), with n divided
@@ -68,17 +90,22 @@ func (h *Hosts) Merge(other Hosts) {
 // degrees of freedom. With fewer than 50 there is no interval.
 func (h Hosts) Share(d Design) (Estimate, error) {
 	e := Estimate{Design: d, N: h.k, Hosts: h.hosts, Value: math.NaN(), Method: "Wilson"}
-	byHost := d.Unit == ByHost && h.k != h.hosts
+	byHost := d.Unit != ByService && h.k != h.hosts
 	if byHost {
 		e.Method = "Korn-Graubard"
 	}
-	if err := h.check(d); err != nil {
+	if h.k > 0 {
+		e.Value = float64(h.x) / float64(h.k)
+	} else {
+		e = e.warn(NoData)
+	}
+	if !d.random() {
+		e.Method = ""
+		return e.warn(NoSample), nil
+	}
+	if err := h.check(d); err != nil || h.k == 0 {
 		return e, err
 	}
-	if h.k == 0 {
-		return e.warn(NoData), nil
-	}
-	e.Value = float64(h.x) / float64(h.k)
 	square, quartic := h.residuals()
 	e.EffectiveHosts = effective(square, quartic)
 	if !byHost {
@@ -101,6 +128,10 @@ func (h Hosts) Share(d Design) (Estimate, error) {
 // Share.
 func (h Hosts) Total(d Design) (Estimate, error) {
 	e := Estimate{Design: d, N: h.x, Hosts: h.hosts, Method: "Horvitz-Thompson"}
+	if !d.random() {
+		e.Value, e.Method = float64(h.x), ""
+		return e.warn(NoSample), nil
+	}
 	if err := h.check(d); err != nil {
 		return e, err
 	}
@@ -134,8 +165,11 @@ func (h Hosts) check(d Design) error {
 	if err := d.check(); err != nil {
 		return err
 	}
+	if !d.random() {
+		return nil
+	}
 	units := h.k
-	if d.Unit == ByHost {
+	if d.Unit != ByService {
 		units = h.hosts
 	}
 	if units > d.Drawn {

@@ -45,6 +45,9 @@ func (k Kinds) Chao1(d Design) (Estimate, error) {
 		unseen = once * once / (2 * twice)
 	}
 	e.Value += (n - 1) / n * unseen
+	if !d.random() {
+		e = e.warn(NoSample)
+	}
 	return e.warn(LowerBound), nil
 }
 
@@ -59,5 +62,8 @@ func (k Kinds) Coverage(d Design) (Estimate, error) {
 		return e.warn(NoData), nil
 	}
 	e.Value = 1 - float64(k.Once)/float64(k.Number)
+	if !d.random() {
+		e = e.warn(NoSample)
+	}
 	return e, nil
 }

@@ -32,6 +32,21 @@ func TestHostsMerge(t *testing.T) {
 	})
 }
 
+// TestAlone: hosts with a service each are the same counted at once and one by one.
+func TestAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		services := rapid.Uint64Range(0, 50).Draw(t, "services")
+		hits := rapid.Uint64Range(0, services).Draw(t, "hits")
+		var want Hosts
+		for i := range services {
+			want.Add(uint32(min(1, max(hits, i)-i)), 1)
+		}
+		if got := Alone(hits, services); got != want {
+			t.Fatalf("%+v, want %+v", got, want)
+		}
+	})
+}
+
 // TestResiduals computes the residuals one by one, with numbers of any size.
 func TestResiduals(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

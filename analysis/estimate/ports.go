@@ -1,8 +1,10 @@
 package estimate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // groups is how many random groups of hosts Ports tells apart: those with an even number are one half of the hosts. The errors of
@@ -22,12 +24,14 @@ func (t *tally) all(first, step int) uint64 {
 }
 
 // Ports counts the services of a kind by port, for the curve of Figure 9: which share of them is on the k ports that have most.
-// The counts are kept for each of 16 random groups of hosts, from which the curve has its errors. It takes 4 MiB from the first
-// service on.
+// The counts are kept for each of 16 random groups of hosts, from which the curve has its errors. It takes some 100 bytes for each
+// port that has a service.
 type Ports struct {
 	Seed uint64 // decides which group a host is in
 
-	counts []tally    // by port
+	at     map[uint16]int // where a port's counts are
+	counts []tally
+	ports  []uint16   // of each of the counts
 	host   netip.Addr // of the last service
 	group  int        // of that host
 	now    uint32     // its services so far
@@ -36,15 +40,25 @@ type Ports struct {
 
 // Add takes the next service into account. The services of a host come one after the other.
 func (p *Ports) Add(host netip.Addr, port uint16) {
-	if p.counts == nil {
-		p.counts = make([]tally, 1<<16)
-	}
 	if host != p.host {
 		p.hosts.Add(p.now, p.now)
 		p.host, p.group, p.now = host, group(p.Seed, host, groups), 0
 	}
 	p.now++
-	p.counts[port][p.group]++
+	p.of(port)[p.group]++
+}
+
+// of is the counts of a port.
+func (p *Ports) of(port uint16) *tally {
+	i, ok := p.at[port]
+	if !ok {
+		if p.at == nil {
+			p.at = make(map[uint16]int)
+		}
+		i = len(p.counts)
+		p.at[port], p.counts, p.ports = i, append(p.counts, tally{}), append(p.ports, port)
+	}
+	return &p.counts[i]
 }
 
 // Merge takes into account what another has counted, which has the same seed and none of the same hosts.
@@ -53,12 +67,10 @@ func (p *Ports) Merge(other *Ports) error {
 		return fmt.Errorf("estimate: ports with groups by seed %d do not merge with those by seed %d", other.Seed, p.Seed)
 	}
 	p.hosts.Merge(other.all())
-	if p.counts == nil && other.counts != nil {
-		p.counts = make([]tally, 1<<16)
-	}
-	for port := range other.counts {
-		for g, n := range other.counts[port] {
-			p.counts[port][g] += n
+	for i, port := range other.ports {
+		mine := p.of(port)
+		for g, n := range other.counts[i] {
+			mine[g] += n
 		}
 	}
 	return nil
@@ -74,8 +86,26 @@ func (p *Ports) all() Hosts {
 // Kinds is how many services there are of each port, summed up.
 func (p *Ports) Kinds() Kinds {
 	totals := make([]uint64, len(p.counts))
-	for port := range p.counts {
-		totals[port] = p.counts[port].all(0, 1)
+	for i := range p.counts {
+		totals[i] = p.counts[i].all(0, 1)
 	}
 	return CountKinds(totals)
+}
+
+// PortServices is a port and the services there.
+type PortServices struct {
+	Port     uint16
+	Services uint64
+}
+
+// Ranking is the ports that have services, those with most first, and of equals the lower port.
+func (p *Ports) Ranking() []PortServices {
+	var list []PortServices
+	for i, port := range p.ports {
+		list = append(list, PortServices{port, p.counts[i].all(0, 1)})
+	}
+	slices.SortFunc(list, func(a, b PortServices) int {
+		return cmp.Or(cmp.Compare(b.Services, a.Services), cmp.Compare(a.Port, b.Port))
+	})
+	return list
 }

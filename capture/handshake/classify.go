@@ -1,5 +1,7 @@
 package handshake
 
+import "slices"
+
 // Labels that are not the name of a protocol.
 const (
 	Unknown = "unknown"  // the server sent data that no signature explains
@@ -71,6 +73,20 @@ func (v *Verdict) Outranks(o *Verdict) bool {
 		return v.Evidence > o.Evidence
 	}
 	return positions[v.Label] < positions[o.Label]
+}
+
+// Without gives the label and the evidence that a table without some of its protocols would have given the answer that v is of.
+func (v *Verdict) Without(names []string) (label string, evidence Evidence) {
+	if !slices.Contains(names, v.Label) {
+		return v.Label, v.Evidence
+	}
+	label = Unknown
+	for _, m := range v.Matches {
+		if !slices.Contains(names, m.Protocol.Name) && outranks(m.Evidence, evidence) {
+			label, evidence = m.Protocol.Name, m.Evidence
+		}
+	}
+	return label, evidence
 }
 
 // isEcho tells whether received is all of sent, the beginning of it, or repeats of it of which the last may be cut.

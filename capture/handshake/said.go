@@ -15,8 +15,9 @@ func Said(said []byte, to netip.AddrPort) *Protocol {
 	if len(said) == 0 {
 		return &wait
 	}
+	other := named(said)
 	for _, p := range table {
-		if p.Hello != nil && saysHello(p, said, to) {
+		if p.Hello != nil && (saysHello(p, said, to) || other.IsValid() && saysHello(p, said, other)) {
 			return p
 		}
 	}
@@ -27,6 +28,20 @@ func Said(said []byte, to netip.AddrPort) *Protocol {
 		return &tls
 	}
 	return Other
+}
+
+// named is the endpoint that an HTTP or SIP request names, which may be another than it is sent to: that of a proxy's client, or
+// of an anonymized capture. It is not valid if there is none.
+func named(said []byte) (to netip.AddrPort) {
+	for _, before := range []string{"\nHost: ", " sip:"} {
+		if _, rest, ok := bytes.Cut(said, []byte(before)); ok {
+			text, _, _ := bytes.Cut(rest[:min(len(rest), 64)], []byte("\r"))
+			text, _, _ = bytes.Cut(text, []byte(" "))
+			to, _ = netip.ParseAddrPort(string(text))
+			return to
+		}
+	}
+	return to
 }
 
 // saysHello compares what does not depend on the nonce.

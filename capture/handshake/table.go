@@ -19,6 +19,7 @@ var table = []*Protocol{
 	&mongodb,
 	&socks5,
 	&tls,
+	&tls12,
 	&tlsLegacy,
 	&http,
 	&httpOptions,

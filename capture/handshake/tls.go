@@ -21,6 +21,16 @@ var tls = Protocol{
 	Details: tlsDetails,
 }
 
+var tls12 = Protocol{
+	Name:   "tls12",
+	Spec:   "RFC 5246, section 7.4",
+	First:  "that of tls without TLS 1.3, in which the certificate comes encrypted",
+	Answer: "tls",
+	Hello: func(b []byte, _ netip.AddrPort, nonce uint64) []byte {
+		return appendClientHello(b, 0x0303, modernCiphers[3:], anyVersionExtensions(), nonce)
+	},
+}
+
 var tlsLegacy = Protocol{
 	Name:   "tls-legacy",
 	Spec:   "RFC 2246, appendix A.5",
@@ -71,14 +81,19 @@ const (
 	helloRandomBytes = 32
 )
 
-// modernExtensions are what a server of any version needs to choose its parameters. There is no server name: RFC 6066,
+// anyVersionExtensions are what a server needs to choose its parameters, of whatever version. There is no server name: RFC 6066,
 // section 3, forbids IP addresses there.
-func modernExtensions(nonce uint64) []byte {
+func anyVersionExtensions() []byte {
 	b := appendExtension(nil, extMasterSecret, nil)
 	b = appendExtension(b, extGroups, u16List(groupX25519, 0x0017, 0x0018, 0x0019, 0x0100))
 	b = appendExtension(b, extPointFormats, []byte{1, 0})
-	b = appendExtension(b, extSignatures, u16List(0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0603, 0x0806, 0x0601, 0x0807, 0x0203, 0x0201))
-	b = appendExtension(b, extVersions, append([]byte{8}, 3, 4, 3, 3, 3, 2, 3, 1))
+	return appendExtension(b, extSignatures, u16List(0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0603, 0x0806, 0x0601, 0x0807, 0x0203, 0x0201))
+}
+
+// modernExtensions are these, and what TLS 1.3 needs: without supported_versions a server must not choose it (RFC 8446, section
+// 4.2.1).
+func modernExtensions(nonce uint64) []byte {
+	b := appendExtension(anyVersionExtensions(), extVersions, append([]byte{8}, 3, 4, 3, 3, 3, 2, 3, 1))
 	b = appendExtension(b, extPSKModes, []byte{1, 1})
 	// Any 32 bytes are a public key of X25519, RFC 7748, section 5.
 	share := binary.BigEndian.AppendUint16(nil, groupX25519)

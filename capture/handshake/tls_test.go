@@ -28,6 +28,8 @@ func TestClientHello(t *testing.T) {
 		{"TLS 1.2", &tls, &cryptotls.Config{Certificates: plain, MaxVersion: cryptotls.VersionTLS12}, "tls", Detail{"version", "TLS 1.2"}},
 		{"TLS 1.0", &tls, &cryptotls.Config{Certificates: plain, MinVersion: cryptotls.VersionTLS10, MaxVersion: cryptotls.VersionTLS10}, "tls", Detail{"version", "TLS 1.0"}},
 		{"P-256 alone", &tls, &cryptotls.Config{Certificates: plain, CurvePreferences: []cryptotls.CurveID{cryptotls.CurveP256}}, "tls", Detail{"message", "hello retry request"}},
+		{"TLS 1.3 possible", &tls12, &cryptotls.Config{Certificates: plain}, "tls", Detail{"version", "TLS 1.2"}},
+		{"TLS 1.3 alone", &tls12, &cryptotls.Config{Certificates: plain, MinVersion: cryptotls.VersionTLS13}, "tls", Detail{"alert", "protocol_version (70)"}},
 		{"export", &tlsLegacy, &cryptotls.Config{Certificates: plain}, "tls", Detail{"message", "alert"}},
 		{"API server", &kubernetes, &cryptotls.Config{Certificates: api}, "kubernetes", Detail{"version", "TLS 1.2"}},
 		{"another's certificate", &kubernetes, &cryptotls.Config{Certificates: plain}, "tls", Detail{"version", "TLS 1.2"}},

@@ -32,9 +32,11 @@ type Network struct {
 	stacks     distribution
 	paces      distribution
 	answers    []servers.Answers // by protocol
+	spoils     [][]tcp.Spoil     // by protocol
 	words      []words           // of every handshake
 	listed     map[uint16]*listed
 	tails      []tail
+	content    *contents
 
 	tcp          *tcp.Stacks
 	arrivals     uint64
@@ -70,10 +72,13 @@ func New(p *Population, seed uint64) *Network {
 		certificates: servers.Certificates{},
 	}
 	n.tcp = tcp.NewStacks(n.depart)
-	n.compile(p)
 	n.words = firstWords()
+	n.compile(p)
 	return n
 }
+
+// Population is what lives there.
+func (n *Network) Population() *Population { return n.population }
 
 // Prefixes are where the network's hosts live.
 func (n *Network) Prefixes() []netip.Prefix { return n.prefixes }

@@ -29,16 +29,19 @@ type Population struct {
 	Source string `json:"source,omitempty"`
 
 	Prefixes []netip.Prefix    `json:"prefixes"` // of addresses; hosts live in them
-	Density  float64           `json:"density"`  // share of the addresses that are hosts
+	ASes     []AS              `json:"ases,omitempty"`
+	Density  float64           `json:"density"` // share of the addresses that are hosts
 	Hosts    []HostClass       `json:"hosts"`
 	Stacks   Weights           `json:"stacks"`   // of linux, windows, freebsd, embedded, minimal, wrapping
 	Defences []Defence         `json:"defences"` // named mixes of what services do that do not acknowledge data
 	Mixes    []NamedMix        `json:"mixes,omitempty"`
+	Content  Content           `json:"content,omitzero"`
 	Ports    []Port            `json:"ports"`
 	Tails    []Tail            `json:"tails,omitempty"`
 	Answers  []servers.Answers `json:"answers,omitempty"`
 	Options  []servers.Options `json:"options,omitempty"`
-	Pace     Weights           `json:"pace"` // of prompt, late (0.5 to 3 s), byte_by_byte
+	Spoils   []Spoil           `json:"spoils,omitempty"` // where several are of one protocol and handshake, the first counts
+	Pace     Weights           `json:"pace"`             // of prompt, late (0.5 to 3 s), byte_by_byte
 	Network  Impairments       `json:"network"`
 }
 
@@ -191,10 +194,13 @@ func (p *Population) Check() error {
 	if err := p.Pace.check("pace", known(servers.PaceNames)); err != nil {
 		return err
 	}
-	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkOptions} {
+	for _, check := range []func() error{p.checkDefences, p.checkMixes, p.checkHosts, p.checkPorts, p.checkTails, p.checkAnswers, p.checkOptions, p.checkASes, p.checkSpoils} {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	if err := p.Content.check(); err != nil {
+		return err
 	}
 	return p.Network.Check()
 }

@@ -36,6 +36,7 @@ type scanner struct {
 	frame    []byte
 	services map[netip.AddrPort]session.Service
 	attempts map[netip.AddrPort][]string
+	each     func(*session.Attempt) // called with each attempt; may be nil
 }
 
 func (s *scanner) Send(seg *packet.Segment) error {
@@ -45,6 +46,9 @@ func (s *scanner) Send(seg *packet.Segment) error {
 }
 
 func (s *scanner) Attempt(a *session.Attempt) error {
+	if s.each != nil {
+		s.each(a)
+	}
 	s.attempts[a.Service] = append(s.attempts[a.Service], fmt.Sprintf("%s %s %q %.200q", a.Handshake.Name, a.State, a.Verdict.Label, a.Response))
 	return nil
 }
@@ -60,12 +64,18 @@ func (s *scanner) Service(v *session.Service) error {
 func scan(t testing.TB, l link.Link, handshakes []*handshake.Protocol, all bool, targets []netip.AddrPort) *scanner {
 	t.Helper()
 	cfg := session.Defaults()
-	cfg.Sources = []netip.Addr{l.Info().Source4, l.Info().Source6}
 	cfg.Handshakes, cfg.AllHandshakes = nil, all
 	for _, h := range handshakes {
 		cfg.Handshakes = append(cfg.Handshakes, h.Name)
 	}
-	s := &scanner{link: l, services: map[netip.AddrPort]session.Service{}, attempts: map[netip.AddrPort][]string{}}
+	return scanAs(t, l, cfg, targets, nil)
+}
+
+// scanAs is scan with settings of which it sets the sources.
+func scanAs(t testing.TB, l link.Link, cfg session.Settings, targets []netip.AddrPort, each func(*session.Attempt)) *scanner {
+	t.Helper()
+	cfg.Sources = []netip.Addr{l.Info().Source4, l.Info().Source6}
+	s := &scanner{link: l, services: map[netip.AddrPort]session.Service{}, attempts: map[netip.AddrPort][]string{}, each: each}
 	m, err := session.New(cfg, 0, s)
 	if err != nil {
 		t.Fatal(err)

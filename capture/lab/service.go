@@ -73,6 +73,12 @@ func (n *Network) compile(p *Population) {
 	n.stacks = newDistribution(p.Stacks, func(name string) int { return slices.Index(tcp.StackNames, name) })
 	n.paces = newDistribution(p.Pace, func(name string) int { return slices.Index(servers.PaceNames, name) })
 	n.answers = servers.AnswersOf(p.Answers)
+	n.content, _ = p.Content.compile() // it has been checked
+	n.spoils = make([][]tcp.Spoil, len(n.answers))
+	for i := range p.Spoils {
+		of := servers.Index(p.Spoils[i].Protocol)
+		n.spoils[of] = append(n.spoils[of], n.newSpoil(&p.Spoils[i]))
+	}
 	n.listed = map[uint16]*listed{}
 	for i := range p.Ports {
 		x := &p.Ports[i]
@@ -232,6 +238,7 @@ func (n *Network) service(h host, at netip.AddrPort) service {
 	s := service{host: h}
 	s.Source = draw.Source{Key: n.key, This: h.portBits(port)}
 	s.At, s.Host, s.Certificates = at, h.Source, n.certificates
+	s.Content = n.content.on(port)
 	s.Pace = servers.Pace(n.paces.at(s.Unit(draw.ForPace)))
 	drawn, from := s.Source, h.class.every
 	if from != nil {
@@ -256,7 +263,7 @@ func (n *Network) service(h host, at netip.AddrPort) service {
 
 // speaks makes a service one of a protocol.
 func (n *Network) speaks(s *service, protocol int) {
-	s.Protocol, s.Answers = servers.Protocols()[protocol], &n.answers[protocol]
+	s.Protocol, s.Answers, s.Spoils = servers.Protocols()[protocol], &n.answers[protocol], n.spoils[protocol]
 	for i := range n.population.Options {
 		o := &n.population.Options[i]
 		if o.Protocol == s.Protocol.Name && (o.Port == s.At.Port() || o.Port == 0 && s.Options == nil) {

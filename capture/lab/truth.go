@@ -26,6 +26,7 @@ type Truth struct {
 	ServerFirst bool       `json:"server_first,omitempty"`
 	Late        bool       `json:"late,omitempty"`    // its first byte takes longer than 0.5 s
 	Answers     []string   `json:"answers,omitempty"` // handshakes that make it send data
+	Reveals     []string   `json:"reveals,omitempty"` // names in Content: what can be read from its data beyond its protocol
 }
 
 // At tells what the service at an address and port is; ok is false where there is none.
@@ -51,6 +52,7 @@ func (n *Network) truth(s *service, all []words) Truth {
 	if s.Behaviour != tcp.Serves {
 		return t
 	}
+	t.Reveals = s.Reveals()
 	for _, w := range all {
 		if b, label := s.Answer(w.kind, w.said); len(b) > 0 {
 			t.Answers = append(t.Answers, w.name)
@@ -218,6 +220,9 @@ func firstWords() (all []words) {
 //   - it acknowledges, and sends nothing: the next handshake;
 //   - it sends data: that is its label, and the end unless all are to be tried;
 //   - a handshake that says nothing proves nothing, and the next one follows.
+//
+// It knows nothing of what wrong handshakes spoil (Spoiled): where one drew data before the right one, a scan that tries all
+// may find less.
 //
 // A label whose protocol this build's table does not have comes out as "unknown". ok is false
 // where there is no service. It panics if the table does not have one of the handshakes.

@@ -113,10 +113,10 @@ func isOurs(b []byte) bool {
 	return len(b) > 4 && little.Uint32(b) == blockSection && bytes.Contains(b, []byte(application))
 }
 
-// appendInterface appends an interface description (4.2).
-func appendInterface(b []byte, name string) []byte {
+// appendInterface appends an interface description (4.2), of a link type.
+func appendInterface(b []byte, name string, link uint32) []byte {
 	return appendBlock(b, blockInterface, func(b []byte) []byte {
-		b = little.AppendUint32(b, linkEthernet)
+		b = little.AppendUint32(b, link)
 		b = little.AppendUint32(b, MaxCapture)
 		b = appendOption(b, optName, name)
 		b = appendOption(b, optResolution, nanoseconds)
@@ -124,12 +124,12 @@ func appendInterface(b []byte, name string) []byte {
 	})
 }
 
-// appendPacket appends an enhanced packet (4.3).
-func appendPacket(b []byte, d Direction, ns int64, frame []byte) []byte {
+// appendPacket appends an enhanced packet (4.3), of the interface with a number: of a record, that of its direction.
+func appendPacket(b []byte, number uint32, ns int64, frame []byte) []byte {
 	length := uint32(packetOverhead + (len(frame)+3)&^3)
 	b = little.AppendUint32(b, blockEnhancedPacket)
 	b = little.AppendUint32(b, length)
-	b = little.AppendUint32(b, uint32(d))
+	b = little.AppendUint32(b, number)
 	b = little.AppendUint32(b, uint32(ns>>32))
 	b = little.AppendUint32(b, uint32(ns))
 	b = little.AppendUint32(b, uint32(len(frame)))

@@ -180,8 +180,8 @@ func chunkHeader(m *Manifest, c Chunk) (header, comment []byte, err error) {
 	if len(header) > maxBlock {
 		return nil, nil, fmt.Errorf("record: the manifest has %d bytes; a pcapng section header holds %d", len(comment), maxBlock)
 	}
-	header = appendInterface(header, Sent.String())
-	return appendInterface(header, Received.String()), comment, nil
+	header = appendInterface(header, Sent.String(), linkEthernet)
+	return appendInterface(header, Received.String(), linkEthernet), comment, nil
 }
 
 // chunkWriter writes packets to one chunk after another. Once a chunk is

@@ -157,7 +157,7 @@ func (w *Writer) Packet(d Direction, ns int64, frame []byte) (number uint64, err
 	if b.packets == 0 {
 		b.before, b.oldest = w.frames, ns
 	}
-	b.blocks = appendPacket(b.blocks, d, ns, frame)
+	b.blocks = appendPacket(b.blocks, uint32(d), ns, frame)
 	b.packets++
 	w.frames[d]++
 	return w.frames[Sent] + w.frames[Received], nil

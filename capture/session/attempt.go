@@ -68,9 +68,16 @@ const (
 	Again                  // it is a second look, from the same source
 	Fresh                  // it is a second look, from another source
 	Ephemeral              // it asks whether the host acknowledges data on a port where nothing should be
+	Control                // the right handshake once more, alone
+	Wrong                  // a wrong handshake, before the right one
+	Followup               // the right handshake, some time after the wrong one
 )
 
-var visitNames = [...]string{"first", "again", "fresh", "ephemeral"}
+var visitNames = [...]string{"first", "again", "fresh", "ephemeral", "control", "wrong", "followup"}
+
+// Tells reports whether an attempt tells what its service is. An ephemeral one asks about the host, and a follow-up, its
+// wrong handshake and its control about what handshakes do to services (paper, section 4.3).
+func (v Visit) Tells() bool { return v <= Fresh }
 
 // String is the visit's name in tables.
 func (v Visit) String() string { return visitNames[v] }
@@ -113,6 +120,7 @@ type Attempt struct {
 	SYNACKTTL   uint8          // or IPv6's hop limit, as the other two
 	DataTTL     uint8          // of the first segment with data
 	ResetTTL    uint8          // of the reset; valid only with RST
+	Delay       uint32         // milliseconds that the scan waited after the wrong handshake; valid only with Followup
 	SYNACKs     int            // how many came, without those that the network duplicated
 	Retransmits int            // how many segments we sent again
 	SentBytes   int            // of the hello
@@ -156,7 +164,8 @@ type Service struct {
 	Frame     uint64             // number of the first frame that came from it
 	Response  []byte             // of the attempt that Label comes from; valid until the machine's next event
 
-	hangsUp bool // whether it does at once, on whoever connects and says nothing
+	hangsUp  bool  // whether it does at once, on whoever connects and says nothing
+	answered uint8 // the number of the first attempt that drew data, plus 1; 0 if none has
 }
 
 // add takes one more attempt into account, from the same source as those before it.
@@ -166,6 +175,9 @@ func (s *Service) add(a *Attempt) {
 		return
 	}
 	s.hangsUp = s.hangsUp || a.SentBytes == 0 && a.hungUp()
+	if a.State == SendsData && s.answered == 0 {
+		s.answered = uint8(a.Number + 1)
+	}
 	first := s.First == 0
 	if first {
 		s.Service, s.First, s.Frame = a.Service, a.SYNACKTime, a.FirstFrame
@@ -224,6 +236,9 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 		s.State = Churned
 	}
 }
+
+// followed takes an attempt into account that does not tell what the service is.
+func (s *Service) followed(a *Attempt) { s.Attempts, s.End = a.Number+1, a.End }
 
 // take has the service be what an attempt found.
 func (s *Service) take(a *Attempt) {

@@ -133,7 +133,7 @@ func ExamplePolicy() {
 		fmt.Println(err)
 		return
 	}
-	wait := p.First()
+	wait := p.First(netip.MustParseAddrPort("198.51.100.7:80"))
 	http, _ := handshake.Lookup("http")
 	fmt.Println("first", wait.Name)
 

@@ -214,7 +214,7 @@ func (m *Machine) answer(s *packet.Segment) {
 		return
 	}
 	ss := m.newSession(s.Src)
-	m.begin(ss, First, 0, m.policy.First(), end)
+	m.begin(ss, First, 0, m.policy.First(s.Src), end)
 	ss.conn.iss, ss.conn.sendNext = end.seq, end.seq+1
 	if echoed.Timestamps && elapsed < unanswered { // some servers echo what was never sent
 		ss.conn.SYNTime = m.now - elapsed

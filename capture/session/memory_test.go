@@ -136,3 +136,28 @@ func TestMemoryOfVerdicts(t *testing.T) {
 	}
 	runtime.KeepAlive(m)
 }
+
+// A service that waits for its follow-up takes no more than one in flight, and the response that it is to be reported with.
+func TestMemoryOfFollowups(t *testing.T) {
+	m := newMemoryTest(t, func(s *Settings) { s.Followup = []Duration{0, Duration(linger)} })
+	before := heap()
+	const services, response = 10_000, 4 << 10
+	data := make([]byte, response/4)
+	for range services {
+		to := m.connect()
+		hello := m.sink.last
+		for i := range 4 {
+			m.step(Event{Segment: &packet.Segment{
+				Time: m.now + 1, Src: to, Dst: hello.Src, Seq: 2 + uint32(i*len(data)), Ack: hello.End(), Flags: packet.ACK, Window: 65160, TTL: 55, Payload: data,
+			}})
+		}
+	}
+	m.now += 2e9
+	m.step(Event{})
+	each := (heap() - before) / services
+	t.Logf("%d services wait, with responses of %d bytes: %d bytes each", m.InFlight(), response, each)
+	if m.InFlight() != services || m.Machine.Deadline() < m.now+int64(linger)/2 || each > 900+response*5/4 {
+		t.Errorf("%d services wait, %d bytes each", m.InFlight(), each)
+	}
+	runtime.KeepAlive(m)
+}

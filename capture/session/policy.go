@@ -2,6 +2,8 @@ package session
 
 import (
 	"errors"
+	"net/netip"
+	"slices"
 	"time"
 
 	"laserdisc/capture/handshake"
@@ -12,15 +14,21 @@ import (
 // It looks at whether data came and was acknowledged, never at what the data was, so that another signature table sends
 // the same packets.
 type Policy struct {
-	handshakes []*handshake.Protocol // in the order of trying
+	handshakes []*handshake.Protocol // in the order of the settings
 	speaking   *handshake.Protocol   // the first of them with something to say; nil if there is none
+	shuffled   []int                 // the places of those whose order is each service's own, ascending; nil is none
+	chance     chance
 	all        bool
 	ask        bool // whether hosts are checked for an all-ports firewall
 	revisit    time.Duration
+
+	delays []time.Duration                               // of follow-ups; none: there are no follow-ups
+	pause  time.Duration                                 // before one begins: the longest of the delays
+	wrong  map[*handshake.Protocol][]*handshake.Protocol // by the right one; only where there is one. Valid only with delays
 }
 
-// NewPolicy returns the policy of the settings, of which it uses Handshakes, Contact, AllHandshakes, EphemeralProbes and
-// Revisit. The error says which of them cannot work.
+// NewPolicy returns the policy of the settings, of which it uses CookieKey, Handshakes, RandomOrder, Contact, AllHandshakes,
+// EphemeralProbes, Revisit and Followup. The error says which of them cannot work.
 func NewPolicy(s *Settings) (*Policy, error) {
 	handshakes, err := s.protocols()
 	if err != nil {
@@ -29,12 +37,27 @@ func NewPolicy(s *Settings) (*Policy, error) {
 	if len(handshakes) == 0 {
 		return nil, errors.New("no handshake")
 	}
-	p := &Policy{handshakes: handshakes, all: s.AllHandshakes, ask: s.EphemeralProbes > 0, revisit: time.Duration(s.Revisit)}
-	for _, h := range handshakes {
-		if h.Hello != nil {
-			p.speaking = h
-			break
+	p := &Policy{
+		handshakes: handshakes, chance: newChance(s.CookieKey),
+		all: s.AllHandshakes, ask: s.EphemeralProbes > 0, revisit: time.Duration(s.Revisit),
+	}
+	for i, h := range handshakes {
+		if h.Hello == nil {
+			continue
 		}
+		if p.speaking == nil {
+			p.speaking = h
+		}
+		if s.RandomOrder {
+			p.shuffled = append(p.shuffled, i)
+		}
+	}
+	for _, d := range s.Followup {
+		p.delays = append(p.delays, time.Duration(d))
+		p.pause = max(p.pause, time.Duration(d))
+	}
+	if len(p.delays) > 0 {
+		p.wrong = wrongOnes(handshakes)
 	}
 	return p, nil
 }
@@ -75,14 +98,33 @@ type Step struct {
 }
 
 // First is the handshake to try when a target has answered the scan's SYN, on that connection.
-func (p *Policy) First() *handshake.Protocol { return p.handshakes[0] }
+func (p *Policy) First(service netip.AddrPort) *handshake.Protocol { return p.handshake(service, 0) }
+
+// handshake is the one that a service's attempt of this number tries. In a random order those that say something change
+// places with each other (Fisher and Yates). What says nothing stays where it is: whether a service hangs up on a silent
+// client too decides what its later states mean, and that is not for chance to say.
+func (p *Policy) handshake(service netip.AddrPort, number int) *handshake.Protocol {
+	place, shuffled := slices.BinarySearch(p.shuffled, number)
+	if !shuffled {
+		return p.handshakes[number]
+	}
+	left := slices.Clone(p.shuffled)
+	draws := p.chance.about(service, chanceOfOrder)
+	for i := range place + 1 {
+		j := i + draws.below(len(left)-i)
+		left[i], left[j] = left[j], left[i]
+	}
+	return p.handshakes[left[place]]
+}
 
 // Next is the step after the last attempt at a service, which the service already takes into account. Attempts are
-// numbered from 0 in the policy's own order of handshakes. Ephemeral ones are no service's: there is no next step.
+// numbered from 0 in the service's order of handshakes. Ephemeral ones are no service's: there is no next step.
 func (p *Policy) Next(s *Service, last *Attempt) Step {
 	switch {
-	case last.Visit == Fresh:
+	case last.Visit == Fresh || last.Visit == Control || last.Visit == Followup:
 		return Step{Action: Finish}
+	case last.Visit == Wrong:
+		return p.followUp(s, last)
 	case last.Visit == Again && s.State >= AcksData: // what was met before was the network's doing
 		return Step{Action: Finish}
 	case last.Visit == Again:
@@ -105,9 +147,11 @@ func (p *Policy) Judged(s *Service, last *Attempt, allPorts bool) Step {
 func (p *Policy) proceed(s *Service, last *Attempt) Step {
 	switch {
 	case p.another(s, last):
-		return Step{Action: Connect, Visit: First, Handshake: p.handshakes[last.Number+1]}
+		return Step{Action: Connect, Visit: First, Handshake: p.handshake(last.Service, last.Number+1)}
 	case p.revisit > 0 && s.State < AllPorts:
 		return Step{Action: Connect, After: p.revisit, Visit: Again, Handshake: p.speaking}
+	case len(p.delays) > 0:
+		return p.followUp(s, last)
 	}
 	return Step{Action: Finish}
 }

@@ -2,6 +2,8 @@ package session
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,108 @@ func decide(handshakes, with, service, last string) (Step, error) {
 		return p.Judged(&s, &a, allPorts), nil
 	}
 	return p.Next(&s, &a), nil
+}
+
+// In a random order each service gets every handshake once, wait at its place, and of the others' orders one as often as
+// another. The order is the seed's.
+func TestRandomOrder(t *testing.T) {
+	settings := Defaults()
+	settings.Handshakes, settings.AllHandshakes, settings.RandomOrder = []string{"http", "wait", "tls", "dns"}, true, true
+	orders := func(seed uint64) (list []string) {
+		settings.CookieKey = KeyOf(seed)
+		p, err := NewPolicy(&settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := netip.MustParseAddrPort("198.18.0.0:80")
+		for range 6000 {
+			to = netip.AddrPortFrom(to.Addr().Next(), 80)
+			service := Service{State: SendsData}
+			last := Attempt{Service: to, Handshake: p.First(to), State: SendsData}
+			names := last.Handshake.Name
+			next := p.Next(&service, &last)
+			for ; next.Action == Connect; next = p.Next(&service, &last) {
+				names += "," + next.Handshake.Name
+				last.Number, last.Handshake = last.Number+1, next.Handshake
+			}
+			list = append(list, names)
+		}
+		return list
+	}
+	first, counts := orders(1), map[string]int{}
+	for _, names := range first {
+		counts[names]++
+	}
+	for _, names := range []string{"http,wait,tls,dns", "http,wait,dns,tls", "tls,wait,http,dns", "tls,wait,dns,http", "dns,wait,http,tls", "dns,wait,tls,http"} {
+		if n := counts[names]; n < 880 || n > 1120 { // 1,000 expected, with a standard deviation of 29
+			t.Errorf("%s %d times of 6,000", names, n)
+		}
+	}
+	if !slices.Equal(first, orders(1)) {
+		t.Error("another order at the second time")
+	}
+	same := 0
+	for i, names := range orders(2) {
+		if names == first[i] {
+			same++
+		}
+	}
+	if same < 880 || same > 1120 {
+		t.Errorf("%d of 6,000 services have the same order with another seed", same)
+	}
+}
+
+// The arms of follow-ups are drawn alike often, and in each of them every wrong handshake.
+func TestFollowup(t *testing.T) {
+	settings := Defaults()
+	settings.Handshakes = []string{"wait", "tls", "tls-legacy", "http", "http-options", "dns"}
+	settings.Followup = []Duration{0, Duration(5 * time.Second), Duration(30 * time.Second)}
+	p, err := NewPolicy(&settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const services = 12_000
+	for _, c := range []struct {
+		right int // number of the attempt that drew data
+		wrong []string
+	}{
+		{0, []string{"tls", "tls-legacy", "http", "http-options", "dns"}},
+		{1, []string{"http", "http-options", "dns"}},
+		{4, []string{"tls", "tls-legacy", "dns"}},
+	} {
+		right := p.handshakes[c.right]
+		counts := map[string]int{}
+		to := netip.MustParseAddrPort("198.18.0.0:80")
+		for range services {
+			to = netip.AddrPortFrom(to.Addr().Next(), 80)
+			service := new(Service)
+			last := Attempt{Service: to, Number: c.right, Handshake: right, State: SendsData, SYNACKTime: 1}
+			service.add(&last)
+			var steps []string
+			next := p.Next(service, &last)
+			for ; next.Action == Connect && len(steps) < 9; next = p.Next(service, &last) {
+				steps = append(steps, next.String())
+				// Whatever comes of it, and whatever that says, changes nothing of what is next.
+				last = Attempt{Service: to, Number: last.Number + 1, Visit: next.Visit, Handshake: next.Handshake, State: State(len(steps) % int(states))}
+			}
+			counts[strings.Join(steps, ", ")]++
+		}
+		want := map[string]int{"connect control " + right.Name + " after 30s": services / 4}
+		for _, delay := range []string{"", " after 5s", " after 30s"} {
+			for _, wrong := range c.wrong {
+				want["connect wrong "+wrong+" after 30s, connect followup "+right.Name+delay] = services / 4 / len(c.wrong)
+			}
+		}
+		for steps, n := range counts {
+			// Five standard deviations.
+			if d := float64(n - want[steps]); want[steps] == 0 || d*d > 25*float64(want[steps]) {
+				t.Errorf("%s: %d of %d, want about %d", steps, n, services, want[steps])
+			}
+		}
+		if len(counts) != len(want) {
+			t.Errorf("%d ways, want %d", len(counts), len(want))
+		}
+	}
 }
 
 // A policy needs handshakes that there are.

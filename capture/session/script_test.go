@@ -30,7 +30,7 @@ import (
 //	+0    = attempt 0 wait silent
 //	+0    = service sends_data pop3
 //	+9    nothing                sent or found, in that time
-//	with ephemeral=2 revisit=30s sources=2 push adopt liveness timeout=3s wait=2s
+//	with ephemeral=2 revisit=30s sources=2 followup=0s,5s random seed=1 push adopt liveness timeout=3s wait=2s
 //
 // "with", before "handshakes", sets what is not the default.
 // Sequence numbers are relative to each side's first. "#N" before "<" addresses the N-th
@@ -174,6 +174,20 @@ func configure(s *Settings, with string) (err error) {
 			s.Sources = append(s.Sources, netip.MustParseAddr("198.18.0.2"))
 		case "push":
 			s.Push = true
+		case "followup":
+			for _, text := range strings.Split(value, ",") {
+				var d time.Duration
+				if d, err = time.ParseDuration(text); err != nil {
+					break
+				}
+				s.Followup = append(s.Followup, Duration(d))
+			}
+		case "random":
+			s.RandomOrder = true
+		case "seed":
+			var seed uint64
+			seed, err = strconv.ParseUint(value, 10, 64)
+			s.CookieKey = KeyOf(seed)
 		case "adopt":
 			s.Adopt = true
 		case "timeout":

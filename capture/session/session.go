@@ -17,7 +17,7 @@ type session struct {
 	latest    int64    // the last moment to which more data may move expires; 0 until some has come
 	remaining int      // how many retransmissions are left
 	over      bool     // whether the attempt is, and the service waits for what is next
-	waiting   bool     // whether that is its second look
+	waiting   bool     // whether that is a second look or a follow-up, whose time has not come
 	again     State    // what the second look from the same source came to; valid with a Fresh visit
 
 	deadline int64  // the earlier of nextSend and expires; valid in timers
@@ -130,9 +130,10 @@ func (m *Machine) step(ss *session, s *packet.Segment) {
 	}
 }
 
-// moreData acknowledges new bytes of a response, and waits a little for the next ones.
+// moreData acknowledges new bytes of a response, and waits a little for the next ones. A wrong handshake has done what it is
+// for as soon as it has drawn data.
 func (m *Machine) moreData(ss *session) {
-	if len(ss.conn.Response) >= m.settings.ResponseLimit {
+	if len(ss.conn.Response) >= m.settings.ResponseLimit || ss.conn.Visit == Wrong {
 		m.close(ss)
 		return
 	}
@@ -143,11 +144,11 @@ func (m *Machine) moreData(ss *session) {
 	m.schedule(ss, Never, min(m.now+int64(m.settings.Gather), ss.latest))
 }
 
-// expire does what the session's deadline is for: a second look, the end of an attempt, or a retransmission.
+// expire does what the session's deadline is for: what it has waited for, the end of an attempt, or a retransmission.
 func (m *Machine) expire(ss *session) {
 	if ss.waiting {
 		ss.waiting = false
-		m.connect(ss, Again, ss.conn.Number+1, m.policy.speaking)
+		m.next(ss, m.policy.Next(&ss.service, &ss.conn.Attempt)) // as it said before the wait
 		return
 	}
 	if ss.expires <= m.now {
@@ -209,10 +210,9 @@ func (m *Machine) do(ss *session, next Step) {
 	case next.Action == Finish:
 		m.finish(ss)
 	case next.After > 0:
-		ss.waiting = true
-		m.schedule(ss, Never, m.now+int64(next.After))
+		m.await(ss, next.After)
 	default:
-		m.connect(ss, next.Visit, ss.conn.Number+1, next.Handshake)
+		m.next(ss, next)
 	}
 }
 
@@ -242,6 +242,8 @@ func (m *Machine) finishAttempt(ss *session) {
 		ss.service.add(a)
 	case Fresh:
 		ss.service.revisited(ss.again, a)
+	case Control, Wrong, Followup:
+		ss.service.followed(a)
 	}
 	m.report(m.sink.Attempt(a))
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"laserdisc/capture/handshake"
@@ -20,6 +21,7 @@ type Settings struct {
 	SourcePorts PortRange    `json:"source_ports"` // at least as many as a service may get attempts
 
 	Handshakes    []string `json:"handshakes"`     // names of protocols, in the order in which they are tried
+	RandomOrder   bool     `json:"random_order"`   // whether those that say something are tried in an order that is drawn for each service
 	AllHandshakes bool     `json:"all_handshakes"` // whether each is tried, whatever comes back to those before it
 	Contact       string   `json:"contact"`        // how to reach whoever scans; it stands in the User-Agent
 	Push          bool     `json:"push"`           // whether PSH is set on a hello at once, and not only when it is sent again
@@ -29,6 +31,10 @@ type Settings struct {
 	EphemeralProbes int      `json:"ephemeral_probes"` // random ports tried on a host that acknowledges data and is silent; 0 is none
 	SkipAllPorts    bool     `json:"skip_all_ports"`   // whether a host that acknowledges data on all of them is probed no further
 	Revisit         Duration `json:"revisit"`          // until the second look at a service that acknowledged nothing; 0 is none
+
+	// Followup are the times after which a service that sent data is told the right handshake once more, after a wrong one,
+	// in whole milliseconds; none: it is not. Which of them, or none and no wrong one, is drawn for each service.
+	Followup []Duration `json:"followup,omitempty"`
 
 	Timeout         Duration `json:"timeout"`          // without an answer to a SYN or to a hello
 	Wait            Duration `json:"wait"`             // for a server to speak first, after a handshake without a hello
@@ -86,6 +92,12 @@ func (s *Settings) Check() error {
 		return fmt.Errorf("revisit: %v is below zero", s.Revisit)
 	case s.Revisit > 0 && !s.freshSources():
 		return fmt.Errorf("revisit: a second source address of each family is needed, to tell a block of the first from a host that is gone")
+	case s.attempts() > partAttempts:
+		return fmt.Errorf("%d attempts at a service: %d are possible", s.attempts(), partAttempts)
+	case len(s.Followup) > 0 && policy.wrong == nil:
+		return fmt.Errorf("follow-ups need two handshakes of different protocols, one of which sends data")
+	case s.badFollowup():
+		return fmt.Errorf("follow-ups after %v: a time is 0s to %v, in whole milliseconds, and stands there once", s.Followup, longestFollowup)
 	case s.ResponseLimit < 1:
 		return fmt.Errorf("response limit: %d is below one byte", s.ResponseLimit)
 	}
@@ -108,12 +120,28 @@ func (s *Settings) protocols() ([]*handshake.Protocol, error) {
 	return handshakes, nil
 }
 
-// attempts is how many connections a service may get from one source.
+// attempts is how many connections a service may get from one source. One that is looked at again has sent no data, so that
+// there is no follow-up.
 func (s *Settings) attempts() int {
-	if s.Revisit > 0 {
+	switch {
+	case len(s.Followup) > 0:
+		return len(s.Handshakes) + 2
+	case s.Revisit > 0:
 		return len(s.Handshakes) + 1
 	}
 	return len(s.Handshakes)
+}
+
+// longestFollowup bounds how long a follow-up takes, in which the scan cannot end: it waits for this long twice.
+const longestFollowup = Duration(time.Hour)
+
+func (s *Settings) badFollowup() bool {
+	for i, d := range s.Followup {
+		if d < 0 || d > longestFollowup || time.Duration(d)%time.Millisecond != 0 || slices.Contains(s.Followup[:i], d) {
+			return true
+		}
+	}
+	return false
 }
 
 // freshSources reports whether each family that has a source has another.

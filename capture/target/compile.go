@@ -16,7 +16,7 @@ import (
 // Compile resolves a specification and reads the files it names. sets are the
 // names that Ports may use besides numbers, such as datasets.PortSets().
 //
-// A domain may have up to 2^64 services (sampled by host: 2^64 addresses) of which
+// A domain may have up to 2^64 services (sampled by host or block: 2^64 addresses) of which
 // up to 2^63 may be in the sample. Memory is proportional to the number of
 // prefixes, addresses and services listed, not to what they hold. Errors name the
 // field, and the file and line, that are at fault. It is an error if every target
@@ -60,15 +60,17 @@ func Compile(spec Spec, sets map[string][]uint16) (*Set, error) {
 type sampling struct {
 	seed     uint64
 	fraction Fraction
-	byHost   bool // and not all
+	part     bool // and not all
 	unit     string
+	bits     int // of a block
 	shard    shard
 }
 
-// A sample is drawn of services or of hosts.
+// A sample is drawn of services, of hosts or of blocks.
 const (
 	byService = "service"
 	byHost    = "host"
+	byBlock   = "block"
 )
 
 func parseSampling(spec Spec) (sampling, error) {
@@ -79,13 +81,16 @@ func parseSampling(spec Spec) (sampling, error) {
 			return s, fmt.Errorf("sample: %w", err)
 		}
 	}
-	switch spec.SampleBy {
-	case "", byService:
-	case byHost:
+	s.part = s.fraction != Fraction{1, 1}
+	bits, block := parseBlock(spec.SampleBy)
+	switch {
+	case spec.SampleBy == "" || spec.SampleBy == byService:
+	case spec.SampleBy == byHost:
 		s.unit = byHost
-		s.byHost = s.fraction != Fraction{1, 1} // all hosts are all services
+	case block:
+		s.unit, s.bits = byBlock, bits
 	default:
-		return s, fmt.Errorf("sample by: %q is neither service nor host", spec.SampleBy)
+		return s, fmt.Errorf("sample by: %q is neither service nor host, nor a prefix length such as /24", spec.SampleBy)
 	}
 	if spec.Shard != "" {
 		if s.shard, err = parseShard(spec.Shard); err != nil {
@@ -98,7 +103,7 @@ func parseSampling(spec Spec) (sampling, error) {
 // sample is what a Set tells of the sampling, but for what it comes to.
 func (s sampling) sample() Sample {
 	return Sample{
-		Unit: s.unit, Numerator: s.fraction.Num, Denominator: s.fraction.Den,
+		Unit: s.unit, Bits: s.bits, Numerator: s.fraction.Num, Denominator: s.fraction.Den,
 		Shard: s.shard.index + 1, Shards: s.shard.count,
 	}
 }
@@ -243,25 +248,37 @@ func (c *compiler) reasons() string {
 // newSet puts the sample of a domain in order.
 func newSet(d domain, how sampling) (*Set, error) {
 	hosts, size := d.addresses.size(), d.size()
-	if hosts.exceeds(twoTo64) || size.exceeds(twoTo64) && !how.byHost {
+	whole := how.unit == byService || !how.part // all hosts are all services
+	if hosts.exceeds(twoTo64) || size.exceeds(twoTo64) && whole {
 		return nil, fmt.Errorf("targets: more than 2^%d services, 2^64 are possible: name smaller prefixes or fewer ports",
 			size.minusOne().bitLen()-1)
 	}
 	s := &Set{table: newAddressTable(d.addresses), ports: d.ports, services: d.services, shard: how.shard, sample: how.sample()}
+	var width uint
 	s.sample.Of = size.saturated()
-	if how.unit == byHost {
+	switch how.unit {
+	case byHost:
 		s.sample.Of = d.hosts().size().saturated()
+	case byBlock:
+		var err error
+		if width, err = blockWidth(d.hosts(), how.bits); err != nil {
+			return nil, err
+		}
+		s.sample.Of = d.hosts().blocks(width).size().saturated()
 	}
 	s.sample.Drawn = s.sample.Of // unless a part of it is
-	var sample uint128
-	if how.byHost {
+	sample := size
+	switch {
+	case how.unit == byService:
+		sample = how.fraction.ceilOf(size)
+		s.sample.Drawn = sample.saturated()
+	case whole:
+	case how.unit == byHost:
 		size = s.drawHosts(d, how)
 		sample = size
-	} else {
-		sample = how.fraction.ceilOf(size)
-		if how.unit == byService {
-			s.sample.Drawn = sample.saturated()
-		}
+	default:
+		size = s.drawBlocks(d, width, how)
+		sample = size
 	}
 	if sample.exceeds(twoTo63) {
 		return nil, fmt.Errorf("sample: more than 2^%d services, 2^63 are possible: take a smaller one",
@@ -284,6 +301,19 @@ func (s *Set) drawHosts(d domain, how sampling) uint128 {
 		}
 	}
 	return uint128{0, common.taken}.times(uint64(len(d.ports))).plus(uint128{0, uint64(len(s.services))})
+}
+
+// drawBlocks takes the sampled blocks and gives the number of their services.
+func (s *Set) drawBlocks(d domain, width uint, how sampling) uint128 {
+	s.blocks = newBlocks(d, width, how)
+	s.sample.Drawn = s.blocks.taken
+	s.table, s.services = addressTable{}, nil
+	for _, one := range d.services {
+		if s.blocks.has(one.address()) {
+			s.services = append(s.services, one)
+		}
+	}
+	return s.blocks.size().times(uint64(len(d.ports))).plus(uint128{0, uint64(len(s.services))})
 }
 
 // draw is a sample of a set of addresses: the first taken of a permutation.
@@ -312,7 +342,10 @@ func (d *draw) has(a address) bool {
 // length before it.
 func digest(how sampling, d domain, blocked spans) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "laserdisc targets 1\nseed %d sample %v by host %t\n", how.seed, how.fraction, how.byHost)
+	fmt.Fprintf(h, "laserdisc targets 1\nseed %d sample %v by host %t\n", how.seed, how.fraction, how.part && how.unit == byHost)
+	if how.part && how.unit == byBlock {
+		fmt.Fprintf(h, "by block /%d\n", how.bits)
+	}
 	hashSpans(h, d.addresses)
 	fmt.Fprintf(h, "%d ports %d\n", len(d.ports), d.ports)
 	fmt.Fprintf(h, "%d services\n", len(d.services))

@@ -174,7 +174,7 @@ func newAddressTable(set spans) addressTable {
 	return t
 }
 
-func (t *addressTable) at(number uint64) netip.Addr {
+func (t *addressTable) address(number uint64) address {
 	bucket := number >> t.shift
 	low, high := t.buckets[bucket], t.buckets[bucket+1]
 	for low < high {
@@ -184,10 +184,10 @@ func (t *addressTable) at(number uint64) netip.Addr {
 			high = middle - 1
 		}
 	}
-	return t.spans[low].first.plus(number - t.starts[low]).addr()
+	return t.spans[low].first.plus(number - t.starts[low])
 }
 
-// numberOf is the inverse of at; false for an address outside the set.
+// numberOf is the inverse of address; false for an address outside the set.
 func (t *addressTable) numberOf(a address) (uint64, bool) {
 	i := t.spans.search(a)
 	if i == len(t.spans) || a.less(t.spans[i].first) {

@@ -13,8 +13,8 @@ import (
 
 // drawPrefix gives a network in 9.255.255.0 to 10.0.0.255, half of which is
 // special-use space, or around the upper end of 2600::/120.
-func drawPrefix(t *rapid.T, label string) string {
-	base := rapid.SampledFrom([]string{"9.255.255.0", "10.0.0.0", "2600::"}).Draw(t, label+" network")
+func drawPrefix(t *rapid.T, label string, networks []string) string {
+	base := rapid.SampledFrom(networks).Draw(t, label+" network")
 	addr := netip.MustParseAddr(base)
 	for range rapid.IntRange(0, 255).Draw(t, label+" offset") {
 		addr = addr.Next()
@@ -23,27 +23,35 @@ func drawPrefix(t *rapid.T, label string) string {
 	return netip.PrefixFrom(addr, bits).Masked().String()
 }
 
-func drawPrefixes(t *rapid.T, label string, least, most int) []string {
+func drawPrefixes(t *rapid.T, label string, networks []string, least, most int) []string {
 	var list []string
 	for range rapid.IntRange(least, most).Draw(t, label+" count") {
-		list = append(list, drawPrefix(t, label))
+		list = append(list, drawPrefix(t, label, networks))
 	}
 	return list
 }
 
 func drawSpec(t *rapid.T) Spec {
+	by := rapid.SampledFrom([]string{"", "service", "host", "/26", "/29", "/31", "/122", "/125", "/128"}).Draw(t, "sample by")
+	networks := []string{"9.255.255.0", "10.0.0.0", "2600::"}
+	switch {
+	case len(by) == 3: // of blocks of IPv4
+		networks = networks[:2]
+	case strings.HasPrefix(by, "/"):
+		networks = networks[2:]
+	}
 	spec := Spec{
-		Targets:  drawPrefixes(t, "targets", 1, 5),
+		Targets:  drawPrefixes(t, "targets", networks, 1, 5),
 		Ports:    rapid.SampledFrom([]string{"80", "80,443", "1-5", "web,3-4"}).Draw(t, "ports"),
 		Seed:     rapid.Uint64().Draw(t, "seed"),
 		Sample:   rapid.SampledFrom([]string{"", "50%", "1/7", "0.01"}).Draw(t, "sample"),
-		SampleBy: rapid.SampledFrom([]string{"", "service", "host"}).Draw(t, "sample by"),
-		Allow:    drawPrefixes(t, "allow", 0, 3),
-		Block:    drawPrefixes(t, "block", 0, 3),
-		Open:     drawPrefixes(t, "open", 0, 3),
+		SampleBy: by,
+		Allow:    drawPrefixes(t, "allow", networks, 0, 3),
+		Block:    drawPrefixes(t, "block", networks, 0, 3),
+		Open:     drawPrefixes(t, "open", networks, 0, 3),
 	}
 	for range rapid.IntRange(0, 5).Draw(t, "services") {
-		addr := netip.MustParsePrefix(drawPrefix(t, "service")).Addr()
+		addr := netip.MustParsePrefix(drawPrefix(t, "service", networks)).Addr()
 		spec.Targets = append(spec.Targets, netip.AddrPortFrom(addr, rapid.Uint16Range(1, 5).Draw(t, "port")).String())
 	}
 	return spec
@@ -124,6 +132,19 @@ func counted(services []string) Domain {
 	return Domain{Addresses: uint64(len(addresses)), Ports: uint64(len(ports)), Services: uint64(len(services))}
 }
 
+// inBlocks sorts services by the blocks that they are in.
+func inBlocks(services []string, bits int) map[netip.Prefix][]string {
+	blocks := map[netip.Prefix][]string{}
+	for _, text := range services {
+		block, err := netip.MustParseAddrPort(text).Addr().Prefix(bits)
+		if err != nil {
+			panic(err)
+		}
+		blocks[block] = append(blocks[block], text)
+	}
+	return blocks
+}
+
 // The numbers of a sample are those of what is in it: counted one by one, without the block list, which takes nothing
 // out of what is drawn.
 func TestSampleIsCounted(t *testing.T) {
@@ -155,13 +176,27 @@ func TestSampleIsCounted(t *testing.T) {
 			Unit: byService, Numerator: share.Num, Denominator: share.Den,
 			Drawn: in.Services, Of: of.Services, Shard: shard[0], Shards: shard[1],
 		}
-		if spec.SampleBy == byHost {
+		bits, block := parseBlock(spec.SampleBy)
+		switch {
+		case block:
+			some, every := inBlocks(inOrder(drawn), bits), inBlocks(inOrder(all), bits)
+			want.Unit, want.Bits, want.Drawn, want.Of = byBlock, bits, uint64(len(some)), uint64(len(every))
+			for block, services := range some {
+				if diff := cmp.Diff(sorted(every[block]), sorted(services)); diff != "" {
+					t.Fatalf("%v is drawn, and not all that is in it: %s", block, diff)
+				}
+			}
+		case spec.SampleBy == byHost:
 			want.Unit, want.Drawn, want.Of = byHost, in.Addresses, of.Addresses
 		}
 		if got := set.Sample(); got != want {
 			t.Fatalf("sample %+v, counted one by one %+v", got, want)
 		}
-		if exact := share.Float() * float64(want.Of); float64(want.Drawn) < exact-1e-9 || float64(want.Drawn) >= exact+2 {
+		over := 1.0
+		if want.Unit == byHost {
+			over = 2 // those with a port of their own are drawn apart
+		}
+		if exact := share.Float() * float64(want.Of); float64(want.Drawn) < exact-1e-9 || float64(want.Drawn) >= exact+over {
 			t.Fatalf("%d of %d drawn, by %v", want.Drawn, want.Of, share)
 		}
 	})

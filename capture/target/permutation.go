@@ -16,6 +16,7 @@ const (
 	permuteServices = 1 + iota
 	permuteHosts
 	permuteListedHosts
+	permuteBlocks
 )
 
 // permutation is a keyed bijection of 0..last onto itself. It is a Feistel

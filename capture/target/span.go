@@ -51,6 +51,22 @@ func (a address) minus(b address) uint128 {
 	return uint128{a.hi - b.hi - borrow, lo}
 }
 
+// shiftedDown is a divided by 2^n, n at most 128.
+func (a address) shiftedDown(n uint) address {
+	if n >= 64 {
+		return address{0, a.hi >> (n - 64)}
+	}
+	return address{a.hi >> n, a.lo>>n | a.hi<<(64-n)}
+}
+
+// shiftedUp is a times 2^n, n at most 128.
+func (a address) shiftedUp(n uint) address {
+	if n >= 64 {
+		return address{a.lo << (n - 64), 0}
+	}
+	return address{a.hi<<n | a.lo>>(64-n), a.lo << n}
+}
+
 var (
 	lowest      = address{}
 	highest     = address{math.MaxUint64, math.MaxUint64}

@@ -29,8 +29,16 @@
 // of the first ceil(f*H) hosts in a seeded permutation of the H hosts, these
 // services permuted anew: smaller samples are part of larger ones, in another
 // order. Hosts that only appear with a port of their own are sampled apart, also
-// ceil(f*H) of them, for they have not the same ports. Both depend on seed and
-// domain alone.
+// ceil(f*H) of them, for they have not the same ports.
+//
+// A sample by block takes ceil(f*B) of the B aligned prefixes of one length, such
+// as /24, in which the domain has an address, each with every service that the
+// domain has there, these services permuted anew. A prefix that the domain holds
+// only in part, at the end of a range or where a list has single addresses, is
+// drawn as any other. Smaller samples are part of larger ones here, too. Blocks
+// are of one size: the targets are of one family, IPv6 prefixes up to /128.
+//
+// All depend on seed and domain alone.
 //
 // Shard i of n is every n-th target of the sample, from the i-th on: the shards
 // are disjoint, together they are the sample, and each is spread over all of it.
@@ -55,7 +63,7 @@ type Spec struct {
 
 	Seed     uint64 `json:"seed,string"`         // quoted: JSON numbers lose digits above 2^53
 	Sample   string `json:"sample,omitempty"`    // as ParseFraction reads it; "" is all
-	SampleBy string `json:"sample_by,omitempty"` // "service" (also "") or "host"
+	SampleBy string `json:"sample_by,omitempty"` // "service" (also ""), "host", or a prefix length such as "/24"
 	Shard    string `json:"shard,omitempty"`     // "i/n", i from 1 to n; "" is 1/1
 
 	// Addresses, prefixes, or files of these as in Targets; see the package's text.
@@ -85,13 +93,14 @@ type Domain struct {
 // sample of all shards is Drawn/Of. Addresses on the block list are drawn as all others are, and then not probed, so that
 // both numbers count them; math.MaxUint64 stands for that and more.
 type Sample struct {
-	Unit        string `json:"unit"`        // what is drawn: "service", or "host" with all its ports
-	Numerator   uint64 `json:"numerator"`   // of the share that was asked for, in lowest terms; 1 of 1 is all
-	Denominator uint64 `json:"denominator"` // of the same
-	Drawn       uint64 `json:"drawn"`       // units in the sample: the share of Of, rounded up
-	Of          uint64 `json:"of"`          // units before it
-	Shard       uint64 `json:"shard"`       // from 1: this scan is every Shards-th target of the sample, from this one on; 0 where several were merged
-	Shards      uint64 `json:"shards"`      // 1: this scan is the sample
+	Unit        string `json:"unit"`           // what is drawn: "service", "host" with all its ports, or "block" of addresses with all theirs
+	Bits        int    `json:"bits,omitempty"` // length of the prefix that a block is, of the targets' family; valid only with that
+	Numerator   uint64 `json:"numerator"`      // of the share that was asked for, in lowest terms; 1 of 1 is all
+	Denominator uint64 `json:"denominator"`    // of the same
+	Drawn       uint64 `json:"drawn"`          // units in the sample: the share of Of, rounded up
+	Of          uint64 `json:"of"`             // units before it
+	Shard       uint64 `json:"shard"`          // from 1: this scan is every Shards-th target of the sample, from this one on; 0 where several were merged
+	Shards      uint64 `json:"shards"`         // 1: this scan is the sample
 }
 
 // Set is a compiled Spec. It is immutable: goroutines may share it.
@@ -100,6 +109,7 @@ type Set struct {
 	ports    []uint16     // for each address of the table
 	services []service    // beside them, in the sample
 	hosts    *permutation // of the table's addresses; nil unless sampled by host
+	blocks   *blocks      // in the table's place; nil unless sampled by block
 	order    permutation  // of the sample's services: services, then host by host
 	blocked  *bart.Lite   // nil is none
 	shard    shard
@@ -139,10 +149,13 @@ func (s *Set) target(number uint64) netip.AddrPort {
 	}
 	number -= single
 	host, port := number/uint64(len(s.ports)), s.ports[number%uint64(len(s.ports))]
-	if s.hosts != nil {
+	switch {
+	case s.blocks != nil:
+		return netip.AddrPortFrom(s.blocks.at(host).addr(), port)
+	case s.hosts != nil:
 		host = s.hosts.at(host)
 	}
-	return netip.AddrPortFrom(s.table.at(host), port)
+	return netip.AddrPortFrom(s.table.address(host).addr(), port)
 }
 
 // Iterate starts at the shard's first position.

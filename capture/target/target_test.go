@@ -114,7 +114,13 @@ func TestErrors(t *testing.T) {
 		{Spec{Targets: one, Ports: "80", Open: []string{bad}}, "open: " + bad + ":3: "},
 		{Spec{Targets: one, Ports: "80,"}, `ports: "" is not a port`},
 		{Spec{Targets: one, Ports: "80", Sample: "2"}, `sample: "2" is not above 0 and at most 1`},
-		{Spec{Targets: one, Ports: "80", SampleBy: "port"}, `sample by: "port" is neither service nor host`},
+		{Spec{Targets: one, Ports: "80", SampleBy: "port"}, `sample by: "port" is neither service nor host, nor a prefix length such as /24`},
+		{Spec{Targets: one, Ports: "80", SampleBy: "/0"}, `sample by: "/0" is neither`},
+		{Spec{Targets: one, Ports: "80", SampleBy: "/+24"}, `sample by: "/+24" is neither`},
+		{Spec{Targets: one, Ports: "80", SampleBy: "/129"}, `sample by: "/129" is neither`},
+		{Spec{Targets: one, Ports: "80", SampleBy: "/33"}, "sample by: /33 is longer than an IPv4 address"},
+		{Spec{Targets: []string{"1.1.1.1", "2600::1"}, Ports: "80", SampleBy: "/24"}, "sample by: there are IPv4 and IPv6 targets"},
+		{Spec{Targets: []string{"2600::/64"}, Ports: "80", Sample: "50%", SampleBy: "/64"}, "sample: more than 2^63 services"},
 		{Spec{Targets: one, Ports: "80", Shard: "0/2"}, `shard: "0/2" is not a shard i/n`},
 		{Spec{Targets: []string{"10.0.0.0/8"}, Ports: "80"},
 			"targets: all are excluded: 16777216 by special use 10.0.0.0/8 (private use, RFC 1918; not scanned unless opened)"},
@@ -146,6 +152,15 @@ func TestOrderNeverChanges(t *testing.T) {
 		t.Error(diff)
 	}
 	if want := "ec09cde3b48c1c1b9043f1e27b7a8a02decf2bf0bde0b3820fbbf94f3f059f42"; set.Digest() != want {
+		t.Errorf("digest %s, want %s", set.Digest(), want)
+	}
+	spec.Targets, spec.SampleBy = []string{"198.18.0.0/15", "1.1.1.1:7"}, "/24"
+	want = []string{"198.18.145.19:442", "198.18.145.201:795", "198.18.145.211:743", "198.18.145.251:169"}
+	set = compile(t, spec)
+	if diff := cmp.Diff(want, firstOf(set, 4)); diff != "" {
+		t.Error(diff)
+	}
+	if want := "e6d96078cc2a16469f1ce69b197831cb18886c68883af38b26f2810a5daa7ec0"; set.Digest() != want {
 		t.Errorf("digest %s, want %s", set.Digest(), want)
 	}
 }
@@ -257,6 +272,62 @@ func TestSampleByHost(t *testing.T) {
 	}
 }
 
+// A sample by block is all that the domain has in so many of its blocks. Each is as likely to be drawn as any other: one that
+// the domain has in part, one with addresses in a list, one that is there as a whole.
+func TestSampleByBlock(t *testing.T) {
+	spec := Spec{
+		Targets: []string{"1.2.0.8/29", "1.2.0.16/28", "1.2.0.32/27", "1.2.0.64/30", "1.2.0.112/31", "1.2.0.117", "1.2.0.50:22", "5.5.5.1:1", "5.5.5.2:1"},
+		Ports:   "80,443", Sample: "1/4", SampleBy: "/28",
+	}
+	size := map[string]int{"1.2.0.0/28": 16, "1.2.0.16/28": 32, "1.2.0.32/28": 32, "1.2.0.48/28": 33, "1.2.0.64/28": 8, "1.2.0.112/28": 6, "5.5.5.0/28": 2}
+	drawn := make(map[string]int)
+	const seeds = 3500
+	for seed := range uint64(seeds) {
+		spec.Seed = seed
+		set := compile(t, spec)
+		services := make(map[string]int)
+		for _, target := range inOrder(set) {
+			block, _ := netip.MustParseAddrPort(target).Addr().Prefix(28)
+			services[block.String()]++
+		}
+		if want := (Sample{Unit: "block", Bits: 28, Numerator: 1, Denominator: 4, Drawn: 2, Of: 7, Shard: 1, Shards: 1}); set.Sample() != want || len(services) != 2 {
+			t.Fatalf("seed %d: sample %+v, with services %v", seed, set.Sample(), services)
+		}
+		for block, n := range services {
+			drawn[block]++
+			if n != size[block] {
+				t.Fatalf("seed %d: %d services in %s, want %d", seed, n, block, size[block])
+			}
+		}
+	}
+	// 3,500 draws of two of seven: 1,000 of each, with a standard deviation of 27.
+	for block := range size {
+		if n := drawn[block]; n < 880 || n > 1120 {
+			t.Errorf("%s was drawn %d times of %d, want about 1,000", block, n, seeds)
+		}
+	}
+}
+
+// Nothing is kept of blocks that are whole, however many there are.
+func TestSampleByBlockOfTheInternet(t *testing.T) {
+	for _, c := range []struct {
+		target, by, sample string
+		want               Sample
+		fragments          int // in the sample
+		services           uint64
+	}{
+		{"0.0.0.0/0", "/24", "1/1000", Sample{Bits: 24, Denominator: 1000, Drawn: 14462, Of: 14461944}, 0, 14462 * 256},
+		{"0.0.0.0/0", "/8", "1/2", Sample{Bits: 8, Denominator: 2, Drawn: 111, Of: 221}, 4, 1861023744},
+		{"2600::/64", "/120", "1/1000", Sample{Bits: 120, Denominator: 1000, Drawn: 72057594037928, Of: 1 << 56}, 0, 72057594037928 * 256},
+	} {
+		set := compile(t, Spec{Targets: []string{c.target}, Ports: "80", Sample: c.sample, SampleBy: c.by, Seed: 3})
+		c.want.Unit, c.want.Numerator, c.want.Shard, c.want.Shards = "block", 1, 1, 1
+		if got := set.Sample(); got != c.want || len(set.blocks.skipped) != c.fragments || set.Len() != c.services {
+			t.Errorf("%s by %s: %+v, %d fragments, %d services", c.target, c.by, got, len(set.blocks.skipped), set.Len())
+		}
+	}
+}
+
 func TestSeedsDiffer(t *testing.T) {
 	spec := Spec{Targets: []string{"0.0.0.0/0"}, Ports: "all", Sample: "1/1000000000"}
 	first := inOrder(compile(t, spec))
@@ -324,9 +395,11 @@ func TestIteratorResumes(t *testing.T) {
 
 func TestNextDoesNotAllocate(t *testing.T) {
 	set := compile(t, Spec{Targets: []string{"0.0.0.0/0", "2600::/96"}, Ports: "all", Sample: "0.1%", SampleBy: "host", Block: []string{"1.0.0.0/8", "2600::/100"}})
-	it := set.Iterate()
-	if n := testing.AllocsPerRun(1000, func() { it.Next() }); n != 0 {
-		t.Errorf("%v allocations a target", n)
+	byBlock := compile(t, Spec{Targets: []string{"0.0.0.0/0"}, Ports: "all", Sample: "0.1%", SampleBy: "/24", Block: []string{"1.0.0.0/8"}})
+	for _, it := range []*Iterator{set.Iterate(), byBlock.Iterate()} {
+		if n := testing.AllocsPerRun(1000, func() { it.Next() }); n != 0 {
+			t.Errorf("%v allocations a target, sampled by %s", n, it.set.Sample().Unit)
+		}
 	}
 }
 
@@ -435,6 +508,8 @@ func TestDigest(t *testing.T) {
 		"ports":    func(s *Spec) { s.Ports = "80" },
 		"fraction": func(s *Spec) { s.Sample = "11%" },
 		"by host":  func(s *Spec) { s.SampleBy = "host" },
+		"by block": func(s *Spec) { s.SampleBy = "/24" },
+		"by /25":   func(s *Spec) { s.SampleBy = "/25" },
 		"block":    func(s *Spec) { s.Block = nil },
 		"allow":    func(s *Spec) { s.Allow = []string{"1.2.3.0/24"} },
 	}

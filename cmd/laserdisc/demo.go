@@ -83,6 +83,10 @@ func demo(cmd *cobra.Command, out string, memory bool) error {
 		}
 		defer stop()
 	}
+	ases := filepath.Join(out, "ases.txt")
+	if err := step(w, "lab", "--asn", ases); err != nil {
+		return err
+	}
 	var tables []string
 	for _, s := range demoScans {
 		run := filepath.Join(out, s.name)
@@ -91,7 +95,7 @@ func demo(cmd *cobra.Command, out string, memory bool) error {
 		if err := step(w, demoScan(network, memory, append(s.args, "--out", run)...)...); err != nil {
 			return err
 		}
-		if err := step(w, "replay", run, "--out", table); err != nil {
+		if err := step(w, "replay", run, "--asn", ases, "--out", table); err != nil {
 			return err
 		}
 	}

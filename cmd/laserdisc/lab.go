@@ -20,7 +20,7 @@ import (
 )
 
 func labCommand() *cobra.Command {
-	var device, population, truth string
+	var device, population, truth, ases string
 	var seed uint64
 	var loss float64
 	var publishedToo bool
@@ -29,7 +29,8 @@ func labCommand() *cobra.Command {
 		Short: "Serve a simulated Internet on an interface, for any scanner",
 		Long: `Answer on an interface in place of the hosts of a population: simulated, synthetic, and the same
 for the same seed. Route the population's prefixes to an address of this interface, from a
-network namespace whose only way out is this wire. Ends with Ctrl-C.
+network namespace whose only way out is this wire. Ends with Ctrl-C. --truth and --asn write what
+there is to know of it, for which no interface is needed.
 
 With --published, print the numbers that the paper published, each beside the lab's, which are
 counted from what its services are and not from a scan. "ratio" is the lab's number divided by the
@@ -37,15 +38,20 @@ published one; "note" is ok if they differ by a tenth at most, or else "off"; fo
 it is the section of datasets/paper/contradictions.md that has the arithmetic.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if device == "" && truth == "" && !publishedToo {
-				return errors.New("nothing to do: name an interface to answer on (--interface), or a file for the truth (--truth), or ask for --published")
+			if device == "" && truth == "" && ases == "" && !publishedToo {
+				return errors.New("nothing to do: name an interface to answer on (--interface), or a file for the truth (--truth) or for its ASes (--asn), or ask for --published")
 			}
 			network, err := newLab(population, seed, loss)
 			if err != nil {
 				return err
 			}
 			if truth != "" {
-				if err := writeTruth(truth, network); err != nil {
+				if err := writeFile(truth, func(w io.Writer) error { return network.WriteTruth(w, nil) }); err != nil {
+					return err
+				}
+			}
+			if ases != "" {
+				if err := writeFile(ases, network.Population().WriteASes); err != nil {
 					return err
 				}
 			}
@@ -55,7 +61,7 @@ it is the section of datasets/paper/contradictions.md that has the arithmetic.`,
 				}
 			}
 			if device == "" {
-				return nil // the truth was all that was asked for
+				return nil // these were all that was asked for
 			}
 			wire, err := link.Serve(device, network.Prefixes())
 			if err != nil {
@@ -71,20 +77,21 @@ it is the section of datasets/paper/contradictions.md that has the arithmetic.`,
 	f.StringVarP(&device, "interface", "i", "", "interface to answer on")
 	f.StringVar(&population, "population", datasets.DefaultPopulation, "population file, or the name of a built-in one")
 	f.StringVar(&truth, "truth", "", "write what every service is to this file, as JSON lines")
+	f.StringVar(&ases, "asn", "", "write which AS announces which prefix to this file, as replay --asn reads it")
 	f.BoolVar(&publishedToo, "published", false, "print the paper's numbers beside the lab's")
 	f.Uint64Var(&seed, "seed", 1, "seed of the hosts and of the network's faults")
 	f.Float64Var(&loss, "loss", -1, "share of packets lost, 0 to 1 (default: the population's)")
 	return cmd
 }
 
-// writeTruth writes what every service is, and every host whose ports are all the same.
-func writeTruth(path string, network *lab.Network) (err error) {
+// writeFile makes a file of what write gives.
+func writeFile(path string, write func(io.Writer) error) (err error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return network.WriteTruth(f, nil)
+	return write(f)
 }
 
 // printPublished prints every published number that a lab can have, and the lab's.

@@ -48,6 +48,9 @@ func (o *scanOptions) settle(set *target.Set) (err error) {
 	for _, h := range handshakes {
 		m.Handshakes = append(m.Handshakes, h.Name)
 	}
+	for _, d := range o.followup {
+		m.Followup = append(m.Followup, session.Duration(d))
+	}
 	if m.SourcePorts, err = parseSourcePorts(o.sourcePort); err != nil {
 		return err
 	}

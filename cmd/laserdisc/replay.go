@@ -12,15 +12,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"laserdisc/analysis"
+	"laserdisc/analysis/asn"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/replay"
 )
 
-// replayOptions are what a playback may take. They change nothing in its result.
+// replayOptions are what a playback may take, which changes nothing in its result, and what its tables get besides.
 type replayOptions struct {
 	workers int
 	memory  byteSize
+	ases    string // a file of prefixes and their ASes, or ""
 }
 
 // mostWorkers is more than any machine has use for.
@@ -49,7 +51,11 @@ Until it is complete, DIR stays as it was.
 
 A CAPTURE is a pcap or pcapng file, of both directions, that something else made (ZMap and LZR,
 ZGrab, whatever tcpdump saw). There is nothing to compare with: states and labels are told from the
-packets as they stand.`,
+packets as they stand.
+
+With --asn, services get the columns asn, as_name and prefix: who announced their address. FILE is a
+text of prefixes and ASes, as CAIDA (pfx2as), pyasn or iptoasn.com have it, gzipped or not, or a
+MaxMind DB (.mmdb); take one of the time of the scan. dataset.json names it with its SHA-256.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.workers < 1 || o.workers > mostWorkers {
@@ -61,6 +67,7 @@ packets as they stand.`,
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the dataset (made if missing)")
+	cmd.Flags().StringVar(&o.ases, "asn", "", "file of prefixes and the ASes that announce them: text, or a MaxMind DB (.mmdb)")
 	o.flags(cmd)
 	_ = cmd.MarkFlagRequired("out")
 	return cmd
@@ -124,7 +131,13 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 		return nil, nil, fmt.Errorf("%s holds another record: name another directory", out)
 	}
 	debug.SetMemoryLimit(int64(o.memory / 8 * 7)) // which does not count all that a process takes
-	builder, err := analysis.Create(out, analysis.Options{Memory: int(o.memory / 4), Workers: o.workers, Observed: !info.IsDir()})
+	options := analysis.Options{Memory: int(o.memory / 4), Workers: o.workers, Observed: !info.IsDir()}
+	if o.ases != "" {
+		if options.ASes, err = asn.Open(o.ases); err != nil {
+			return nil, nil, err
+		}
+	}
+	builder, err := analysis.Create(out, options)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,13 +145,13 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 		fmt.Fprintf(os.Stderr, "laserdisc: removed %s, which a run that was killed had left\n", builder.Stale)
 	}
 	p := newPlayProgress(os.Stderr)
-	options := replay.Options{Workers: o.workers, Progress: p.show}
+	playing := replay.Options{Workers: o.workers, Progress: p.show}
 	sink := func(of int) replay.Rows { return builder.Partition(of) }
 	var result *replay.Result
 	if info.IsDir() {
-		result, err = replay.Run(ctx, path, options, sink)
+		result, err = replay.Run(ctx, path, playing, sink)
 	} else {
-		result, err = replay.Observe(ctx, path, options, sink)
+		result, err = replay.Observe(ctx, path, playing, sink)
 	}
 	defer p.end()
 	if err != nil {

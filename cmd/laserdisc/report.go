@@ -11,6 +11,7 @@ import (
 
 func reportCommand() *cobra.Command {
 	var out string
+	var width float64
 	cmd := &cobra.Command{
 		Use:   "report DIR|RUN... --out OUT",
 		Short: "Draw the paper's figures and tables, and a page that shows them",
@@ -24,7 +25,7 @@ made; a RUN is played back first, into a dataset in OUT.`,
 			if err != nil {
 				return err
 			}
-			if err := reports.Write(ctx, out, list); err != nil {
+			if err := reports.Write(ctx, out, list, width); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s/index.html\n", out)
@@ -32,6 +33,7 @@ made; a RUN is played back first, into a dataset in OUT.`,
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the report (made if missing)")
+	cmd.Flags().Float64Var(&width, "width", reports.DefaultWidth, "inches that the text of the page is wide, of two columns")
 	_ = cmd.MarkFlagRequired("out")
 	return cmd
 }

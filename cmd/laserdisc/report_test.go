@@ -21,7 +21,7 @@ func TestOneRule(t *testing.T) {
 	dir := t.TempDir()
 	run, tables, report := filepath.Join(dir, "run"), filepath.Join(dir, "tables"), filepath.Join(dir, "report")
 	laserdisc(t, "scan", "198.18.0.0/15", "--open", "198.18.0.0/15", "--lab", "paper-shape", "--ports", "paper", "--sample", "5%",
-		"--all-handshakes", "--ephemeral-probes", "2", "--revisit", "5s", "--handshakes", "wait,tls,http,dns,redis,smb", "--rate", "100000",
+		"--all-handshakes", "--ephemeral-probes", "2", "--revisit", "5s", "--followup", "0s,2s", "--random-order", "--handshakes", "wait,tls,http,dns,redis,smb", "--rate", "100000",
 		"--seed", "1", "--out", run)
 	laserdisc(t, "replay", run, "--out", tables)
 	laserdisc(t, "report", tables, "--out", report)

@@ -45,6 +45,7 @@ type scanOptions struct {
 	device     string
 	sources    []string
 	sourcePort string
+	followup   []time.Duration
 	gatewayMAC string
 	lab        string
 	loss       float64
@@ -99,19 +100,21 @@ Scan only what you may: see the README on ethics.`,
 	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
 	f.Uint64Var(&m.Seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
 	f.StringVar(&o.targets.Sample, "sample", "", "share of the targets to probe: 0.1%, 1/1000 or 0.001 (default all)")
-	f.StringVar(&o.targets.SampleBy, "sample-by", "service", "what the sample is drawn of: service, or host (the same hosts on all ports)")
+	f.StringVar(&o.targets.SampleBy, "sample-by", "service", "what the sample is drawn of: service, host (the same hosts on all ports), or a prefix length such as /24 (whole blocks of consecutive addresses, on all ports)")
 	f.StringVar(&o.targets.Shard, "shard", "", "i/n: the i-th of n disjoint parts, i from 1 to n")
 	f.StringSliceVar(&o.targets.Allow, "allow", nil, "file of prefixes: probe nothing else")
 	f.StringSliceVar(&o.targets.Block, "block", nil, "file of prefixes not to probe")
 	f.StringSliceVar(&o.targets.Open, "open", nil, "prefix of special-use space that may be probed (all of it is blocked otherwise)")
 	f.Uint64VarP(&m.Rate, "rate", "r", 10000, "packets a second, all that is sent; 0 is no limit")
-	f.StringVar(&o.handshakes, "handshakes", strings.Join(m.Handshakes, ","), "what to say, in this order")
+	f.StringVar(&o.handshakes, "handshakes", strings.Join(m.Handshakes, ","), "what to say, in this order (see --random-order)")
+	f.BoolVar(&m.RandomOrder, "random-order", false, "say it in an order that is drawn for each service, by the seed; wait keeps its place")
 	f.BoolVar(&m.AllHandshakes, "all-handshakes", false, "try every handshake, whatever comes back")
 	f.BoolVar(&m.Push, "push", false, "set PSH on a handshake's first data at once (costs 0.6 % of the hosts)")
 	f.BoolVar(&m.Liveness, "liveness", false, "the paper's Algorithm 1: two newlines, eight retransmissions, 102 s; says only what acknowledges data")
 	f.IntVar(&m.EphemeralProbes, "ephemeral-probes", 0, "try so many random ephemeral ports of a host that acknowledges data and is silent: one that acknowledges data on all of them is a firewall (the paper takes 5)")
 	f.BoolVar(&m.SkipAllPorts, "skip-all-ports", false, "probe such a host no further")
 	duration(&m.Revisit, "revisit", 0, "so long after a service acknowledged nothing, look again from the same and from a fresh source (needs two --source-ip)")
+	f.DurationSliceVar(&o.followup, "followup", nil, "tell a service that sent data the first handshake that drew it once more: after a wrong one and one of these times, or alone, as is drawn for each (the paper: 0s,1s,5s,30s,120s); it waits for the longest of them before that, so that the scan takes so much longer")
 	duration(&m.Timeout, "timeout", time.Duration(m.Timeout), "for the answer to a SYN or to a handshake")
 	duration(&m.Wait, "wait", time.Duration(m.Wait), "how long the handshake wait listens")
 	duration(&m.RetransmitAfter, "retransmit-after", time.Duration(m.RetransmitAfter), "send again what was not acknowledged for so long")

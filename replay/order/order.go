@@ -37,14 +37,14 @@ func (s Set) Compare(with Set) int { return slices.Compare(s[:], with[:]) }
 // Renumber is the same set over another list, in which handshake i is at to[i].
 func (s Set) Renumber(to []int) Set {
 	var renumbered Set
-	for i := range s.all() {
+	for i := range s.All() {
 		renumbered.Add(to[i])
 	}
 	return renumbered
 }
 
-// all iterates over the handshakes in the set.
-func (s Set) all() iter.Seq[int] {
+// All iterates over the handshakes in the set, from the lowest.
+func (s Set) All() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for word, left := range s {
 			for ; left != 0; left &= left - 1 {

@@ -26,8 +26,10 @@ type Matrix struct {
 
 // Cell is one cell of a Matrix.
 type Cell struct {
-	Value float64 // in the range of the colours; NaN is none
-	Text  string  // "" for none
+	Value  float64 // in the range of the colours; NaN is none
+	Text   string  // "" for none
+	Hollow bool    // no shade, and the text in grey: a value that is not to be relied on
+	Mark   bool    // a dot in the upper right corner
 }
 
 // NewMatrix returns a matrix with thin lines. It is an error if the rows are not of the same length.
@@ -71,9 +73,12 @@ func (m *Matrix) Plot(c draw.Canvas, p *plot.Plot) {
 
 func (m *Matrix) draw(c draw.Canvas, r vg.Rectangle, cell Cell) {
 	style := m.Text
-	if math.IsNaN(cell.Value) {
+	switch {
+	case math.IsNaN(cell.Value):
 		m.Missing.Paint(c, r)
-	} else {
+	case cell.Hollow:
+		style.Color = color.Gray{0x66}
+	default:
 		shade, err := m.Colors.At(cell.Value)
 		if err != nil {
 			panic(fmt.Errorf("plotters: value %g of a matrix: %w", cell.Value, err))
@@ -85,6 +90,14 @@ func (m *Matrix) draw(c draw.Canvas, r vg.Rectangle, cell Cell) {
 	}
 	if cell.Text != "" {
 		c.FillText(style, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2}, cell.Text)
+	}
+	if cell.Mark {
+		const radius = vg.Length(0.6)
+		mark := style.Color
+		if mark != color.White {
+			mark = color.Gray{0x88}
+		}
+		c.DrawGlyph(draw.GlyphStyle{Color: mark, Radius: radius, Shape: draw.CircleGlyph{}}, vg.Point{X: r.Max.X - 2*radius, Y: r.Max.Y - 2*radius})
 	}
 }
 

@@ -72,7 +72,13 @@ const (
 	ForRank
 	ForArrival
 	ForDeparture
+	ForMaker
+	ForKey
+	ForLogin
+	ForUPnP
+	ForSoftware
 	ForOption
+	ForSpoiling
 )
 
 // Bits are 64 random bits.

@@ -80,6 +80,7 @@ type Service struct {
 	Options      *Options // nil: its protocol's own
 	Pace         Pace
 	Certificates Certificates // of its network
+	Content      *Content     // of its protocol on its port
 }
 
 // Pace is how fast a server speaks.
@@ -95,11 +96,14 @@ const (
 // PaceNames are what population files call the paces.
 var PaceNames = []string{"prompt", "late", "byte_by_byte"}
 
+// IsOwn reports whether words of this kind are a client's of the service's own protocol.
+func (s *Service) IsOwn(k Kind) bool { return slices.Contains(s.Protocol.own, k) }
+
 // AnswersTo reports whether the service sends data back to first words of this kind: to its own protocol's, unless it minds how
 // they are put (paper, Table 3), to others as strict as it is (section 4.1).
 func (s *Service) AnswersTo(k Kind, said []byte) bool {
 	switch {
-	case slices.Contains(s.Protocol.own, k):
+	case s.IsOwn(k):
 		return s.accepts(said)
 	case k == Wait:
 		return s.Unit(draw.ForStrictness) < s.Answers.Wait
@@ -171,7 +175,7 @@ const (
 // Ending is what the service does after it has, or has not, answered.
 func (s *Service) Ending(k Kind) Ending {
 	x := draw.Unit(s.Key.Draw(s.This, draw.ForReaction<<8|uint64(k)))
-	own := slices.Contains(s.Protocol.own, k)
+	own := s.IsOwn(k)
 	switch {
 	case s.Protocol.stays || own && !s.Protocol.closes:
 		return Stays

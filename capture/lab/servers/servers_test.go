@@ -38,7 +38,7 @@ func testService(p *Protocol, port uint16) Service {
 	key := draw.NewKey(3)
 	host := draw.Source{Key: key, This: 1}
 	return Service{Source: draw.Source{Key: key, This: host.Bits(draw.ForService | uint64(port)<<16)}, Host: host,
-		At: netip.AddrPortFrom(netip.MustParseAddr("198.18.0.1"), port), Protocol: p, Certificates: Certificates{},
+		At: netip.AddrPortFrom(netip.MustParseAddr("198.18.0.1"), port), Protocol: p, Certificates: Certificates{}, Content: &CommonContent,
 		Answers: &Answers{TLS: 1, Newlines: 1, HTTP: 1, Wait: 1}}
 }
 

@@ -14,14 +14,21 @@ var sshProtocols = []*Protocol{{
 	greet:   greetSSH, reply: replySSH,
 }}
 
+// sshBanners begin with those of devices.
 var sshBanners = []string{
+	"SSH-2.0-dropbear_2020.81", "SSH-2.0-dropbear_2014.63", "SSH-2.0-Cisco-1.25", "SSH-2.0-HUAWEI-1.5", "SSH-2.0-ROSSSH",
 	"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u2", "SSH-2.0-OpenSSH_8.9p1 Ubuntu-3ubuntu0.6", "SSH-2.0-OpenSSH_7.4",
-	"SSH-2.0-OpenSSH_8.0", "SSH-2.0-OpenSSH_for_Windows_8.1", "SSH-2.0-dropbear_2020.81", "SSH-2.0-dropbear_2014.63",
-	"SSH-2.0-Cisco-1.25", "SSH-2.0-HUAWEI-1.5", "SSH-2.0-ROSSSH", "SSH-1.99-OpenSSH_3.9p1", "SSH-2.0-mod_sftp",
+	"SSH-2.0-OpenSSH_8.0", "SSH-2.0-OpenSSH_for_Windows_8.1", "SSH-1.99-OpenSSH_3.9p1", "SSH-2.0-mod_sftp",
+}
+
+const sshDevices = 5 // of them
+
+func (s *Service) sshBanner() string {
+	return *choose(s, draw.ForSoftware, s.Content.DeviceSSH, sshBanners, sshDevices)
 }
 
 func greetSSH(b []byte, s *Service) []byte {
-	banner := sshBanners[s.Below(draw.ForVariant, len(sshBanners))]
+	banner := s.sshBanner()
 	if s.Unit(draw.ForText) < 0.02 { // other lines may come first (section 4.2)
 		b = append(b, "This system is for authorised use only.\r\nAll activity is logged.\r\n"...)
 	}
@@ -33,7 +40,7 @@ func greetSSH(b []byte, s *Service) []byte {
 }
 
 func replySSH(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {
-	switch banner := sshBanners[s.Below(draw.ForVariant, len(sshBanners))]; {
+	switch banner := s.sshBanner(); {
 	case k == SSH && !strings.Contains(banner, "dropbear") && !strings.Contains(banner, "Cisco"):
 		return appendKEXINIT(b, s), ""
 	case k != SSH && strings.Contains(banner, "OpenSSH_9"):

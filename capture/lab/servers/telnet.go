@@ -1,5 +1,7 @@
 package servers
 
+import "laserdisc/capture/lab/draw"
+
 // telnetProtocols is Telnet (RFC 854). Most servers negotiate options before they prompt, some only prompt.
 var telnetProtocols = []*Protocol{{
 	Name: "telnet", Label: "telnet", First: true, own: []Kind{Telnet},
@@ -10,8 +12,10 @@ var telnetProtocols = []*Protocol{{
 			embedded = "\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x01\xff\xfb\x03" // DO echo, window size; WILL echo, suppress go-ahead
 			router   = "\xff\xfb\x01\xff\xfb\x03\xff\xfd\x18\xff\xfd\x1f"
 		)
+		if s.Unit(draw.ForText) < 0.28 { // it asks for options first, and for a login then (paper, section 4.1: 72 % say "login" or "user")
+			return append(b, linux...)
+		}
 		return append(b, pick(s,
-			linux,
 			embedded+"\r\n(none) login: ",
 			router+"\r\nUser Access Verification\r\n\r\nUsername: ",
 			embedded+"\r\nBCM96338 ADSL Router\r\nLogin: ",

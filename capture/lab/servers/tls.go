@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/binary"
+	"fmt"
 	"math/big"
 	"time"
 
@@ -26,6 +27,9 @@ var wantsTLS = []string{
 	"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
 }
 
+// offers13 is what a list of versions has in which TLS 1.3 comes before 1.2 (RFC 8446, section 4.2.1).
+var offers13 = []byte{3, 4, 3, 3}
+
 func replyTLS(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
 	kubernetes := s.Protocol.Name == "kubernetes"
 	switch x := s.Unit(draw.ForVariant); {
@@ -37,7 +41,7 @@ func replyTLS(b []byte, s *Service, k Kind, said []byte) ([]byte, string) {
 		return append(b, 0x15, 3, 3, 0, 2, 2, [...]byte{10, 70}[s.Below(draw.ForDetail, 2)]), "tls"
 	case x < 0.02: // no virtual host without a name, or no cipher in common
 		return append(b, 0x15, 3, 3, 0, 2, 2, [...]byte{112, 40}[s.Below(draw.ForDetail, 2)]), "tls"
-	case x < 0.4 && !kubernetes && bytes.Contains(said, []byte{3, 4}) && len(said) > 43:
+	case x < 0.4 && !kubernetes && bytes.Contains(said, offers13) && len(said) > 43:
 		return appendServerHello13(b, s, said), ""
 	}
 	return appendFlight12(b, s), ""
@@ -85,59 +89,71 @@ func appendMessage(b []byte, kind byte, body []byte) []byte {
 
 func appendLength24(b []byte, n int) []byte { return append(b, byte(n>>16), byte(n>>8), byte(n)) }
 
-// certificatePool is how many certificates there are of each sort: some hosts share theirs, as they
-// do on the Internet (paper, section 3.3), and none is made twice.
-const certificatePool = 1024
-
 // makers make devices whose certificates name them.
 var makers = []string{"HUAWEI TECHNOLOGIES CO., LTD", "Mikrotik SIA", "Ubiquiti Networks Inc.", "TP-Link Technologies", "Hikvision", "D-Link Corporation", "Fortinet", "ZTE Corporation"}
 
-// Certificates are those of one network that were made so far. The map must be made before a service answers.
-type Certificates map[int][]byte
+// Certificates are those of one network that were made lately: to make one takes as long as a thousand answers. The map must be
+// made before a service answers.
+type Certificates map[certificateID][]byte
+
+// mostCertificates bounds how many of them are kept.
+const mostCertificates = 1 << 16
+
+// certificateID is all that a certificate depends on.
+type certificateID struct {
+	key                uint64
+	device, kubernetes bool
+}
+
+// knownKey is the private key that RFC 8410 prints in section 10.3.
+var knownKey = ed25519.NewKeyFromSeed([]byte("\xd4\xee\x72\xdb\xf9\x13\x58\x4a\xd5\xb6\xd8\xf1\xf7\x69\xf8\xad" +
+	"\x3a\xfe\x7c\x28\xcb\xf1\xd4\xfb\xe0\x97\xa8\x8f\x44\x75\x58\x42"))
 
 // certificate is the service's, of a server or of a device.
 func (s *Service) certificate() []byte {
-	device, number := s.Host.Unit(draw.ForDetail) < 0.35, s.Host.Below(draw.ForText, certificatePool)
-	if device {
-		number %= 8 * len(makers) // one per model and firmware
-	}
-	kubernetes := s.Protocol.Name == "kubernetes"
-	id := number << 2
-	if device {
-		id |= 1
-	}
-	if kubernetes {
-		id |= 2
-	}
+	id := certificateID{s.keyOf(), s.isDevices(), s.Protocol.Name == "kubernetes"}
 	if der, ok := s.Certificates[id]; ok {
 		return der
 	}
-	d := draw.Source{Key: s.Key, This: uint64(id)}
-	var seed [ed25519.SeedSize]byte
-	for i := range 4 {
-		binary.LittleEndian.PutUint64(seed[8*i:], d.Bits(uint64(i)))
+	if len(s.Certificates) == mostCertificates {
+		clear(s.Certificates)
 	}
-	private := ed25519.NewKeyFromSeed(seed[:])
+	der := id.make(s.Key)
+	s.Certificates[id] = der
+	return der
+}
+
+// make makes a certificate.
+func (id certificateID) make(key draw.Key) []byte {
+	d := draw.Source{Key: key, This: id.key}
+	private := knownKey
+	if id.key != sharedKeys {
+		var seed [ed25519.SeedSize]byte
+		for i := range 4 {
+			binary.LittleEndian.PutUint64(seed[8*i:], d.Bits(uint64(i)))
+		}
+		private = ed25519.NewKeyFromSeed(seed[:])
+	}
 	start := time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, d.Below(draw.ForPort, 60), 0)
+	name := fmt.Sprintf("h%d.example.net", d.Bits(draw.ForText)>>32)
 	t := &x509.Certificate{
 		SerialNumber: new(big.Int).SetUint64(d.Bits(draw.ForISN) >> 1),
-		Subject:      pkix.Name{CommonName: "h" + big.NewInt(int64(id)).String() + ".example.net"},
+		Subject:      pkix.Name{CommonName: name},
 		NotBefore:    start,
 		NotAfter:     start.AddDate(1, 0, 0),
-		DNSNames:     []string{"h" + big.NewInt(int64(id)).String() + ".example.net"},
+		DNSNames:     []string{name},
 	}
 	switch {
-	case kubernetes:
+	case id.kubernetes:
 		t.Subject = pkix.Name{CommonName: "kube-apiserver"}
 		t.DNSNames = []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
-	case device:
-		t.Subject = pkix.Name{CommonName: "192.168.1.1", Organization: []string{makers[number%len(makers)]}}
+	case id.device:
+		t.Subject = pkix.Name{CommonName: "192.168.1.1", Organization: []string{makers[d.Below(draw.ForDetail, len(makers))]}}
 		t.DNSNames, t.NotAfter = nil, start.AddDate(20, 0, 0)
 	}
 	der, err := x509.CreateCertificate(nil, t, t, private.Public(), private)
 	if err != nil {
 		panic(err) // the template is ours
 	}
-	s.Certificates[id] = der
 	return der
 }

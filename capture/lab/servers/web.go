@@ -23,27 +23,44 @@ type webServer struct {
 	bad    string // version and status line for what is not HTTP
 }
 
+// webServers begin with those whose page asks for a login.
 var webServers = []webServer{
+	{"", "200 OK", "", "Login", `<form method="post"><input name="username"><input type="password" name="password"></form>`, "HTTP/1.1 400 Bad Request"},
+	{"uc-httpd 1.0.0", "200 OK", "", "NETSurveillance WEB", `<input id="username"><input id="password" type="password">`, "HTTP/1.0 400 Bad Request"},
 	{"nginx/1.22.1", "200 OK", "", "Welcome to nginx!", "<h1>Welcome to nginx!</h1><p>If you see this page, the web server is working.</p>", "HTTP/1.1 400 Bad Request"},
 	{"Apache/2.4.57 (Debian)", "200 OK", "", "Apache2 Debian Default Page: It works", "<h1>It works!</h1>", "HTTP/1.1 400 Bad Request"},
 	{"Microsoft-IIS/10.0", "200 OK", "X-Powered-By: ASP.NET\r\n", "IIS Windows Server", `<img src="iisstart.png" alt="IIS">`, "HTTP/1.1 400 Bad Request"},
 	{"lighttpd/1.4.69", "404 Not Found", "", "404 Not Found", "<h1>404 Not Found</h1>", "HTTP/1.0 400 Bad Request"},
 	{"mini_httpd/1.30 26Oct2018", "401 Unauthorized", "WWW-Authenticate: Basic realm=\"router\"\r\n", "401 Unauthorized", "<h4>401 Unauthorized</h4>Authorization required.", "HTTP/1.1 400 Bad Request"},
 	{"GoAhead-Webs", "302 Redirect", "Location: /login.asp\r\n", "Document Moved", "This document has moved.", "HTTP/1.0 400 Bad Request"},
-	{"", "200 OK", "", "Login", `<form method="post"><input name="username"><input type="password" name="password"></form>`, "HTTP/1.1 400 Bad Request"},
-	{"uc-httpd 1.0.0", "200 OK", "", "NETSurveillance WEB", `<input id="username"><input id="password" type="password">`, "HTTP/1.0 400 Bad Request"},
 	{"cloudflare", "403 Forbidden", "", "Direct IP access not allowed", "<h1>Error 1003</h1>", "HTTP/1.1 400 Bad Request"},
 	{"Jetty(9.4.51.v20230217)", "404 Not Found", "", "Error 404 Not Found", "<h2>HTTP ERROR 404</h2>", "HTTP/1.1 400 Illegal character CNTL=0x16"},
 }
 
 // cwmpServer takes the connection requests of CWMP, which go to a port of their own (TR-069, section 3.2.2).
-var cwmpServer = webServer{"RomPager/4.07 UPnP/1.0", "401 Unauthorized", "WWW-Authenticate: Digest realm=\"HuaweiHomeGateway\", qop=\"auth\"\r\n", "Protected Object", "<h1>Protected Object</h1>", "HTTP/1.1 400 Bad Request"}
+var cwmpServer = webServer{"gSOAP/2.7", "401 Unauthorized", "WWW-Authenticate: Digest realm=\"HuaweiHomeGateway\", qop=\"auth\"\r\n", "Protected Object", "<h1>Protected Object</h1>", "HTTP/1.1 400 Bad Request"}
 
-func (s *Service) webServer() *webServer {
-	if p := s.At.Port(); (p == 7547 || p == 30005) && s.Unit(draw.ForText) < 0.9 {
-		return &cwmpServer
+// loginServers are how many of them do.
+const loginServers = 2
+
+// upnpServers are what the Server fields of UPnP are (UPnP Device Architecture 1.1, section 1.2.2).
+var upnpServers = []string{"RomPager/4.07 UPnP/1.0", "Linux/3.4.0, UPnP/1.0, Portable SDK for UPnP devices/1.6.18", "Linux/2.6.36 UPnP/1.0 miniupnpd/1.9"}
+
+// takesCWMP reports whether the service is a CWMP client's.
+func (s *Service) takesCWMP() bool {
+	p := s.At.Port()
+	return (p == 7547 || p == 30005) && s.Unit(draw.ForText) < 0.9
+}
+
+func (s *Service) webServer() webServer {
+	w := cwmpServer
+	if !s.takesCWMP() {
+		w = *choose(s, draw.ForLogin, s.Content.Login, webServers, loginServers)
 	}
-	return &webServers[s.Below(draw.ForVariant, len(webServers))]
+	if s.Unit(draw.ForUPnP) < s.Content.UPnP {
+		w.server = pick(s, upnpServers...)
+	}
+	return w
 }
 
 func replyHTTP(b []byte, s *Service, k Kind, _ []byte) ([]byte, string) {

@@ -240,7 +240,7 @@ func (c *conn) open(now int64, s *packet.Segment) {
 		c.deaf = c.stacks.memory.blocks(now, c.id)
 	}
 	if v.Behaviour == Shunning {
-		c.stacks.memory.add(now, pair{c.id.client.Addr(), c.id.server})
+		c.stacks.memory.add(now, pair{c.id.client.Addr(), c.id.server}, held{until: now + int64(remembered)})
 	}
 	if len(s.Payload) == 0 && !c.deaf && v.Behaviour != ZeroWindow {
 		c.greet(now)

@@ -8,7 +8,7 @@ import (
 // remembered is how long a firewall remembers a source.
 const remembered = 10 * time.Minute
 
-// memory is what firewalls remember of who connected.
+// memory is what firewalls, and services that were spoiled, remember of who connected.
 type memory struct {
 	until  map[pair]held
 	oldest []pair // in the order of being remembered
@@ -21,23 +21,24 @@ type pair struct {
 	server netip.AddrPort
 }
 
-// held is for how long, and who it was.
+// held is for how long, who it was, and whether a spoiled service resets what comes until then.
 type held struct {
-	until int64
-	first netip.Addr
+	until  int64
+	first  netip.Addr
+	resets bool
 }
 
 // has reports whether p is remembered.
 func (m *memory) has(now int64, p pair) bool { return now < m.until[p].until }
 
-// add remembers p from now on, and forgets what has been remembered long enough.
-func (m *memory) add(now int64, p pair) {
+// add remembers p from now on, unless it is remembered, and forgets what has been remembered long enough.
+func (m *memory) add(now int64, p pair, h held) {
 	for len(m.oldest) > 0 && m.until[m.oldest[0]].until <= now {
 		delete(m.until, m.oldest[0])
 		m.oldest = m.oldest[1:]
 	}
 	if !m.has(now, p) {
-		m.until[p] = held{until: now + int64(remembered)}
+		m.until[p] = h
 		m.oldest = append(m.oldest, p)
 	}
 }
@@ -46,9 +47,6 @@ func (m *memory) add(now int64, p pair) {
 // source was the first.
 func (m *memory) blocks(now int64, id tuple) bool {
 	p := pair{server: id.server}
-	if !m.has(now, p) {
-		m.add(now, p)
-		m.until[p] = held{m.until[p].until, id.client.Addr()}
-	}
+	m.add(now, p, held{until: now + int64(remembered), first: id.client.Addr()})
 	return m.until[p].first == id.client.Addr()
 }

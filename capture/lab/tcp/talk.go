@@ -52,7 +52,13 @@ func (c *conn) hear(now int64, data []byte) {
 		t.greeted = v.Protocol.First
 		t.words, c.actAt = nil, never
 	}
-	c.say(now+int64(v.Thinking()), reply, v.Ending(k))
+	at := now + int64(v.Thinking())
+	if len(reply) > 0 {
+		if long, resets := v.Spoiled(k); long > 0 {
+			c.stacks.memory.add(now, pair{c.id.client.Addr(), c.id.server}, held{until: at + int64(long), resets: resets})
+		}
+	}
+	c.say(at, reply, v.Ending(k))
 }
 
 // say plans words for a time, after what is planned already.

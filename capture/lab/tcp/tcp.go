@@ -21,6 +21,7 @@ import (
 type Service struct {
 	servers.Service
 	Behaviour Behaviour
+	Spoils    []Spoil // the first that a client's words are for counts
 }
 
 // Host is how a host's TCP looks from outside.
@@ -84,6 +85,13 @@ func (t *Stacks) SYN(now int64, s *packet.Segment, v Service, h Host, frame []by
 	c := t.conns[id]
 	switch {
 	case c == nil:
+		spoiled := t.memory.until[pair{s.Src.Addr(), s.Dst}]
+		if v.Behaviour == Serves && now < spoiled.until {
+			if spoiled.resets {
+				t.Reset(now, s, h, frame)
+			}
+			return
+		}
 	case c.state != synReceived && (v.Behaviour == Serves || s.Seq == c.irs):
 		c.acknowledge(now) // RFC 9293, section 3.10.7.4: a challenge
 		return

@@ -1,0 +1,91 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// latexRows is how many rows a table for a page may have.
+const latexRows = 60
+
+// tex writes what a paper includes: a figure with the PDF and its caption, and a table of the numbers, each value with its interval,
+// n, and the published value. It needs graphicx and booktabs. A table that is too long for a page is left to the CSV.
+func (s shown) tex(_ layout, b *bytes.Buffer) error {
+	star, width := "", `\columnwidth`
+	if s.columns == 2 {
+		star, width = "*", `\textwidth`
+	}
+	caption := latex(s.Caption)
+	if s.note != "" {
+		caption += " " + latex(s.note)
+	}
+	fmt.Fprintf(b, "%% %s, by laserdisc. It needs \\usepackage{graphicx,booktabs}.\n", s.Title)
+	fmt.Fprintf(b, "\\begin{figure%s}[t]\n\\centering\n\\includegraphics[width=%s]{%s.pdf}\n\\caption{%s}\n\\label{fig:%s}\n\\end{figure%s}\n",
+		star, width, s.Name, caption, s.Name, star)
+	if s.table.NumRows() > latexRows {
+		fmt.Fprintf(b, "%% The table has %d rows: see %s.csv.\n", s.table.NumRows(), s.Name)
+		return nil
+	}
+	head, lines, notes := latexTable(s.table)
+	aligned := ""
+	for _, c := range head {
+		aligned += c.align
+	}
+	fmt.Fprintf(b, "\n\\begin{table%s}[t]\n\\centering\n\\small\n\\begin{tabular}{%s}\n\\toprule\n", star, aligned)
+	for i, c := range head {
+		b.WriteString(map[bool]string{true: "", false: " & "}[i == 0] + c.name)
+	}
+	b.WriteString(" \\\\\n\\midrule\n")
+	for _, line := range lines {
+		b.WriteString(strings.Join(line, " & ") + " \\\\\n")
+	}
+	b.WriteString("\\bottomrule\n\\end{tabular}\n")
+	if len(notes) > 0 {
+		b.WriteString("\n\\footnotesize " + strings.Join(notes, "; ") + "\n")
+	}
+	fmt.Fprintf(b, "\\caption{%s}\n\\label{tab:%s}\n\\end{table%s}\n", caption, s.Name, star)
+	return nil
+}
+
+// latexColumn is a column as a tabular has it.
+type latexColumn struct{ name, align string }
+
+// latexTable gives the columns and the cells of a table, and notes to be set under it.
+func latexTable(table arrow.Record) (head []latexColumn, lines [][]string, notes []string) {
+	lines = make([][]string, table.NumRows())
+	var warnings []string
+	for _, c := range printedColumns(table) {
+		column := latexColumn{latex(c.name), "l"}
+		if c.number {
+			column.align = "r"
+		}
+		if c.share {
+			column.name += ` (\%)`
+		}
+		head = append(head, column)
+		for row := range lines {
+			text := strings.ReplaceAll(latex(c.cell(row)), infinite, `$\infty$`)
+			if warning := c.warning(row); warning != "" {
+				at := slices.Index(warnings, warning)
+				if at < 0 {
+					at = len(warnings)
+					warnings = append(warnings, warning)
+					notes = append(notes, fmt.Sprintf("$^{%c}$ %s", 'a'+at, latex(warning)))
+				}
+				text += fmt.Sprintf("$^{%c}$", 'a'+at)
+			}
+			lines[row] = append(lines[row], text)
+		}
+	}
+	return head, lines, notes
+}
+
+// latex writes a text so that LaTeX prints it.
+func latex(text string) string { return latexEscapes.Replace(text) }
+
+var latexEscapes = strings.NewReplacer(`\`, `\textbackslash{}`, `{`, `\{`, `}`, `\}`, `%`, `\%`, `&`, `\&`, `#`, `\#`, `_`, `\_`, `$`, `\$`,
+	`~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `<`, `\textless{}`, `>`, `\textgreater{}`)

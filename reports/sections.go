@@ -1,0 +1,103 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot/text"
+
+	"laserdisc/analysis/estimate"
+	"laserdisc/capture/session"
+	"laserdisc/datasets"
+	"laserdisc/reports/plotters"
+)
+
+// statement is a number that the paper's text gives for classes of ports.
+type statement struct {
+	title string
+	of    of
+	kind  string
+	paper string // its name in text.tsv; "" for what the paper does not give
+}
+
+// classTable makes a table of statements about classes of ports, one below the other, with the paper's values.
+func (b *byClass) classTable(section string, list []statement, over sources, caption string) (figure, error) {
+	if b.err != nil {
+		return figure{}, b.err
+	}
+	classes := []class{popular, unpopular, everyPort}
+	titles := plotters.Column{Head: "Shares in percent", Align: text.XLeft}
+	for _, s := range list {
+		titles.Cells = append(titles.Cells, s.title)
+	}
+	groups := []plotters.Group{{Columns: []plotters.Column{titles}}}
+	var rows []classShare
+	var ns []string
+	for _, c := range classes {
+		here, between, n, paper := right("Here"), right("95 %"), right("n"), right("Paper")
+		for _, s := range list {
+			row := classShare{class: c, port: -1, of: s.of, kind: s.kind, paper: datasets.InText(section, s.paper, c.String())}
+			row.services, _ = b.Services(s.of.in(c), s.kind)
+			var err error
+			if row.share, err = b.share(s.of, c, s.kind, over.design()); err != nil {
+				return figure{}, err
+			}
+			rows = append(rows, row)
+			here.Cells = append(here.Cells, percent(row.share.Value))
+			between.Cells = append(between.Cells, intervalText(row.share))
+			n.Cells = append(n.Cells, plotters.SI(float64(row.share.N)))
+			paper.Cells = append(paper.Cells, percent(row.paper))
+		}
+		_, all := b.Services(ofServices.in(c), "")
+		ns = append(ns, fmt.Sprintf("%s on %s ports", plural(all, "service"), c))
+		groups = append(groups, plotters.Group{Title: title(c.String()) + " ports", Columns: []plotters.Column{here, between, n, paper}})
+	}
+	says := strings.Join(ns, ", ")
+	f := figure{
+		Caption: caption + " n = " + says + ".",
+		table:   tabulate(says, rows, classColumns()...),
+	}
+	f.drawTableIn(sans(tickSize), 2, groups, nil)
+	return f, nil
+}
+
+// intervalText writes an interval of a share in percent; "" if there is none.
+func intervalText(e estimate.Estimate) string {
+	if !e.HasInterval() {
+		return ""
+	}
+	return percent(e.Lo) + "-" + percent(e.Hi)
+}
+
+// section2 has what the paper's section 2 says of the services that acknowledge no data.
+func section2(b *byClass, over sources) (figure, error) {
+	list := []statement{{"acknowledges no data", ofServices, notAcknowledging, notAcknowledging}}
+	for _, d := range defences {
+		s := statement{"  " + d.title, ofNoAck, d.kind, d.kind}
+		if d.kind == session.Shunned.String() {
+			// It is of all services that the paper has this share. Together with its others it is more than all.
+			list = append(list, statement{"connection shunning, of all", ofServices, d.kind, d.kind})
+			s.paper = ""
+		}
+		list = append(list, s)
+	}
+	slices.SortStableFunc(list, func(a, b statement) int { return cmp.Compare(a.of, b.of) })
+	return b.classTable("2", list, over, "Services that acknowledge no data, of all, and of these by defence, for popular and unpopular ports and all that were "+
+		"scanned. "+classesAre)
+}
+
+// section3 has what the paper's section 3.1 says of the services that acknowledge data.
+func section3(b *byClass, over sources) (figure, error) {
+	return b.classTable("3.1", []statement{
+		{"not the expected protocol", ofAcking, notExpected, notExpected},
+		{"  another protocol", ofAcking, speaksOther, ""},
+		{"  unknown, all-ports host", ofAcking, unknownAcross, ""},
+		{"unknown, without these hosts", ofFiltered, unknownOnThisPort, unknownOnThisPort},
+		{"of unknown, all-ports host", ofUnknown, unknownAcross, "of_unknown_across_ports"},
+		{"all-ports hosts, of hosts", ofHosts, onEveryPort, ""},
+	}, over, "What the services that acknowledge data turn out to be, for popular and unpopular ports and all that were scanned. Shares are of those "+
+		"services, but the last, which is of hosts that have one. An all-ports host acknowledges data on random ephemeral ports too; where hosts were drawn, "+
+		"no interval holds with such hosts in, and there is none. "+classesAre)
+}
