@@ -14,8 +14,10 @@
 //	text.tsv                numbers in the text of sections 2 to 5
 //	section33.tsv           section 3.3: what services reveal on unexpected ports
 //	banner_words.tsv        section 4.1: words in banners
-//	contradictions.md       which of these the default population does not have,
-//	                        and why
+//	statements.tsv          numbers of the text and of figures, in words, that a
+//	                        lab is compared with
+//	contradictions.md       which of all these the default population does not
+//	                        have, and why
 //
 // makers.tsv and known_keys.tsv, beside it, are this project's: how devices
 // name their makers, and public keys whose private keys are printed somewhere.

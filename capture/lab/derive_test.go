@@ -636,48 +636,53 @@ func TestDefaultPopulationIsDerived(t *testing.T) {
 	}
 }
 
-// format writes a population so that one can read it: a line for each field, and for each element of a list of objects.
+// format writes a population so that one can read it: a line for each field, and for each element of a list of objects, or of an
+// object of such lists.
 func format(t *testing.T, p *Population) []byte {
 	data, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
 	var b bytes.Buffer
-	next := func() string {
-		token, err := dec.Token()
+	b.WriteString("{")
+	each(t, data, func(comma, key string, value json.RawMessage) {
+		fmt.Fprintf(&b, "%s\n  %s%c", comma, key, value[0])
+		switch {
+		case bytes.HasPrefix(value, []byte("[{")), value[0] == '{' && bytes.Contains(value, []byte(":[{")):
+			each(t, value, func(comma, key string, value json.RawMessage) {
+				fmt.Fprintf(&b, "%s\n    %s%s", comma, key, spaced(value))
+			})
+			b.WriteString("\n  " + string(value[len(value)-1:]))
+		default:
+			b.WriteString(spaced(value)[1:])
+		}
+	})
+	b.WriteString("\n}\n")
+	return b.Bytes()
+}
+
+// each goes through the elements of an object, whose keys it gives as they are written, or of a list, whose elements have none.
+func each(t *testing.T, data []byte, do func(comma, key string, value json.RawMessage)) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	token := func() json.Token {
+		x, err := dec.Token()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprint(token)
+		return x
 	}
-	next()
-	b.WriteString("{")
+	object := token() == json.Delim('{')
 	for comma := ""; dec.More(); comma = "," {
-		fmt.Fprintf(&b, "%s\n  %q: ", comma, next())
+		key := ""
+		if object {
+			key = fmt.Sprintf("%q: ", token())
+		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
 			t.Fatal(err)
 		}
-		var list []json.RawMessage
-		if !bytes.HasPrefix(value, []byte("[{")) {
-			b.WriteString(spaced(value))
-			continue
-		}
-		if err := json.Unmarshal(value, &list); err != nil {
-			t.Fatal(err)
-		}
-		b.WriteString("[")
-		for i, x := range list {
-			if i > 0 {
-				b.WriteString(",")
-			}
-			b.WriteString("\n    " + spaced(x))
-		}
-		b.WriteString("\n  ]")
+		do(comma, key, value)
 	}
-	b.WriteString("\n}\n")
-	return b.Bytes()
 }
 
 // spaced puts a space behind the colons and commas of compact JSON.

@@ -45,6 +45,9 @@ func TestMistakesInPopulationsAreReported(t *testing.T) {
 		{`"pace"`, `"content": {"login": [{"ports": "0", "share": 1}]}, "pace"`, `p.json: content.login[0].ports: port 0 is reserved`},
 		{`"pace"`, `"content": {"colour": []}, "pace"`, `p.json:21: json: unknown field "colour"`},
 		{`"pace"`, `"answers": [{"protocol": "http", "tls": 3}], "pace"`, `p.json: answers[0].tls: 3 is not a share`},
+		{`"pace"`, `"options": [{"protocol": "ssh", "only_usual": 0.1}], "pace"`, `p.json: options[0].protocol: there is no "ssh" with options`},
+		{`"pace"`, `"options": [{"protocol": "tls", "only_usual": 0.6, "only_other": 0.6}], "pace"`, `p.json: options[0]: the shares add up to 1.2`},
+		{`"pace"`, `"options": [{"protocol": "tls", "port": 443}, {"protocol": "tls", "port": 443}], "pace"`, `p.json: options[1]: "tls" has options on port 443 already`},
 		{`"pace"`, `"spoils": [{"protocol": "gopher"}], "pace"`, `p.json: spoils[0].protocol: there is no "gopher"`},
 		{`"pace"`, `"spoils": [{"protocol": "tls", "by": "wait"}], "pace"`, `p.json: spoils[0].by: no handshake "wait" says anything`},
 		{`"pace"`, `"spoils": [{"protocol": "tls", "share": 2}], "pace"`, `p.json: spoils[0].share: 2 is not a share`},
@@ -52,9 +55,6 @@ func TestMistakesInPopulationsAreReported(t *testing.T) {
 		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"5s": 1, "4s": 1}}], "pace"`, `p.json: spoils[0].for: "4s" is not a time above`},
 		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"11m": 1}}], "pace"`, `p.json: spoils[0].for: "11m" is not a time above`},
 		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"5s": 0}}], "pace"`, `p.json: spoils[0].for: the weights add up to nothing`},
-		{`"pace"`, `"options": [{"protocol": "ssh", "only_usual": 0.1}], "pace"`, `p.json: options[0].protocol: there is no "ssh" with options`},
-		{`"pace"`, `"options": [{"protocol": "tls", "only_usual": 0.6, "only_other": 0.6}], "pace"`, `p.json: options[0]: the shares add up to 1.2`},
-		{`"pace"`, `"options": [{"protocol": "tls", "port": 443}, {"protocol": "tls", "port": 443}], "pace"`, `p.json: options[1]: "tls" has options on port 443 already`},
 		{`"pace"`, `"mixes": [{"name": "http", "protocols": {"tls": 1}}], "pace"`, `p.json: mixes[0].name: "http" is taken`},
 	} {
 		text := strings.Replace(string(data), c.from, c.to, 1)
