@@ -345,7 +345,7 @@ func TestAllPorts(t *testing.T) {
 	}
 }
 
-// An ephemeral port's connection does not count, nor a follow-up.
+// The connections of an ephemeral port and of a follow-up do not count.
 const connectionsText = `
 	addr     port  visit     state                 synacks
 	10.0.0.1 80    first     dropped_handshake     9
@@ -357,6 +357,8 @@ const connectionsText = `
 	10.0.0.3 81    first     acks_data             1
 	10.0.0.3 81    fresh     no_answer             0
 	10.0.0.3 81    followup  acks_data             5
+	10.0.0.3 81    wrong     acks_data             5
+	10.0.0.3 81    control   acks_data             5
 	10.0.0.3 50000 ephemeral reset_after_handshake 7
 	10.0.0.4 80    first     sends_data            1`
 

@@ -260,5 +260,5 @@ func paperNoAck(port int, kind string) float64 {
 	if kind != notAcknowledging {
 		return notPublished
 	}
-	return 1 - 1/(1+datasets.InText("2", "overstates", strconv.Itoa(port)))
+	return 1 - 1/(1+datasets.InText("2", "overcounted", strconv.Itoa(port)))
 }

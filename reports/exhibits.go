@@ -6,6 +6,7 @@ import (
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
 	"laserdisc/capture/record"
+	"laserdisc/capture/target"
 )
 
 // exhibits are the tables and figures, in the order of the page.
@@ -25,6 +26,8 @@ var exhibits = []exhibit{
 	show("table2", "Table 2", everyHandshake, ownOrders, table2),
 	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
 	show("table3", "Table 3", bothOptions, responses, table3),
+	showApart("table4", "Table 4", sameTargets, findings, table4),
+	showApart("table4cost", "Table 4, time and bandwidth", sameTargets, findings, table4Cost),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
@@ -43,6 +46,7 @@ var (
 	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	protocolPorts = count(func(sources) *analysis.Curves { return new(analysis.Curves) })
 	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
+	findings      = count(func(sources) *findingsByState { return &findingsByState{Findings: analysis.OfDataset()} })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	anyOrders     = count(coverTrials)
 	ownOrders     = count(orderTrials)
@@ -87,14 +91,37 @@ type exhibit struct {
 	title string // as in the paper
 	from  selection
 	by    counting // that it is made from
-	draw  func(analysis.Fold, sources) (figure, error)
+	apart bool     // whether each dataset is counted by itself
+	draw  func([]analysis.Fold, sources) (figure, error)
+}
+
+// counts gives what is counted together, of the datasets that the exhibit can be made from.
+func (e *exhibit) counts(over sources) (list []sources) {
+	if e.apart {
+		for i := range over {
+			list = append(list, over[i:i+1])
+		}
+	} else if len(over) > 0 {
+		list = append(list, over.alike())
+	}
+	return list
 }
 
 // show makes an exhibit of a function that draws what was counted over some runs.
 func show[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(F, sources) (figure, error)) exhibit {
 	return exhibit{
 		name: name, title: title, from: from, by: by,
-		draw: func(fold analysis.Fold, over sources) (figure, error) { return draw(fold.(F), over) },
+		draw: func(folds []analysis.Fold, over sources) (figure, error) { return draw(folds[0].(F), over) },
+	}
+}
+
+// showApart makes an exhibit of a function that draws what was counted over two datasets, each by itself.
+func showApart[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(first, second F, over sources) (figure, error)) exhibit {
+	return exhibit{
+		name: name, title: title, from: from, by: by, apart: true,
+		draw: func(folds []analysis.Fold, over sources) (figure, error) {
+			return draw(folds[0].(F), folds[1].(F), over)
+		},
 	}
 }
 
@@ -174,6 +201,12 @@ var (
 		Replay: "RUN --asn FILE --out DIR",
 	}
 
+	sameTargets = selection{
+		of:      sources.pair,
+		Needs:   "two scans of the same targets, with the same seed, that say different things to them",
+		Options: "... --seed 1 --handshakes http, and again with other handshakes",
+	}
+
 	everyHandshake = selection{
 		of:      func(all sources) sources { return all.where(func(m *record.Manifest) bool { return m.AllHandshakes }) },
 		Needs:   "a run in which every handshake was tried on every service",
@@ -207,6 +240,24 @@ func looksTwice(m *record.Manifest) bool {
 func isOfBlocks(m *record.Manifest) bool { return analysis.BlockDesignOf(m) != estimate.Design{} }
 
 func (s sources) fewestPorts() sources { return s.sized(func(n, than int) bool { return n < than }) }
+
+// alike gives the first dataset and those whose runs were made as its are: over the same ports, with the same handshakes, of a sample
+// of the same size. What is counted over unlike runs together would be of nothing.
+func (s sources) alike() sources {
+	return slices.DeleteFunc(slices.Clone(s), func(one source) bool {
+		a, b := one.Manifests[0], s[0].Manifests[0]
+		return !slices.Equal(one.ports, s[0].ports) || !slices.Equal(a.Handshakes, b.Handshakes) || a.AllHandshakes != b.AllHandshakes ||
+			len(a.Followup) != len(b.Followup) || a.EphemeralProbes != b.EphemeralProbes || !sampledAlike(a.Sample, b.Sample)
+	})
+}
+
+// sampledAlike reports whether two samples are the same share of the same kind of units.
+func sampledAlike(a, b *target.Sample) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Unit == b.Unit && a.Bits == b.Bits && a.Numerator == b.Numerator && a.Denominator == b.Denominator
+}
 
 // where gives the datasets of which every run is such.
 func (s sources) where(is func(*record.Manifest) bool) sources {

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
@@ -329,5 +331,103 @@ func TestTopASes(t *testing.T) {
 	}
 	if got := shorten("Télécom de la République de Somewhere", 12); got != "T?l?com de.." {
 		t.Error(got)
+	}
+}
+
+func TestTable4(t *testing.T) {
+	batch := func(text string) *findingsByState {
+		f := &findingsByState{Findings: analysis.OfDataset()}
+		for line := range strings.Lines(text) {
+			cells := strings.Fields(line)
+			if len(cells) == 0 {
+				continue
+			}
+			at := netip.MustParseAddrPort(cells[0])
+			s := session.Service{Service: at, Handshake: "http"}
+			if err := s.State.UnmarshalText([]byte(cells[1])); err != nil {
+				t.Fatal(err)
+			}
+			if len(cells) > 2 {
+				s.Label, s.Evidence = cells[2], handshake.Certain
+			}
+			d := datasetOf(t, newSample(0, "http", false, 0).manifest(t, "80,443"), []session.Service{s}, nil)
+			one := &findingsByState{Findings: analysis.OfDataset()}
+			if err := d.Fold(t.Context(), one); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Merge(one); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return f
+	}
+	first := batch(`
+		10.0.0.1:80  sends_data http
+		10.0.0.2:80  sends_data ssh
+		10.0.0.3:80  zero_window
+		10.0.0.4:443 reset_after_handshake
+		10.0.0.5:443 all_ports
+	`)
+	second := batch(`
+		10.0.0.1:80  sends_data http
+		10.0.0.2:80  acks_data
+		10.0.0.4:443 sends_data tls
+		10.0.0.6:443 closed
+	`)
+	levels := analysis.Compare(first.Findings, second.Findings)
+	ports := comparePorts(first, second, &levels[analysis.Identifies])
+	want := []*table4Port{
+		{port: 80, sides: [2]portFindings{{answers: 3, zeroWindow: 1, acks: 2, expected: 1, unexpected: 1}, {answers: 2, acks: 2, expected: 1}},
+			identified: estimate.Pairs{Both: 1, First: 1}},
+		{port: 443, sides: [2]portFindings{{answers: 2, resets: 1, acks: 1}, {answers: 1, acks: 1, expected: 1}}, identified: estimate.Pairs{Second: 1}},
+	}
+	if ports[0].published == nil || ports[0].published.SYNACK != 62_600_000 {
+		t.Errorf("%+v", ports[0].published)
+	}
+	if d := cmp.Diff(want, ports, cmp.AllowUnexported(table4Port{}, portFindings{}), cmpopts.IgnoreFields(table4Port{}, "published")); d != "" {
+		t.Error(d)
+	}
+	if got, err := agreement(levels[analysis.Identifies].Services); err != nil || !strings.HasPrefix(got, "Both identified 1 service, A alone 1, B alone 1: McNemar's exact p = 1 ") {
+		t.Error(got, err)
+	}
+}
+
+func TestPairs(t *testing.T) {
+	of := func(targets string, change func(*record.Manifest)) source {
+		m := newSample(0, "http", false, 0).manifest(t, "80")
+		m.TargetDigest = targets
+		change(m)
+		return source{Dir: targets, Manifests: []*record.Manifest{m}}
+	}
+	same := func(*record.Manifest) {}
+	tls := func(m *record.Manifest) { m.Handshakes = []string{"tls"} }
+	short := func(m *record.Manifest) { tls(m); m.NotProbed = 1 }
+	for i, c := range []struct {
+		all  sources
+		want int
+	}{
+		{sources{of("a", same), of("a", same)}, 0},
+		{sources{of("a", same), of("b", tls)}, 0},
+		{sources{of("a", same), of("a", short)}, 0},
+		{sources{of("a", same), of("b", tls), of("a", tls)}, 2},
+	} {
+		if got := c.all.pair(); len(got) != c.want {
+			t.Errorf("%d: %d datasets", i, len(got))
+		}
+	}
+}
+
+func TestCosts(t *testing.T) {
+	start := time.Unix(1000, 0)
+	a := &record.Manifest{Start: start, End: start.Add(10 * time.Second), Counters: record.Counters{Sent: 5, SentBytes: 250}}
+	b := &record.Manifest{Start: start, End: start.Add(25 * time.Second), Counters: record.Counters{Sent: 9, SentBytes: 1000}}
+	list := costs(a, b)
+	last := list[len(list)-2:]
+	if last[0].first != 2.5 || last[1].first != 0.75 || last[0].paper != [2]float64{1.6, 6.3} || last[1].paper != [2]float64{0.6, 0.87} {
+		t.Errorf("%+v", last)
+	}
+	b.Counters.SentBytes = 0 // of a version that did not count them
+	if last := costs(a, b); !math.IsNaN(last[len(last)-1].first) {
+		t.Errorf("%+v", last)
 	}
 }

@@ -200,6 +200,9 @@ func madeUpExhibits(t *testing.T) map[string]shown {
 				madeUpShown[name] = by[name]
 			}
 		}
+		other := newSample(1500, "wait,http,redis", false, 0).dataset(t)
+		pair := exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t), other)
+		madeUpShown["table4"], madeUpShown["table4cost"] = pair["table4"], pair["table4cost"]
 	})
 	return madeUpShown
 }
