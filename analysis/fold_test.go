@@ -512,7 +512,7 @@ func TestFoldErrors(t *testing.T) {
 	}
 	all := func() []Fold {
 		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Unknowns), NewStreaks(stateOf),
-			Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
+			newToldFollowups(), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
 	for _, a := range all() {
 		for _, b := range all() {

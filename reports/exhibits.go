@@ -22,6 +22,7 @@ var exhibits = []exhibit{
 	show("figure09", "Figure 9", mostPorts, protocolPorts, figure09),
 	show("portsneeded", "Figure 9, ports needed", mostPorts, protocolPorts, portsNeeded),
 	show("figure10", "Figure 10", everyHandshake, hostAnswers, figure10),
+	show("figure11", "Figure 11", followedUp, followups, figure11),
 	show("table1", "Table 1", mostPortsWithASes, origins, table1),
 	show("table2", "Table 2", everyHandshake, ownOrders, table2),
 	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
@@ -50,6 +51,7 @@ var (
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	anyOrders     = count(coverTrials)
 	ownOrders     = count(orderTrials)
+	followups     = count(newFollowups)
 	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
 	connections   = count(func(sources) *analysis.Connections { return new(analysis.Connections) })
 	states        = countAfter(connections, newByState)
@@ -216,6 +218,13 @@ var (
 		of:      func(all sources) sources { return everyHandshake.of(all).where(comparesOptions) },
 		Needs:   "a run in which a handshake was tried both ways on every service",
 		Options: "--all-handshakes --random-order --handshakes wait,http,http-options,pptp,pptp-badcookie,tls,tls-legacy",
+	}
+	followedUp = selection{
+		of: func(all sources) sources {
+			return all.where(func(m *record.Manifest) bool { return len(m.Followup) > 0 })
+		},
+		Needs:   "a run in which services were told the right handshake once more, after a wrong one or alone",
+		Options: "--all-handshakes --followup 0s,1s,5s,30s,2m",
 	}
 	ephemeralProbes = selection{
 		of: func(all sources) sources {
