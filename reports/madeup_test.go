@@ -39,11 +39,6 @@ func (m *madeUp) add(host netip.Addr, port uint16, state session.State, label st
 	switch state {
 	case session.DroppedHandshake:
 		a.SYNACKs = 5 + m.random.IntN(8)
-	case session.ResetAfterHandshake:
-		a.RST = true
-		if m.random.Float64() < 0.1 {
-			a.ResetText = []byte([]string{"BIG-IP System: [0x1] No local listener", "go away"}[m.random.IntN(2)])
-		}
 	case session.Shunned, session.Churned, session.DynamicBlocking, session.AllPorts: // which no single connection shows
 		a.State = session.NoDataAck
 	}
@@ -222,7 +217,7 @@ type madeUpFor struct {
 }
 
 var madeUpRuns = []madeUpFor{
-	{[]string{"figure06", "figure07", "section31", "resets", "rankings"}, func(m *madeUp) { m.ports(800, false) }, func(m *record.Manifest) {
+	{[]string{"figure06", "figure07", "section31", "rankings"}, func(m *madeUp) { m.ports(800, false) }, func(m *record.Manifest) {
 		m.EphemeralProbes = 5
 	}},
 	{[]string{"figure01", "figure03", "section2"}, func(m *madeUp) { m.ports(800, true) }, func(m *record.Manifest) {
@@ -234,6 +229,9 @@ var madeUpRuns = []madeUpFor{
 		m.Sample = &target.Sample{Unit: "block", Bits: 24, Numerator: 1, Denominator: 100, Drawn: 250, Of: 25_000, Shard: 1, Shards: 1}
 	}},
 	{[]string{"figure11"}, func(m *madeUp) { m.followups(2500) }, func(m *record.Manifest) { m.Followup = followupDelays }},
+	{[]string{"section33", "section33shares", "banners"}, func(m *madeUp) { m.revealing(600) }, func(m *record.Manifest) {
+		m.Handshakes = append(m.Handshakes, "tls12")
+	}},
 	{[]string{"unknowns"}, func(m *madeUp) { m.everywhere(49, 1) }, func(m *record.Manifest) {
 		m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "all", Sample: "1/16", SampleBy: "host"})
 		m.EphemeralProbes = 5

@@ -332,7 +332,7 @@ func costs(a, b *record.Manifest) []cost {
 		savings = widen(savings, c.Live.Bandwidth)
 	}
 	return append(list,
-		cost{"speed-up of A", "times as fast as B", list[0].second / list[0].first, math.NaN(), speedups},
+		cost{"speed-up of A", "times as fast", list[0].second / list[0].first, math.NaN(), speedups},
 		cost{"saving of A", "share of B's bytes", 1 - list[2].first/list[2].second, math.NaN(), savings})
 }
 
@@ -366,13 +366,16 @@ func table4Cost(first, second *findingsByState, over sources) (figure, error) {
 		case math.IsNaN(v):
 			return ""
 		case c.unit == "packets" || c.unit == "bytes":
-			return whole(v)
+			return wholeNumber(v)
+		case isShare(c.unit):
+			return percent(v) + " %"
 		}
 		return strconv.FormatFloat(v, 'f', 2, 64)
 	}
 	for i := range list {
 		c := &list[i]
-		name.Cells, unit.Cells = append(name.Cells, only(i == 0 || list[i-1].name != c.name, c.name)), append(unit.Cells, c.unit)
+		name.Cells = append(name.Cells, only(i == 0 || list[i-1].name != c.name, c.name))
+		unit.Cells = append(unit.Cells, strings.TrimPrefix(c.unit, "share "))
 		a.Cells, b.Cells = append(a.Cells, write(c, c.first)), append(b.Cells, write(c, c.second))
 		cell := ""
 		if !math.IsNaN(c.paper[0]) {
@@ -380,6 +383,6 @@ func table4Cost(first, second *findingsByState, over sources) (figure, error) {
 		}
 		paper.Cells = append(paper.Cells, cell)
 	}
-	f.drawTable(1, []plotters.Group{{Columns: []plotters.Column{name, unit, a, b, paper}}}, []int{1, 3, 5, 7, 9})
+	f.drawTableIn(sans(6.5), 1, []plotters.Group{{Columns: []plotters.Column{name, unit, a, b, paper}}}, []int{1, 3, 5, 7, 9})
 	return f, nil
 }
