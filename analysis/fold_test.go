@@ -29,7 +29,7 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
-	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
+	"delay_ms": arrow.PrimitiveTypes.Int64, "asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
 	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 	"reset_text": arrow.BinaryTypes.Binary,
@@ -157,6 +157,7 @@ func TestFoldsMerge(t *testing.T) {
 			return list
 		}},
 		{"answers", answersText, func() Fold { return NewAnswers(time.Second) }, func(f Fold) any { return toldAnswers(f.(*Answers)) }},
+		{"follow-ups", followupsText, func() Fold { return newToldFollowups() }, func(f Fold) any { return f.(*Followups[string, string]).Counted().Groups() }},
 		{"curves", curvesText, func() Fold { return new(Curves) }, func(f Fold) any { return toldCurves(f.(*Curves)) }},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
@@ -266,6 +267,9 @@ const responsesText = `
 	10.0.0.3 80   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     http      acks_data      -          none     -   1           3        10
+	10.0.0.3 81   wrong     tls       sends_data     tls        certain  -   1           3        10
+	10.0.0.3 81   followup  http      sends_data     http       certain  -   1           3        10
+	10.0.0.3 81   control   http      sends_data     http       certain  -   1           3        10
 	10.0.0.4 22   first     dns       sends_data     echo       none     -   1           3        10
 	10.0.0.4 23   first     wait      reset_after_handshake - none       yes 1           1.5      0
 	10.0.0.4 23   first     http      acks_data      -          none     yes 1           1.5      10
@@ -346,7 +350,8 @@ func TestAllPorts(t *testing.T) {
 	}
 }
 
-// The second service resets twice, once with a text; that of an ephemeral port, and the reset to a SYN, do not count.
+// The second service resets twice, once with a text; that of an ephemeral port, the reset to a SYN, and those of a follow-up do
+// not count.
 const connectionsText = `
 	addr     port  visit     state                 rst synacks reset_text
 	10.0.0.1 80    first     dropped_handshake     -   9       -
@@ -358,7 +363,10 @@ const connectionsText = `
 	10.0.0.3 81    first     acks_data             -   1       -
 	10.0.0.3 81    fresh     no_answer             -   0       -
 	10.0.0.3 50000 ephemeral reset_after_handshake yes 7       BIG-IP_System:_[0x1]
-	10.0.0.4 80    first     sends_data            yes 1       -`
+	10.0.0.4 80    first     sends_data            yes 1       -
+	10.0.0.4 81    wrong     sends_data            yes 1       -
+	10.0.0.4 81    followup  reset_after_handshake yes 3       BIG-IP_System:_[0x1]
+	10.0.0.4 81    control   reset_after_handshake yes 3       BIG-IP_System:_[0x1]`
 
 func TestConnections(t *testing.T) {
 	c := new(Connections)
@@ -521,6 +529,7 @@ func TestFoldErrors(t *testing.T) {
 		{new(Unknowns), good, `0 columns "addr"`},
 		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
 		{new(Curves), good, `0 columns "addr"`},
+		{newToldFollowups(), batchOf(t, new(Responses), responsesText), `0 columns "delay_ms"`},
 	} {
 		err := c.fold.Add(c.record)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -529,7 +538,7 @@ func TestFoldErrors(t *testing.T) {
 	}
 	all := func() []Fold {
 		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf),
-			Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
+			newToldFollowups(), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
 	for _, a := range all() {
 		for _, b := range all() {

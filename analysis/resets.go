@@ -40,7 +40,7 @@ func (r *Resets) Columns() []string {
 	return []string{"addr", "port", "visit", "state", "rst", "reset_text"}
 }
 
-// Add takes the attempts of a batch into account, without those at a host's ephemeral ports. A reset that answers a SYN closes no
+// Add takes the attempts of a batch into account, without those at a host's ephemeral ports and those of follow-ups. A reset that answers a SYN closes no
 // connection; but a service may do that to a later attempt, and that counts.
 func (r *Resets) Add(record arrow.Record) error {
 	b := batch{Record: record}
@@ -52,7 +52,7 @@ func (r *Resets) Add(record arrow.Record) error {
 			r.closeService()
 			r.in.move(addr.Value(row), port.Value(row))
 		}
-		if !rst.Value(row) || session.Visit(visits.at(row)) == session.Ephemeral || !session.State(states.at(row)).Connected() {
+		if !rst.Value(row) || !session.Visit(visits.at(row)).Tells() || !session.State(states.at(row)).Connected() {
 			continue
 		}
 		r.here.reset = true

@@ -28,6 +28,9 @@ const trialsText = `
 	10.0.0.2 80    first     http      acks_data  -       none     yes 2        2           -         2.5      100        1       0
 	10.0.0.2 81    first     http      no_data_ack -      none     -   2        2           -         9        100        1       0
 	10.0.0.2 81    fresh     http      sends_data http    certain  -   2        2           3         9        100        1       0
+	10.0.0.2 81    wrong     tls       sends_data tls     certain  -   1        1           2         2        100        1       0
+	10.0.0.2 81    followup  http      sends_data http    certain  -   1        1           2         2        100        1       0
+	10.0.0.2 81    control   http      sends_data http    certain  -   1        1           2         2        100        1       0
 	10.0.0.2 8080  first     wait      sends_data ssh     certain  -   1        1           2         2        0          1       0
 	10.0.0.2 8080  first     http      sends_data ssh     certain  -   1        1           2         2        100        1       0
 	10.0.0.2 8080  first     tls       sends_data ssh     weak     -   1        1           2         2        200        1       0

@@ -284,7 +284,7 @@ func TestRankPorts(t *testing.T) {
 		{Port: 80, State: session.SendsData, Label: "http", Services: 400},
 	}
 	scanned := slices.Sorted(slices.Values(append(datasets.Assigned(), 9999)))
-	list, err := rankPorts(append(kinds, analysis.Kind{Port: 50_000, State: session.AllPorts, Services: 9}), sources{{ports: scanned}}, estimate.Design{Unit: estimate.ByHost, Drawn: 1000, Of: 10_000})
+	list, err := rankPorts(append(kinds, analysis.Kind{Port: 50_000, State: session.AllPorts, Services: 9}), scanned, estimate.Design{Unit: estimate.ByHost, Drawn: 1000, Of: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestRankPorts(t *testing.T) {
 		t.Error(d)
 	}
 	// Without the others' zeros nothing stands out.
-	if list, err = rankPorts(kinds, sources{{ports: []uint16{80, 443, 9999}}}, estimate.Design{}); err != nil || list[0].marked() != "paper" || list[0].total.HasInterval() {
+	if list, err = rankPorts(kinds, []uint16{80, 443, 9999}, estimate.Design{}); err != nil || list[0].marked() != "paper" || list[0].total.HasInterval() {
 		t.Errorf("%+v, %v", list, err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,56 +146,68 @@ func (m *madeUp) everywhere(few, many int) {
 	}
 }
 
-// madeUpRuns are by the name of an exhibit that they are for.
-func madeUpRuns(t *testing.T) map[string]*analysis.Dataset {
+// madeUpRun is the run for an exhibit, nil if there is none.
+func madeUpRun(t *testing.T, name string) *analysis.Dataset {
 	t.Helper()
-	runs := make(map[string]*analysis.Dataset)
-	for _, r := range []struct {
-		exhibits []string
-		draw     func(*madeUp)
-		as       func(*record.Manifest)
-	}{
-		{[]string{"figure01", "figure06", "figure07", "section31", "resets", "rankings"}, func(m *madeUp) { m.ports(800, false) }, func(m *record.Manifest) {
-			m.EphemeralProbes = 5
-		}},
-		{[]string{"figure03", "section2"}, func(m *madeUp) { m.ports(800, true) }, func(m *record.Manifest) {
-			m.Liveness, m.Revisit = true, session.Duration(time.Minute)
-			m.Sources = []netip.Addr{netip.MustParseAddr("10.255.0.1"), netip.MustParseAddr("10.255.0.2")}
-		}},
-		{[]string{"figure04"}, func(m *madeUp) { m.blocks(250) }, func(m *record.Manifest) {
-			m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "80", Sample: "1%", SampleBy: "/24"})
-			m.Sample = &target.Sample{Unit: "block", Bits: 24, Numerator: 1, Denominator: 100, Drawn: 250, Of: 25_000, Shard: 1, Shards: 1}
-		}},
-		{[]string{"unknowns"}, func(m *madeUp) { m.everywhere(98, 2) }, func(m *record.Manifest) {
-			m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "all", Sample: "1/16", SampleBy: "host"})
-			m.EphemeralProbes = 5
-		}},
-	} {
-		rows := madeUp{random: rand.New(rand.NewPCG(20210811, 2))}
-		r.draw(&rows)
-		m := newSample(0, everything, true, 0).manifest(t, "paper")
-		r.as(m)
-		d := datasetOf(t, m, rows.services, rows.attempts)
-		for _, name := range r.exhibits {
-			runs[name] = d
-		}
+	if i := slices.IndexFunc(madeUpRuns, func(r madeUpFor) bool { return slices.Contains(r.exhibits, name) }); i >= 0 {
+		return madeUpRuns[i].dataset(t)
 	}
-	return runs
+	return nil
 }
 
-// madeUpExhibits are the exhibits, each of the run that is for it, of the sample of one scan if none is.
+func (r *madeUpFor) dataset(t *testing.T) *analysis.Dataset {
+	t.Helper()
+	rows := madeUp{random: rand.New(rand.NewPCG(20210811, 2))}
+	r.draw(&rows)
+	m := newSample(0, everything, true, 0).manifest(t, "paper")
+	r.as(m)
+	return datasetOf(t, m, rows.services, rows.attempts)
+}
+
+// madeUpFor is a made-up run, and the exhibits that it is for.
+type madeUpFor struct {
+	exhibits []string
+	draw     func(*madeUp)
+	as       func(*record.Manifest)
+}
+
+var madeUpRuns = []madeUpFor{
+	{[]string{"figure06", "figure07", "section31", "resets", "rankings"}, func(m *madeUp) { m.ports(800, false) }, func(m *record.Manifest) {
+		m.EphemeralProbes = 5
+	}},
+	{[]string{"figure01", "figure03", "section2"}, func(m *madeUp) { m.ports(800, true) }, func(m *record.Manifest) {
+		m.Liveness, m.Revisit = true, session.Duration(time.Minute)
+		m.Sources = []netip.Addr{netip.MustParseAddr("10.255.0.1"), netip.MustParseAddr("10.255.0.2")}
+	}},
+	{[]string{"figure04"}, func(m *madeUp) { m.blocks(250) }, func(m *record.Manifest) {
+		m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "80", Sample: "1%", SampleBy: "/24"})
+		m.Sample = &target.Sample{Unit: "block", Bits: 24, Numerator: 1, Denominator: 100, Drawn: 250, Of: 25_000, Shard: 1, Shards: 1}
+	}},
+	{[]string{"unknowns"}, func(m *madeUp) { m.everywhere(49, 1) }, func(m *record.Manifest) {
+		m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "all", Sample: "1/16", SampleBy: "host"})
+		m.EphemeralProbes = 5
+	}},
+}
+
+var (
+	madeUpOnce  sync.Once
+	madeUpShown map[string]shown
+)
+
+// madeUpExhibits are the exhibits, each of the run that is for it, of the sample of one scan if none is. They are made once.
 func madeUpExhibits(t *testing.T) map[string]shown {
 	t.Helper()
-	by := exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t))
-	made := make(map[*analysis.Dataset]map[string]shown)
-	for name, d := range madeUpRuns(t) {
-		if made[d] == nil {
-			made[d] = exhibitsOf(t, d)
+	madeUpOnce.Do(func() {
+		madeUpShown = exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t))
+		for _, r := range madeUpRuns {
+			by := exhibitsOf(t, r.dataset(t))
+			for _, name := range r.exhibits {
+				madeUpShown[name] = by[name]
+			}
 		}
-		by[name] = made[d][name]
-	}
-	other := newSample(1500, "wait,http,redis", false, 0).dataset(t)
-	pair := exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t), other)
-	by["table4"], by["table4cost"] = pair["table4"], pair["table4cost"]
-	return by
+		other := newSample(1500, "wait,http,redis", false, 0).dataset(t)
+		pair := exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t), other)
+		madeUpShown["table4"], madeUpShown["table4cost"] = pair["table4"], pair["table4cost"]
+	})
+	return madeUpShown
 }

@@ -29,20 +29,22 @@ type portRank struct {
 // paperPopular are the ports that the paper's own test found popular (section 2).
 var paperPopular = []uint16{80, 443, 7547, 22, 21, 25}
 
+// grubbsLevel is that of the paper's test for popular ports.
+const grubbsLevel = 0.001
+
 // portsDrawn is how many lines are drawn: as many as the paper scanned.
 const portsDrawn = 55
 
-// rankPorts ranks the ports that were scanned by their services. Those that have none are left out, and so are
+// rankPorts ranks the ports that were scanned, given in order, by their services. Those that have none are left out, and so are
 // other ports, on which a host was only asked whether it acknowledges data everywhere.
-func rankPorts(kinds []analysis.Kind, over sources, design estimate.Design) ([]portRank, error) {
-	ports := over[0].ports
+func rankPorts(kinds []analysis.Kind, ports []uint16, design estimate.Design) ([]portRank, error) {
 	services := make(map[uint16]int)
 	for _, k := range kinds {
 		if _, scanned := slices.BinarySearch(ports, k.Port); scanned || len(ports) == 0 {
 			services[k.Port] += k.Services
 		}
 	}
-	popular, err := popularPorts(kinds, over)
+	popular, err := popularOf(services, ports)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +57,7 @@ func rankPorts(kinds []analysis.Kind, over sources, design estimate.Design) ([]p
 	about := datasets.Ports()
 	var list []portRank
 	for port, n := range services {
-		p := portRank{port: port, services: n, popular: slices.Contains(popular, port), published: math.NaN()}
+		p := portRank{port: port, services: n, popular: popular[port], published: math.NaN()}
 		if i := slices.IndexFunc(about, func(a datasets.Port) bool { return a.Port == port }); i >= 0 {
 			p.about = &about[i]
 		}
@@ -77,6 +79,24 @@ func rankPorts(kinds []analysis.Kind, over sources, design estimate.Design) ([]p
 		}
 	}
 	return list, nil
+}
+
+// popularOf are the ports with outstandingly many services, of those with an expected protocol and a scanner that were scanned: the
+// paper's split (section 2).
+func popularOf(services map[uint16]int, scanned []uint16) (map[uint16]bool, error) {
+	var ports []uint16
+	var counts []float64
+	for _, port := range datasets.Assigned() {
+		if _, found := services[port]; found || slices.Contains(scanned, port) {
+			ports, counts = append(ports, port), append(counts, float64(services[port]))
+		}
+	}
+	out, err := estimate.Outliers(counts, grubbsLevel)
+	popular := make(map[uint16]bool)
+	for _, i := range out {
+		popular[ports[i]] = true
+	}
+	return popular, err
 }
 
 // marked says whose test found the port popular: the run's, the paper's, or both.
@@ -110,7 +130,7 @@ func (p *portRank) top30() string {
 
 // portTable is the paper's list of ports (Appendix A), ranked by the services that answered with a SYN-ACK.
 func portTable(c *analysis.Census, over sources) (figure, error) {
-	list, err := rankPorts(c.Kinds(), over, over.design())
+	list, err := rankPorts(c.Kinds(), over[0].ports, over.design())
 	if err != nil {
 		return figure{}, err
 	}
