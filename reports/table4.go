@@ -96,14 +96,10 @@ var table4Rows = func() []table4Row {
 	add("expected", "Expected protocol", func(p *portFindings) int { return p.expected },
 		func(c *datasets.Comparison) uint64 { return c.ExpectedLZR }, func(c *datasets.Comparison) uint64 { return c.ExpectedZGrab })
 	add("unexpected", "Unexpected protocol", func(p *portFindings) int { return p.unexpected }, func(c *datasets.Comparison) uint64 { return c.UnexpectedLZR })
-	for _, row := range []table4Row{
-		{name: "identified", title: "Identified", scan: "both", services: func(p *table4Port) int { return int(p.identified.Both) }},
-		{name: "identified", title: "Identified", scan: "only A", services: func(p *table4Port) int { return int(p.identified.First) }},
-		{name: "identified", title: "Identified", scan: "only B", services: func(p *table4Port) int { return int(p.identified.Second) }},
-	} {
-		list = append(list, row)
-	}
-	return list
+	return append(list,
+		table4Row{name: "identified", title: "Identified", scan: "both", services: func(p *table4Port) int { return int(p.identified.Both) }},
+		table4Row{name: "identified", title: "Identified", scan: "only A", services: func(p *table4Port) int { return int(p.identified.First) }},
+		table4Row{name: "identified", title: "Identified", scan: "only B", services: func(p *table4Port) int { return int(p.identified.Second) }})
 }()
 
 // portFindings is what one scan found on a port, in services.
