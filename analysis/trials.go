@@ -131,6 +131,10 @@ func (t *Trials) Add(record arrow.Record) error {
 	costs := readCosts(&b, &ends)
 	t.leaveOut()
 	for row := range b.rows() {
+		visit := rows.visit(row)
+		if !t.wanted[rows.port.Value(row)] && visit != session.Ephemeral {
+			continue // what the fold is in is over when a row comes that matters
+		}
 		if addr, port := rows.addr.Value(row), rows.port.Value(row); t.in.moves(addr, port) {
 			t.closeService()
 			if string(t.in.addr) != addr {
@@ -138,13 +142,13 @@ func (t *Trials) Add(record arrow.Record) error {
 			}
 			t.in.move(addr, port)
 		}
-		switch visit := rows.visit(row); {
+		switch {
 		case visit == session.Ephemeral:
 			t.host.probes++
 			if rows.state(row) >= session.AcksData {
 				t.host.acked++
 			}
-		case visit.Tells() && t.wanted[t.in.port]:
+		case visit.Tells():
 			t.add(&rows, &ends, &costs, row)
 		}
 	}

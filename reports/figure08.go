@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -115,6 +116,15 @@ func figure08(trials analysis.Together[*analysis.Trials], over sources) (figure,
 			estimates("share", "share of services that acknowledge data", func(s *coverStep) estimate.Estimate { return s.share }),
 			paper("share of services that acknowledge data", func(s *coverStep) float64 { return s.published })),
 		columns: 1, height: 2.6 * vg.Inch,
+	}
+	var few []string
+	for _, l := range lines {
+		if len(l.steps) > 0 && slices.Contains(l.steps[0].share.Warnings, fewIdentified) {
+			few = append(few, l.name)
+		}
+	}
+	if len(few) > 0 {
+		f.Caption += fmt.Sprintf(" Fewer than %d of them are identified, so that few hosts decide the order: %s.", enoughIdentified, strings.Join(few, ", "))
 	}
 	p, err := plotCover(lines)
 	f.draw = p.Draw
