@@ -310,6 +310,28 @@ func TestIdentified(t *testing.T) {
 	}
 }
 
+// A variant of a handshake identifies nothing where variants are left out; a service that only it makes speak is not identified.
+func TestNoVariants(t *testing.T) {
+	const text = `
+		addr     port visit handshake  state      label evidence
+		10.0.0.1 81   first tls-legacy sends_data tls   certain
+		10.0.0.1 81   first tls        sends_data tls   certain
+		10.0.0.2 81   first tls-legacy sends_data tls   certain
+		10.0.0.2 81   first tls        acks_data  -     none`
+	for _, no := range []bool{false, true} {
+		for _, own := range []bool{false, true} {
+			o := outcomesOf(t, Counting{Ports: []uint16{81}, NoVariants: no, Own: own}, text)
+			steps := order.Greedy(order.Patterns(o.Services), o.Handshakes)
+			if want := map[bool]order.Step{
+				false: {Rank: 1, Handshake: "tls-legacy", Gained: 2, Share: 1, Cumulative: 2, CumulativeShare: 1},
+				true:  {Rank: 1, Handshake: "tls", Gained: 1, Share: 1, Cumulative: 1, CumulativeShare: 1},
+			}[no]; len(steps) != 1 || steps[0] != want {
+				t.Errorf("without variants %t, own %t: %+v", no, own, steps)
+			}
+		}
+	}
+}
+
 // TestTenths: a tenth and the others are all services, and have the weight of all.
 func TestTenths(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

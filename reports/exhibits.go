@@ -22,6 +22,7 @@ var exhibits = []exhibit{
 	show("figure09", "Figure 9", mostPorts, protocolPorts, figure09),
 	show("portsneeded", "Figure 9, ports needed", mostPorts, protocolPorts, portsNeeded),
 	show("figure10", "Figure 10", everyHandshake, hostAnswers, figure10),
+	show("figure11", "Figure 11", followedUp, followups, figure11),
 	show("table1", "Table 1", mostPortsWithASes, origins, table1),
 	show("table2", "Table 2", everyHandshake, ownOrders, table2),
 	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
@@ -30,7 +31,6 @@ var exhibits = []exhibit{
 	showApart("table4cost", "Table 4, time and bandwidth", sameTargets, findings, table4Cost),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
-	show("resets", "Section 3.1, resets that say why", fewestPorts, resets, resetTexts),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
 	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
 	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
@@ -39,6 +39,7 @@ var exhibits = []exhibit{
 	show("banners", "Section 4.1", bannersFirst, contents, bannerTexts),
 	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
+	show("predict", "Ports predicted", manyPortsOfHosts, inventory, predicted),
 }
 
 // What is counted for the exhibits: those made by the same count from the same runs share one fold.
@@ -51,13 +52,14 @@ var (
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	anyOrders     = count(coverTrials)
 	ownOrders     = count(orderTrials)
+	followups     = count(newFollowups)
 	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
 	connections   = count(func(sources) *analysis.Connections { return new(analysis.Connections) })
 	states        = countAfter(connections, newByState)
 	classes       = countAfter(census, newByClass)
 	streaks       = count(func(sources) *analysis.Streaks { return analysis.NewStreaks(behaviour) })
 	unknowns      = count(func(sources) *analysis.Unknowns { return new(analysis.Unknowns) })
-	resets        = count(func(sources) *analysis.Resets { return new(analysis.Resets) })
+	inventory     = count(func(sources) *analysis.Inventory { return new(analysis.Inventory) })
 )
 
 // counted is how a fold is made for the runs that it is to count, that has counted nothing.
@@ -195,6 +197,16 @@ var (
 		Options: "--ports all --sample 0.01% --sample-by host --ephemeral-probes 5",
 	}
 
+	manyPortsOfHosts = selection{
+		of: func(all sources) sources {
+			hosts := all.where(func(m *record.Manifest) bool { return analysis.DesignOf(m).Unit == estimate.ByHost })
+			one := slices.DeleteFunc(hosts, func(s source) bool { return len(s.Manifests) != 1 || len(s.ports) < manyPorts })
+			return one[:min(1, len(one))]
+		},
+		Needs:   "a run of many ports of some hosts",
+		Options: "--ports all --sample 0.01% --sample-by host",
+	}
+
 	mostPortsWithASes = selection{
 		of: func(all sources) sources {
 			return mostPorts.of(all.where(func(m *record.Manifest) bool { return m.PrefixToAS != nil }))
@@ -219,6 +231,13 @@ var (
 		Needs:   "a run in which a handshake was tried both ways on every service",
 		Options: "--all-handshakes --random-order --handshakes wait,http,http-options,pptp,pptp-badcookie,tls,tls-legacy",
 	}
+	followedUp = selection{
+		of: func(all sources) sources {
+			return all.where(func(m *record.Manifest) bool { return len(m.Followup) > 0 })
+		},
+		Needs:   "a run in which services were told the right handshake once more, after a wrong one or alone",
+		Options: "--all-handshakes --followup 0s,1s,5s,30s,2m",
+	}
 	ephemeralProbes = selection{
 		of: func(all sources) sources {
 			return all.where(func(m *record.Manifest) bool { return m.EphemeralProbes > 0 })
@@ -227,6 +246,9 @@ var (
 		Options: "--ephemeral-probes 5",
 	}
 )
+
+// manyPorts is how many ports make it worth while to predict some.
+const manyPorts = 1000
 
 // ordinary reports whether a run can tell what services speak, and is a sample of these or of hosts.
 func ordinary(m *record.Manifest) bool {

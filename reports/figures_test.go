@@ -334,6 +334,57 @@ func TestTopASes(t *testing.T) {
 	}
 }
 
+// TestFollowups counts by hand what comes of follow-ups: of four of tls after a GET that drew data two fail at once, and none of two
+// later; their control has eight. The GET that drew nothing spoils nothing.
+func TestFollowups(t *testing.T) {
+	counted := new(analysis.Shares[string, string])
+	host := 0
+	count := func(n int, s analysis.FollowedUp) {
+		for range n {
+			s.Addr, s.Protocol = fmt.Sprintf("10.0.0.%d", host), "tls"
+			host++
+			countFollowup(&s, counted)
+		}
+	}
+	after := func(sent bool, delay time.Duration, state session.State) analysis.FollowedUp {
+		return analysis.FollowedUp{Wrong: "http", SentData: sent, Delay: delay, State: state}
+	}
+	count(8, analysis.FollowedUp{Control: true, State: session.SendsData})
+	count(2, after(true, 0, session.SendsData))
+	count(1, after(true, 0, session.Closed))
+	count(1, after(true, 0, session.NoAnswer))
+	count(2, after(true, 5*time.Second, session.SendsData))
+	count(3, after(false, 0, session.SendsData))
+	rows, err := followupRows(counted, []time.Duration{0, 5 * time.Second}, estimate.Design{Drawn: 100, Of: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rows {
+		if r.share.N > 0 {
+			got = append(got, fmt.Sprintf("%s %s %s: %.2f of %d, p %.4f, paper %.2f", r.what, r.line, armName(r.control, r.delay), r.share.Value, r.share.N, r.test.P, r.published))
+		}
+	}
+	want := []string{
+		"fails tls after http alone: 0.00 of 8, p 0.0000, paper NaN",
+		"fails tls after http 0 s: 0.50 of 4, p 0.0909, paper 0.29", // 4 over 2, of 12 over 2
+		"fails tls after http 5 s: 0.00 of 2, p 1.0000, paper NaN",
+		"fails others alone: 0.00 of 8, p 0.0000, paper NaN",
+		"fails no data alone: 0.00 of 8, p 0.0000, paper NaN",
+		"fails no data 0 s: 0.00 of 3, p 1.0000, paper NaN",
+		"reset tls after http 0 s: 0.50 of 2, p 0.0000, paper NaN",
+		"no_synack tls after http 0 s: 0.50 of 2, p 0.0000, paper NaN",
+		"recovered spoiled 5 s: 1.00 of 6, p 0.0000, paper 0.75",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	last := rows[len(rows)-1].share
+	if !last.HasInterval() || last.Lo < 0 || last.Hi != 1 || last.Lo > 0.5 {
+		t.Errorf("recovered: %v", last)
+	}
+}
+
 func TestTable4(t *testing.T) {
 	batch := func(text string) *findingsByState {
 		f := &findingsByState{Findings: analysis.OfDataset()}

@@ -23,7 +23,7 @@
 // TooFewHosts. Where blocks of addresses were drawn, all of this holds of blocks: what is added as one host is then one block,
 // Unit.Cluster. docs/estimates.md has how often the intervals here hold, measured.
 //
-// Beside the estimates stand the tests that a paper on scanning needs and gonum lacks: Grubbs, Smirnov, Pairs.McNemar,
+// Beside the estimates stand the tests that a paper on scanning needs and gonum lacks: Grubbs, Smirnov, Fisher, Pairs.McNemar,
 // Pairs.Equivalence, Spearman, DipTest, KaplanMeier. Each is compared with SciPy, statsmodels, R or a published example.
 //
 // Whatever is left to chance takes its randomness as an argument. Weights, for the bootstrap, are functions of (seed,

@@ -19,7 +19,8 @@ type Policy struct {
 	shuffled   []int                 // the places of those whose order is each service's own, ascending; nil is none
 	chance     chance
 	all        bool
-	ask        bool // whether hosts are checked for an all-ports firewall
+	rest       time.Duration // of a service that sent data, before the next handshake
+	ask        bool          // whether hosts are checked for an all-ports firewall
 	revisit    time.Duration
 
 	delays []time.Duration                               // of follow-ups; none: there are no follow-ups
@@ -28,7 +29,7 @@ type Policy struct {
 }
 
 // NewPolicy returns the policy of the settings, of which it uses CookieKey, Handshakes, RandomOrder, Contact, AllHandshakes,
-// EphemeralProbes, Revisit and Followup. The error says which of them cannot work.
+// Pause, EphemeralProbes, Revisit and Followup. The error says which of them cannot work.
 func NewPolicy(s *Settings) (*Policy, error) {
 	handshakes, err := s.protocols()
 	if err != nil {
@@ -39,7 +40,7 @@ func NewPolicy(s *Settings) (*Policy, error) {
 	}
 	p := &Policy{
 		handshakes: handshakes, chance: newChance(s.CookieKey),
-		all: s.AllHandshakes, ask: s.EphemeralProbes > 0, revisit: time.Duration(s.Revisit),
+		all: s.AllHandshakes, rest: time.Duration(s.Pause), ask: s.EphemeralProbes > 0, revisit: time.Duration(s.Revisit),
 	}
 	for i, h := range handshakes {
 		if h.Hello == nil {
@@ -147,7 +148,11 @@ func (p *Policy) Judged(s *Service, last *Attempt, allPorts bool) Step {
 func (p *Policy) proceed(s *Service, last *Attempt) Step {
 	switch {
 	case p.another(s, last):
-		return Step{Action: Connect, Visit: First, Handshake: p.handshake(last.Service, last.Number+1)}
+		step := Step{Action: Connect, Visit: First, Handshake: p.handshake(last.Service, last.Number+1)}
+		if last.State == SendsData { // what it answered may keep it from answering the next (paper, section 4.3)
+			step.After = p.rest
+		}
+		return step
 	case p.revisit > 0 && s.State < AllPorts:
 		return Step{Action: Connect, After: p.revisit, Visit: Again, Handshake: p.speaking}
 	case len(p.delays) > 0:

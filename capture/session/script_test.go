@@ -168,6 +168,8 @@ func configure(s *Settings, with string) (err error) {
 			s.EphemeralProbes, err = strconv.Atoi(value)
 		case "skip":
 			s.SkipAllPorts = true
+		case "pause":
+			err = s.Pause.UnmarshalText([]byte(value))
 		case "revisit":
 			err = s.Revisit.UnmarshalText([]byte(value))
 		case "sources":

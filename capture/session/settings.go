@@ -23,6 +23,7 @@ type Settings struct {
 	Handshakes    []string `json:"handshakes"`     // names of protocols, in the order in which they are tried
 	RandomOrder   bool     `json:"random_order"`   // whether those that say something are tried in an order that is drawn for each service
 	AllHandshakes bool     `json:"all_handshakes"` // whether each is tried, whatever comes back to those before it
+	Pause         Duration `json:"pause"`          // between the end of an attempt that drew data and the next handshake
 	Contact       string   `json:"contact"`        // how to reach whoever scans; it stands in the User-Agent
 	Push          bool     `json:"push"`           // whether PSH is set on a hello at once, and not only when it is sent again
 	Adopt         bool     `json:"adopt"`          // whether SYN-ACKs that another scanner's SYNs drew are taken as answers to ours
@@ -88,6 +89,8 @@ func (s *Settings) Check() error {
 		return fmt.Errorf("ephemeral probes: %d is not 0 to %d", s.EphemeralProbes, maxEphemeralProbes)
 	case (s.EphemeralProbes > 0 || s.Revisit > 0) && policy.speaking == nil:
 		return fmt.Errorf("ephemeral probes and revisits send data, and no handshake has any")
+	case s.Pause < 0:
+		return fmt.Errorf("pause: %v is below zero", s.Pause)
 	case s.Revisit < 0:
 		return fmt.Errorf("revisit: %v is below zero", s.Revisit)
 	case s.Revisit > 0 && !s.freshSources():

@@ -107,6 +107,7 @@ Scan only what you may: see the README on ethics.`,
 	f.StringSliceVar(&o.targets.Open, "open", nil, "prefix of special-use space that may be probed (all of it is blocked otherwise)")
 	f.Uint64VarP(&m.Rate, "rate", "r", 10000, "packets a second, all that is sent; 0 is no limit")
 	f.StringVar(&o.handshakes, "handshakes", strings.Join(m.Handshakes, ","), "what to say, in this order (see --random-order)")
+	f.DurationVar((*time.Duration)(&m.Pause), "pause", 0, "with --all-handshakes: let a service that sent data rest for so long before the next handshake, which the answered one may spoil for up to two minutes")
 	f.BoolVar(&m.RandomOrder, "random-order", false, "say it in an order that is drawn for each service, by the seed; wait keeps its place")
 	f.BoolVar(&m.AllHandshakes, "all-handshakes", false, "try every handshake, whatever comes back")
 	f.BoolVar(&m.Push, "push", false, "set PSH on a handshake's first data at once (costs 0.6 % of the hosts)")
