@@ -30,7 +30,7 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
-	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
+	"delay_ms": arrow.PrimitiveTypes.Int64, "asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
 	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 	"reset_text": arrow.BinaryTypes.Binary,
@@ -158,11 +158,15 @@ func TestFoldsMerge(t *testing.T) {
 			return list
 		}},
 		{"answers", answersText, func() Fold { return NewAnswers(time.Second) }, func(f Fold) any { return toldAnswers(f.(*Answers)) }},
+		{"follow-ups", followupsText, func() Fold { return newToldFollowups() }, func(f Fold) any { return f.(*Followups[string, string]).Counted().Groups() }},
 		{"curves", curvesText, func() Fold { return new(Curves) }, func(f Fold) any { return toldCurves(f.(*Curves)) }},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
 			return []any{steps, hosts, services}
 		}},
+		{"connections", connectionsText, func() Fold { return new(Connections) }, func(f Fold) any { return f.(*Connections).States() }},
+		{"unknowns", unknownsText, func() Fold { return new(Unknowns) }, func(f Fold) any { return f.(*Unknowns).Hosts() }},
+		{"streaks", streaksText, func() Fold { return NewStreaks(stateOf) }, func(f Fold) any { return blocksOf(t, f.(*Streaks), 29) }},
 		{"unrecognised", unrecognisedText, func() Fold { return NewUnrecognised([]string{"vnc"}) }, func(f Fold) any {
 			responses, kept := f.(*Unrecognised).Responses()
 			return []any{responses, kept}
@@ -178,10 +182,6 @@ func TestFoldsMerge(t *testing.T) {
 			sample, everywhere := f.(*Inventory).Sample(new(record.Manifest), []uint16{22, 80})
 			return []any{sample, everywhere}
 		}},
-		{"connections", connectionsText, func() Fold { return new(Connections) }, func(f Fold) any { return f.(*Connections).States() }},
-		{"resets", connectionsText, func() Fold { return new(Resets) }, func(f Fold) any { return resetsOf(f.(*Resets)) }},
-		{"unknowns", unknownsText, func() Fold { return new(Unknowns) }, func(f Fold) any { return f.(*Unknowns).Hosts() }},
-		{"streaks", streaksText, func() Fold { return NewStreaks(stateOf) }, func(f Fold) any { return blocksOf(t, f.(*Streaks), 29) }},
 	} {
 		whole := c.fold()
 		batch := batchOf(t, whole, c.text)
@@ -200,7 +200,7 @@ func TestFoldsMerge(t *testing.T) {
 					t.Fatal(c.name, err)
 				}
 			}
-			if d := cmp.Diff(want, c.result(one), everyField); d != "" {
+			if d := cmp.Diff(want, c.result(one), everyField, sameAddress); d != "" {
 				t.Errorf("%s: two batches, cut at %d: %s", c.name, cut, d)
 			}
 			if cut > 0 && cut < n && host(cut) == host(cut-1) {
@@ -217,16 +217,14 @@ func TestFoldsMerge(t *testing.T) {
 			if err := second.Merge(first); err != nil {
 				t.Fatal(c.name, err)
 			}
-			if d := cmp.Diff(want, c.result(second), everyField); d != "" {
+			if d := cmp.Diff(want, c.result(second), everyField, sameAddress); d != "" {
 				t.Errorf("%s: two folds, cut at %d: %s", c.name, cut, d)
 			}
 		}
 	}
 }
 
-var sameAddress = cmp.Options{
-	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
-}
+var sameAddress = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 // after is a text without its first rows.
 func after(text string, rows int64) string {
@@ -280,6 +278,9 @@ const responsesText = `
 	10.0.0.3 80   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     http      acks_data      -          none     -   1           3        10
+	10.0.0.3 81   wrong     tls       sends_data     tls        certain  -   1           3        10
+	10.0.0.3 81   followup  http      sends_data     http       certain  -   1           3        10
+	10.0.0.3 81   control   http      sends_data     http       certain  -   1           3        10
 	10.0.0.4 22   first     dns       sends_data     echo       none     -   1           3        10
 	10.0.0.4 23   first     wait      reset_after_handshake - none       yes 1           1.5      0
 	10.0.0.4 23   first     http      acks_data      -          none     yes 1           1.5      10
@@ -360,19 +361,20 @@ func TestAllPorts(t *testing.T) {
 	}
 }
 
-// The second service resets twice, once with a text; that of an ephemeral port, and the reset to a SYN, do not count.
+// An ephemeral port's connection does not count, nor a follow-up.
 const connectionsText = `
-	addr     port  visit     state                 rst synacks reset_text
-	10.0.0.1 80    first     dropped_handshake     -   9       -
-	10.0.0.1 80    again     dropped_handshake     -   4       -
-	10.0.0.1 81    first     reset_after_handshake yes 1       -
-	10.0.0.1 81    again     reset_after_handshake yes 1       BIG-IP_System:_[0x1]
-	10.0.0.2 80    first     closed                yes 0       BIG-IP_System:_[0x1]
-	10.0.0.3 80    first     reset_after_handshake yes 2       go_away
-	10.0.0.3 81    first     acks_data             -   1       -
-	10.0.0.3 81    fresh     no_answer             -   0       -
-	10.0.0.3 50000 ephemeral reset_after_handshake yes 7       BIG-IP_System:_[0x1]
-	10.0.0.4 80    first     sends_data            yes 1       -`
+	addr     port  visit     state                 synacks
+	10.0.0.1 80    first     dropped_handshake     9
+	10.0.0.1 80    again     dropped_handshake     4
+	10.0.0.1 81    first     reset_after_handshake 1
+	10.0.0.1 81    again     reset_after_handshake 1
+	10.0.0.2 80    first     closed                0
+	10.0.0.3 80    first     reset_after_handshake 2
+	10.0.0.3 81    first     acks_data             1
+	10.0.0.3 81    fresh     no_answer             0
+	10.0.0.3 81    followup  acks_data             5
+	10.0.0.3 50000 ephemeral reset_after_handshake 7
+	10.0.0.4 80    first     sends_data            1`
 
 func TestConnections(t *testing.T) {
 	c := new(Connections)
@@ -385,24 +387,6 @@ func TestConnections(t *testing.T) {
 	if d := cmp.Diff(want, c.States()); d != "" {
 		t.Error(d)
 	}
-}
-
-func TestResets(t *testing.T) {
-	r := new(Resets)
-	if err := r.Add(batchOf(t, r, connectionsText)); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := resetsOf(r), [4]uint64{2, 1, 3, 3}; got != want {
-		t.Errorf("with a text, BIG-IP's, services and hosts: %v, want %v", got, want)
-	}
-}
-
-// resetsOf are the services whose resets have a text, and BIG-IP's, all that reset, and their hosts.
-func resetsOf(r *Resets) (list [4]uint64) {
-	list[0], list[2] = r.Of(WithText).Services()
-	list[1], _ = r.Of(BigIP).Services()
-	list[3] = r.Of(BigIP).Hosts()
-	return list
 }
 
 // Hosts 1 and 5 have one unknown service, and host 3 two, of which one was told by ephemeral probes; host 2 has none.
@@ -531,10 +515,10 @@ func TestFoldErrors(t *testing.T) {
 		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
 		{new(Connections), good, `0 columns "visit"`},
-		{new(Resets), batchOf(t, new(Connections), connectionsText), `0 columns "addr"`},
 		{new(Unknowns), good, `0 columns "addr"`},
 		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
 		{new(Curves), good, `0 columns "addr"`},
+		{newToldFollowups(), batchOf(t, new(Responses), responsesText), `0 columns "delay_ms"`},
 	} {
 		err := c.fold.Add(c.record)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -542,9 +526,8 @@ func TestFoldErrors(t *testing.T) {
 		}
 	}
 	all := func() []Fold {
-		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf),
-			new(Inventory), NewUnrecognised(nil), NewMistaken(nil, nil), NewRelabel(nil),
-			Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
+		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), NewUnrecognised(nil), NewMistaken(nil, nil), NewRelabel(nil), new(Connections), new(Unknowns), NewStreaks(stateOf),
+			newToldFollowups(), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
 	for _, a := range all() {
 		for _, b := range all() {

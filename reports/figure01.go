@@ -3,15 +3,16 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
@@ -61,19 +62,21 @@ type stateRow struct {
 	share       estimate.Estimate
 	connections int
 	repeated    float64 // SYN-ACKs after the first, per connection; NaN if a single connection cannot show the state
+	paper       float64 // the same in the paper, NaN but where the handshake is dropped
 }
 
-// paperRepeated is how often the paper saw a SYN-ACK repeated, NaN but where the handshake is dropped.
-func (r *stateRow) paperRepeated() float64 {
-	return datasets.InText("2", "repeated_synacks", r.state.String())
-}
-
-func (b *byState) rows(design estimate.Design) (rows []stateRow, err error) {
+// rows are the lines of the table. The paper gave servers 100 seconds to repeat a SYN-ACK: what a scan sees that does not is no less
+// true, but not to be compared.
+func (b *byState) rows(over sources) (rows []stateRow, err error) {
+	patient := len(over.where(func(m *record.Manifest) bool { return m.Liveness })) == len(over)
 	for i := range tcpStates {
 		for _, state := range tcpStates[i].states {
-			r := stateRow{tcp: &tcpStates[i], state: state, repeated: math.NaN()}
+			r := stateRow{tcp: &tcpStates[i], state: state, repeated: math.NaN(), paper: notPublished}
+			if patient {
+				r.paper = datasets.InText("2", "repeated_synacks", state.String())
+			}
 			r.services, _ = b.Services(0, state.String())
-			if r.share, err = b.Of(0, state.String()).Share(design); err != nil {
+			if r.share, err = b.Of(0, state.String()).Share(over.design()); err != nil {
 				return nil, err
 			}
 			for _, c := range b.connections {
@@ -90,7 +93,7 @@ func (b *byState) rows(design estimate.Design) (rows []stateRow, err error) {
 // figure01 shows how far services let a client get: by the states of section 2, which the paper's Figure 1 is about. Its form was
 // not seen.
 func figure01(b *byState, over sources) (figure, error) {
-	rows, err := b.rows(over.design())
+	rows, err := b.rows(over)
 	if err != nil {
 		return figure{}, err
 	}
@@ -101,7 +104,7 @@ func figure01(b *byState, over sources) (figure, error) {
 	}
 	n := fmt.Sprintf("%s and %s", plural(all, "service"), plural(connections, "connection"))
 	f := figure{
-		Caption: "Services by their state, in the order of how far the server's TCP is seen to get. Above, shares of all services; below, SYN-ACKs " +
+		Caption: "Services by their state, in the order of how far the server's TCP is seen to get. At the left, shares of all services; at the right, SYN-ACKs " +
 			"that a server repeats although they were acknowledged, per connection that ended in the state (what only several connections " +
 			"show has none). n = " + n + ".",
 		table: tabulate(n, rows,
@@ -110,9 +113,9 @@ func figure01(b *byState, over sources) (figure, error) {
 			numbers("services", "services", func(r *stateRow) int { return r.services }),
 			numbers("connections", "connections", func(r *stateRow) int { return r.connections }),
 			values("repeated_synacks", "SYN-ACKs per connection", func(r *stateRow) float64 { return r.repeated }),
-			values("published_repeated_synacks", "SYN-ACKs per connection", (*stateRow).paperRepeated),
+			values("published_repeated_synacks", "SYN-ACKs per connection", func(r *stateRow) float64 { return r.paper }),
 			estimates("share", "share of services", func(r *stateRow) estimate.Estimate { return r.share })),
-		columns: 1, height: 3.3 * vg.Inch,
+		columns: 1, height: 2.7 * vg.Inch,
 	}
 	shares, repeats, err := plotStates(rows)
 	if err != nil {
@@ -122,54 +125,82 @@ func figure01(b *byState, over sources) (figure, error) {
 	for _, t := range tcpStates {
 		legend = append(legend, entry{t.name, []plot.Thumbnailer{t.fill}})
 	}
-	legend = append(legend, paperEntry(), entry{name: "n = " + plural(all, "service")})
+	if slices.ContainsFunc(rows, func(r stateRow) bool { return !math.IsNaN(r.paper) }) {
+		legend = append(legend, paperEntry())
+	}
+	legend = append(legend, entry{name: "n = " + plural(all, "service")})
 	f.draw = func(c draw.Canvas) {
-		stack(addLegend(c, 2, legend), []*plot.Plot{shares, repeats}, []float64{5, 3})
+		const gap = vg.Length(6)
+		c = addLegend(c, 2, legend)
+		left, right := c, c
+		left.Max.X = c.Min.X + 0.72*(c.Max.X-c.Min.X)
+		right.Min.X = left.Max.X + gap
+		shares.Draw(left)
+		repeats.Draw(right)
 	}
 	return f, nil
 }
 
-// plotStates draws the shares, and below them the repeated SYN-ACKs.
+// plotStates draws the shares as bars, with the states at their left, and the repeated SYN-ACKs on the same lines.
 func plotStates(rows []stateRow) (shares, repeats *plot.Plot, err error) {
 	shares, repeats = newPlot(), newPlot()
 	names := make(plot.ConstantTicks, len(rows))
-	var intervals []placed
+	texts := plotter.XYLabels{}
 	var solid, hollow, paper plotter.XYs
-	var texts plotter.XYLabels
 	for i, r := range rows {
-		x := float64(i)
-		names[i] = plot.Tick{Value: x, Label: r.state.String()}
-		bar, err := plotters.NewStackedBars([]float64{x}, plotters.Layer{Fill: r.tcp.fill, Heights: []float64{orZero(r.share.Value)}})
+		y := -float64(i)
+		names[i] = plot.Tick{Value: y, Label: r.state.String()}
+		bar, err := plotters.NewStackedBars([]float64{y}, plotters.Layer{Fill: r.tcp.fill, Heights: []float64{orZero(r.share.Value)}})
 		if err != nil {
 			return nil, nil, err
 		}
+		bar.Horizontal = true
 		shares.Add(bar)
-		intervals = append(intervals, placed{x, r.share})
-		top := orZero(r.share.Value)
+		end := orZero(r.share.Value)
 		if r.share.HasInterval() {
-			top = r.share.Hi
+			end = r.share.Hi
+			line, err := plotter.NewLine(plotter.XYs{{X: r.share.Lo, Y: y}, {X: r.share.Hi, Y: y}})
+			if err != nil {
+				return nil, nil, err
+			}
+			line.LineStyle = draw.LineStyle{Color: black, Width: axisLine}
+			shares.Add(line)
 		}
-		texts.XYs, texts.Labels = append(texts.XYs, plotter.XY{X: x, Y: top}), append(texts.Labels, percent(r.share.Value))
-		switch point := (plotter.XY{X: x, Y: r.repeated}); {
+		if r.services > 0 {
+			texts.XYs, texts.Labels = append(texts.XYs, plotter.XY{X: end, Y: y}), append(texts.Labels, percent(r.share.Value))
+		}
+		switch point := (plotter.XY{X: r.repeated, Y: y}); {
 		case math.IsNaN(r.repeated):
 		case r.connections < fewServices:
 			hollow = append(hollow, point)
 		default:
 			solid = append(solid, point)
 		}
-		paper = append(paper, plotter.XY{X: x, Y: r.paperRepeated()})
+		if !math.IsNaN(r.paper) {
+			paper = append(paper, plotter.XY{X: r.paper, Y: y})
+		}
 	}
-	if err := addIntervals(shares, intervals, black); err != nil {
+	if len(texts.Labels) > 0 {
+		shares.Add(plotters.NewEndLabels(texts.XYs, texts.Labels, sans(textSize), slices.Repeat([]draw.LineStyle{{Color: black}}, len(texts.Labels))))
+	}
+	if err := addPaper(repeats, paper); err != nil {
 		return nil, nil, err
 	}
-	if err := addTexts(shares, texts, 2); err != nil {
+	if err := addPoints(repeats, solid, hollow); err != nil {
 		return nil, nil, err
 	}
 	for _, p := range []*plot.Plot{shares, repeats} {
-		p.X.Min, p.X.Max = -0.6, float64(len(rows))-0.4
-		p.X.Tick.Marker = plot.ConstantTicks(nil)
+		p.Y.Min, p.Y.Max = 0.4-float64(len(rows)), 0.6
 	}
-	shares.Y.Label.Text, shares.Y.Tick.Marker, shares.Y.Min, shares.Y.Max = "Share (%)", plotters.Percents(25), 0, 1
+	shares.X.Label.Text, shares.X.Tick.Marker, shares.X.Min = "Share of services (%)", plotters.Percents(25), 0
+	shares.Y.Tick.Marker = names
+	repeats.X.Label.Text, repeats.X.Tick.Marker, repeats.X.AutoRescale, repeats.X.Min = "Repeated SYN-ACKs", plotters.Counts{}, true, 0
+	repeats.Y.Tick.Marker = plot.ConstantTicks(nil)
+	return shares, repeats, nil
+}
+
+// addPoints draws points that rest on enough services, and hollow those that do not.
+func addPoints(p *plot.Plot, solid, hollow plotter.XYs) error {
 	for _, points := range []struct {
 		at    plotter.XYs
 		shape draw.GlyphDrawer
@@ -179,35 +210,11 @@ func plotStates(rows []stateRow) (shares, repeats *plot.Plot, err error) {
 		}
 		scatter, err := plotter.NewScatter(points.at)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		scatter.GlyphStyle = draw.GlyphStyle{Color: black, Radius: 2, Shape: points.shape}
-		repeats.Add(scatter)
+		scatter.GlyphStyle = draw.GlyphStyle{Color: blue, Radius: 2, Shape: points.shape}
+		p.Add(scatter)
 	}
-	if err := addPaper(repeats, paper); err != nil {
-		return nil, nil, err
-	}
-	repeats.Y.Label.Text, repeats.Y.Tick.Marker, repeats.Y.AutoRescale, repeats.Y.Min = "Repeated SYN-ACKs", plotters.Counts{}, true, 0
-	repeats.X.Tick.Marker, repeats.X.Label.Text = names, "State of the service, or of the connection"
-	upright(repeats)
-	return shares, repeats, nil
-}
-
-// addTexts writes texts above points, a gap away.
-func addTexts(p *plot.Plot, texts plotter.XYLabels, gap vg.Length) error {
-	if len(texts.Labels) == 0 {
-		return nil
-	}
-	labels, err := plotter.NewLabels(texts)
-	if err != nil {
-		return err
-	}
-	for i := range labels.TextStyle {
-		labels.TextStyle[i] = sans(textSize)
-		labels.TextStyle[i].XAlign = text.XCenter
-	}
-	labels.Offset.Y = gap
-	p.Add(labels)
 	return nil
 }
 

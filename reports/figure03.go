@@ -9,11 +9,11 @@ import (
 
 // defences are the paper's five (section 2), and what is none of them.
 var defences = []layerOf{
-	{session.ResetAfterHandshake.String(), "reset or closed after handshake", plotters.Fill{Color: blue}},
+	{session.ResetAfterHandshake.String(), "reset or closed", plotters.Fill{Color: blue}},
 	{session.ZeroWindow.String(), "zero window", hatched(skyBlue, 1)},
 	{session.DynamicBlocking.String(), "dynamic blocking", hatched(yellow, -1)},
 	{session.Shunned.String(), "connection shunning", plotters.Fill{Color: vermilion}},
-	{session.DroppedHandshake.String(), "dropped mid-handshake", hatched(reddishPurple, 1)},
+	{session.DroppedHandshake.String(), "handshake dropped", hatched(reddishPurple, 1)},
 	{leftOver, "none of these", plotters.Fill{Color: lightGray}},
 }
 

@@ -223,23 +223,11 @@ func plotRankings(list []ranking) (*plot.Plot, error) {
 	}
 	cut.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
 	p.Add(cut)
-	for _, points := range []struct {
-		at    plotter.XYs
-		shape draw.GlyphDrawer
-	}{{solid, draw.CircleGlyph{}}, {hollow, draw.RingGlyph{}}} {
-		if len(points.at) == 0 {
-			continue
-		}
-		scatter, err := plotter.NewScatter(points.at)
-		if err != nil {
-			return nil, err
-		}
-		scatter.GlyphStyle = draw.GlyphStyle{Color: blue, Radius: 2, Shape: points.shape}
-		p.Add(scatter)
+	if err := addPoints(p, solid, hollow); err != nil {
+		return nil, err
 	}
-	if len(list) > 0 {
-		p.Add(plotters.NewEndLabels(texts.XYs, texts.Labels, sans(textSize), slices.Repeat([]draw.LineStyle{{Color: black}}, len(list))))
-	}
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 1, 65535, 0.5-float64(max(1, len(list))), 0.5
+	texts.XYs, texts.Labels = append(texts.XYs, plotter.XY{X: 65535, Y: 0.9}), append(texts.Labels, "Spearman; >12,000")
+	p.Add(plotters.NewEndLabels(texts.XYs, texts.Labels, sans(textSize), slices.Repeat([]draw.LineStyle{{Color: black}}, len(texts.Labels))))
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 1, 65535, 0.5-float64(max(1, len(list))), 1.3
 	return p, nil
 }

@@ -1,12 +1,15 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/text"
 
 	"laserdisc/analysis/estimate"
+	"laserdisc/capture/session"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
 )
@@ -25,7 +28,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 		return figure{}, b.err
 	}
 	classes := []class{popular, unpopular, everyPort}
-	titles := plotters.Column{Head: "Share of ports' services", Align: text.XLeft}
+	titles := plotters.Column{Head: "Shares in percent", Align: text.XLeft}
 	for _, s := range list {
 		titles.Cells = append(titles.Cells, s.title)
 	}
@@ -33,7 +36,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 	var rows []classShare
 	var ns []string
 	for _, c := range classes {
-		here, between, n, paper := right("Here (%)"), right("95 % interval"), right("n"), right("Paper (%)")
+		here, between, n, paper := right("Here"), right("95 %"), right("n"), right("Paper")
 		for _, s := range list {
 			row := classShare{class: c, port: -1, of: s.of, kind: s.kind, paper: datasets.InText(section, s.paper, c.String())}
 			row.services, _ = b.Services(s.of.in(c), s.kind)
@@ -56,7 +59,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 		Caption: caption + " n = " + says + ".",
 		table:   tabulate(says, rows, classColumns()...),
 	}
-	f.drawTable(2, groups, nil)
+	f.drawTableIn(sans(tickSize), 2, groups, nil)
 	return f, nil
 }
 
@@ -70,23 +73,30 @@ func intervalText(e estimate.Estimate) string {
 
 // section2 has what the paper's section 2 says of the services that acknowledge no data.
 func section2(b *byClass, over sources) (figure, error) {
-	list := []statement{{"acknowledge no data", ofServices, notAcknowledging, notAcknowledging}}
+	list := []statement{{"acknowledges no data", ofServices, notAcknowledging, notAcknowledging}}
 	for _, d := range defences {
-		list = append(list, statement{"  of these: " + d.title, ofNoAck, d.kind, d.kind})
+		s := statement{"  " + d.title, ofNoAck, d.kind, d.kind}
+		if d.kind == session.Shunned.String() {
+			// It is of all services that the paper has this share. Together with its others it is more than all.
+			list = append(list, statement{"connection shunning, of all", ofServices, d.kind, d.kind})
+			s.paper = ""
+		}
+		list = append(list, s)
 	}
-	return b.classTable("2", list, over, "Services that acknowledge no data, and by which defence, for popular and unpopular ports and all that were "+
+	slices.SortStableFunc(list, func(a, b statement) int { return cmp.Compare(a.of, b.of) })
+	return b.classTable("2", list, over, "Services that acknowledge no data, of all, and of these by defence, for popular and unpopular ports and all that were "+
 		"scanned. "+classesAre)
 }
 
 // section3 has what the paper's section 3.1 says of the services that acknowledge data.
 func section3(b *byClass, over sources) (figure, error) {
 	return b.classTable("3.1", []statement{
-		{"do not speak the expected protocol", ofAcking, notExpected, notExpected},
-		{"  speak another", ofAcking, speaksOther, ""},
-		{"  unknown, on an all-ports host", ofAcking, unknownAcross, ""},
-		{"unknown, all-ports hosts left out", ofFiltered, unknownOnThisPort, unknownOnThisPort},
-		{"of the unknown, on an all-ports host", ofUnknown, unknownAcross, "of_unknown_across_ports"},
-		{"hosts that are all-ports hosts", ofHosts, onEveryPort, ""},
+		{"not the expected protocol", ofAcking, notExpected, notExpected},
+		{"  another protocol", ofAcking, speaksOther, ""},
+		{"  unknown, all-ports host", ofAcking, unknownAcross, ""},
+		{"unknown, without these hosts", ofFiltered, unknownOnThisPort, unknownOnThisPort},
+		{"of unknown, all-ports host", ofUnknown, unknownAcross, "of_unknown_across_ports"},
+		{"all-ports hosts, of hosts", ofHosts, onEveryPort, ""},
 	}, over, "What the services that acknowledge data turn out to be, for popular and unpopular ports and all that were scanned. Shares are of those "+
 		"services, but the last, which is of hosts that have one. An all-ports host acknowledges data on random ephemeral ports too; where hosts were drawn, "+
 		"no interval holds with such hosts in, and there is none. "+classesAre)

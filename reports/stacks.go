@@ -199,13 +199,18 @@ func (b *byClass) figure(s *stacks, over sources, caption, counted, axis string)
 	}
 	p.Y.Label.Text, p.X.Label.Text = axis, "TCP port / expected protocol (services); n = "+plural(all, counted)
 	var legend []entry
+	longest := vg.Length(0)
 	for _, l := range s.layers {
 		legend = append(legend, entry{l.title, []plot.Thumbnailer{l.fill}})
+		longest = max(longest, sans(tickSize).Width(l.title))
 	}
 	if slices.ContainsFunc(rows, func(r classShare) bool { return !math.IsNaN(r.paper) }) {
 		legend = append(legend, paperEntry())
 	}
-	f.draw = func(c draw.Canvas) { p.Draw(addLegend(c, 4, legend)) }
+	f.draw = func(c draw.Canvas) {
+		const thumbnail = 26 // with the room around it
+		p.Draw(addLegend(c, max(1, min(len(legend), int((c.Max.X-c.Min.X)/(longest+thumbnail)))), legend))
+	}
 	return f, nil
 }
 
@@ -239,14 +244,11 @@ func (s *stacks) plot(bars []bar, rows []classShare) (*plot.Plot, error) {
 		x := next
 		next++
 		names = append(names, plot.Tick{Value: x, Label: one.name() + " (" + plotters.SI(float64(one.services)) + ")"})
-		layers := make([]plotters.Layer, len(s.layers))
+		var layers []plotters.Layer
 		for i, l := range s.layers {
-			layers[i] = plotters.Layer{Fill: l.fill, Heights: []float64{orZero(ratio(one.parts[i], one.services))}}
-			if one.services < fewServices {
-				layers[i].Color = nil
-			}
+			layers = append(layers, plotters.Layer{Fill: l.fill, Heights: []float64{orZero(ratio(one.parts[i], one.services))}})
 		}
-		stacked, err := plotters.NewStackedBars([]float64{x}, layers...)
+		stacked, err := plotters.NewStackedBars([]float64{x}, hollow(layers, func(int) bool { return one.services < fewServices })...)
 		if err != nil {
 			return nil, err
 		}
@@ -256,7 +258,7 @@ func (s *stacks) plot(bars []bar, rows []classShare) (*plot.Plot, error) {
 			if r.class != one.class || r.port != one.port {
 				continue
 			}
-			if r.kind == s.judged {
+			if r.kind == s.judged && r.services > 0 && one.services >= fewServices {
 				intervals = append(intervals, placed{x, r.share})
 			}
 			published := !math.IsNaN(r.paper)

@@ -36,6 +36,9 @@ func equal(a, b Segment) bool {
 func TestRoundTrip(t *testing.T) {
 	for _, want := range samples() {
 		frame := want.AppendFrame(nil, macA, macB)
+		if ethernet := 14; want.Size() != len(frame)-ethernet {
+			t.Errorf("%+v has %d bytes, not %d", want, len(frame)-ethernet, want.Size())
+		}
 		for _, padding := range []int{0, 6} { // Ethernet pads short frames
 			var got Segment
 			if err := got.Decode(LinkEthernet, append(frame, make([]byte, padding)...)); err != nil {

@@ -78,5 +78,15 @@ func (s *Segment) End() uint32 {
 	return end
 }
 
+// Size is the number of bytes that a segment that is no ICMP error has from the IP header on, if that has no options or extension
+// headers: those that a Framer writes have none.
+func (s *Segment) Size() int {
+	header := 20
+	if s.Dst.Addr().Is6() {
+		header = 40
+	}
+	return header + 20 + len(s.Options) + len(s.Payload)
+}
+
 // Before reports whether sequence number a precedes b, modulo 2^32 (RFC 9293, section 3.4).
 func Before(a, b uint32) bool { return int32(a-b) < 0 }

@@ -153,6 +153,13 @@ type Counters struct {
 	ReceivedPayload uint64 `json:"received_payload"` // frame.interface_id==1 && tcp.len>0 && !icmp && !icmpv6
 	ReceivedICMP    uint64 `json:"received_icmp"`    // frame.interface_id==1 && (icmp || icmpv6)
 	Services        uint64 `json:"services"`         // lines of services.jsonl
+
+	// Bytes of what was sent, from the IP header on: the sum of ip.len, or of ipv6.plen and 40 each, over the same filters. All
+	// are 0 in records of versions that did not count them.
+	SentBytes        uint64 `json:"sent_bytes"`
+	SentSYNBytes     uint64 `json:"sent_syn_bytes"`
+	SentRSTBytes     uint64 `json:"sent_rst_bytes"`
+	SentPayloadBytes uint64 `json:"sent_payload_bytes"`
 }
 
 // Count takes a frame into account; s is the segment in it, or nil if there is none.
@@ -162,6 +169,9 @@ func (c *Counters) Count(d Direction, s *packet.Segment) {
 		frames, syns, resets, payloads, syn = &c.Sent, &c.SentSYN, &c.SentRST, &c.SentPayload, packet.SYN
 	}
 	*frames++
+	if s != nil && d == Sent {
+		c.countBytes(s)
+	}
 	switch {
 	case s == nil:
 		return
@@ -175,6 +185,21 @@ func (c *Counters) Count(d Direction, s *packet.Segment) {
 	}
 	if len(s.Payload) > 0 {
 		*payloads++
+	}
+}
+
+// countBytes takes the size of a segment into account that was sent.
+func (c *Counters) countBytes(s *packet.Segment) {
+	size := uint64(s.Size())
+	c.SentBytes += size
+	if s.Flags&(packet.SYN|packet.ACK) == packet.SYN {
+		c.SentSYNBytes += size
+	}
+	if s.Flags.Has(packet.RST) {
+		c.SentRSTBytes += size
+	}
+	if len(s.Payload) > 0 {
+		c.SentPayloadBytes += size
 	}
 }
 
@@ -197,6 +222,10 @@ func (c *Counters) Add(o *Counters) {
 	c.ReceivedPayload += o.ReceivedPayload
 	c.ReceivedICMP += o.ReceivedICMP
 	c.Services += o.Services
+	c.SentBytes += o.SentBytes
+	c.SentSYNBytes += o.SentSYNBytes
+	c.SentRSTBytes += o.SentRSTBytes
+	c.SentPayloadBytes += o.SentPayloadBytes
 }
 
 // LoadManifest reads dir/manifest.json.

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -236,30 +237,44 @@ func countsAgree(t *testing.T, s scanned) {
 	for _, q := range []struct {
 		filter string
 		want   uint64
+		size   uint64 // bytes from the IP header on, of what was sent
 	}{
-		{"frame.interface_id==0", c.Sent},
-		{"frame.interface_id==0 && tcp.flags.syn==1 && tcp.flags.ack==0", c.SentSYN},
-		{"frame.interface_id==0 && tcp.flags.reset==1", c.SentRST},
-		{"frame.interface_id==0 && tcp.len>0", c.SentPayload},
-		{"frame.interface_id==1", c.Received},
-		{"frame.interface_id==1 && tcp.flags.syn==1 && tcp.flags.ack==1 && !icmp && !icmpv6", c.ReceivedSYNACK},
-		{"frame.interface_id==1 && tcp.flags.reset==1 && !icmp && !icmpv6", c.ReceivedRST},
-		{"frame.interface_id==1 && tcp.len>0 && !icmp && !icmpv6", c.ReceivedPayload},
-		{"frame.interface_id==1 && (icmp || icmpv6)", c.ReceivedICMP},
+		{"frame.interface_id==0", c.Sent, c.SentBytes},
+		{"frame.interface_id==0 && tcp.flags.syn==1 && tcp.flags.ack==0", c.SentSYN, c.SentSYNBytes},
+		{"frame.interface_id==0 && tcp.flags.reset==1", c.SentRST, c.SentRSTBytes},
+		{"frame.interface_id==0 && tcp.len>0", c.SentPayload, c.SentPayloadBytes},
+		{"frame.interface_id==1", c.Received, 0},
+		{"frame.interface_id==1 && tcp.flags.syn==1 && tcp.flags.ack==1 && !icmp && !icmpv6", c.ReceivedSYNACK, 0},
+		{"frame.interface_id==1 && tcp.flags.reset==1 && !icmp && !icmpv6", c.ReceivedRST, 0},
+		{"frame.interface_id==1 && tcp.len>0 && !icmp && !icmpv6", c.ReceivedPayload, 0},
+		{"frame.interface_id==1 && (icmp || icmpv6)", c.ReceivedICMP, 0},
 	} {
-		var n uint64
+		var n, size uint64
 		var complaints bytes.Buffer
 		for _, chunk := range chunksOf(t, s.dir) {
-			cmd := exec.Command("tshark", "-r", chunk, "-Y", q.filter, "-T", "fields", "-e", "frame.number")
+			cmd := exec.Command("tshark", "-r", chunk, "-Y", q.filter, "-T", "fields", "-e", "ip.len", "-e", "ipv6.plen")
 			cmd.Stderr = &complaints
 			out, err := cmd.Output()
 			if err != nil {
 				t.Fatalf("tshark: %v: %s", err, complaints.String())
 			}
-			n += uint64(bytes.Count(out, []byte("\n")))
+			for line := range strings.Lines(string(out)) {
+				n++
+				v4, v6, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
+				if v6 != "" {
+					size += 40
+				}
+				for _, text := range []string{v4, v6} {
+					bytes, _ := strconv.ParseUint(text, 10, 32) // of an ICMP error there are two, which do not count
+					size += bytes
+				}
+			}
 		}
 		if n != q.want {
 			t.Errorf("tshark counts %d packets of %s, the manifest %d", n, q.filter, q.want)
+		}
+		if q.size > 0 && size != q.size || q.size == 0 && strings.Contains(q.filter, "id==0") && n > 0 {
+			t.Errorf("tshark counts %d bytes of %s, the manifest %d", size, q.filter, q.size)
 		}
 		for line := range strings.Lines(complaints.String()) {
 			if !strings.Contains(line, "Running as user") {

@@ -4,15 +4,17 @@ import (
 	"fmt"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
 // StackedBars draws upright bars, each of layers on top of each other.
 type StackedBars struct {
-	X       []float64      // the middle of each bar, in units of the x axis
-	Width   float64        // of the bars, in units of the x axis
-	Layers  []Layer        // from the bottom
-	Outline draw.LineStyle // of a whole bar
+	X          []float64      // the middle of each bar, in units of the x axis
+	Width      float64        // of the bars, in units of the x axis
+	Layers     []Layer        // from the bottom
+	Outline    draw.LineStyle // of a whole bar
+	Horizontal bool           // whether the bars lie instead: the axes change places, and layers go from the left
 }
 
 // Layer is one part of every bar. Its Fill is a thumbnail for the legend.
@@ -35,20 +37,25 @@ func NewStackedBars(x []float64, layers ...Layer) (*StackedBars, error) {
 // Plot implements plot.Plotter.
 func (b *StackedBars) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
+	at := func(x, low, high float64) vg.Rectangle {
+		if b.Horizontal {
+			return rectangle(toX(low), toY(x-b.Width/2), toX(high), toY(x+b.Width/2))
+		}
+		return rectangle(toX(x-b.Width/2), toY(low), toX(x+b.Width/2), toY(high))
+	}
 	for i, x := range b.X {
-		left, right := toX(x-b.Width/2), toX(x+b.Width/2)
 		top := 0.0
 		for _, l := range b.Layers {
-			l.Paint(c, rectangle(left, toY(top), right, toY(top+l.Heights[i])))
+			l.Paint(c, at(x, top, top+l.Heights[i]))
 			top += l.Heights[i]
 		}
 		if top > 0 {
-			outline(c, rectangle(left, toY(0), right, toY(top)), b.Outline)
+			outline(c, at(x, 0, top), b.Outline)
 		}
 	}
 }
 
-// DataRange implements plot.DataRanger. It begins at 0, and goes from the left edge of a bar to the right one of another.
+// DataRange implements plot.DataRanger. It begins at 0, and goes from one edge of a bar to the other of another.
 func (b *StackedBars) DataRange() (xmin, xmax, ymin, ymax float64) {
 	xmin, xmax = span(b.X)
 	for i := range b.X {
@@ -58,7 +65,11 @@ func (b *StackedBars) DataRange() (xmin, xmax, ymin, ymax float64) {
 		}
 		ymax = max(ymax, top)
 	}
-	return xmin - b.Width/2, xmax + b.Width/2, 0, ymax
+	xmin, xmax = xmin-b.Width/2, xmax+b.Width/2
+	if b.Horizontal {
+		return 0, ymax, xmin, xmax
+	}
+	return xmin, xmax, 0, ymax
 }
 
 var (

@@ -12,7 +12,7 @@ import (
 )
 
 // EndLabels writes a label to the right of each point, usually the end of a line: no legend is to be looked up. Where
-// labels would cover each other they are moved up and down, no further than that takes.
+// labels would cover each other they are moved up and down, no further than that takes, and not below or above the data.
 type EndLabels struct {
 	plotter.XYs
 	Labels []string
@@ -40,13 +40,26 @@ func (l *EndLabels) Plot(c draw.Canvas, p *plot.Plot) {
 	for i := range l.Labels {
 		at[i], heights[i] = toY(l.XYs[i].Y), l.Styles[i].FontExtents().Height
 	}
-	for i, y := range spread(at, heights) {
+	for i, y := range spreadWithin(at, heights, c.Min.Y, c.Max.Y) {
 		x := toX(l.XYs[i].X)
 		if moved := y - at[i]; moved > 1 || moved < -1 {
 			c.StrokeLine2(draw.LineStyle{Color: l.Styles[i].Color, Width: l.Leader}, x+1, at[i], x+l.Gap-0.5, y)
 		}
 		c.FillText(l.Styles[i], vg.Point{X: x + l.Gap, Y: y}, l.Labels[i])
 	}
+}
+
+// spreadWithin spreads places between two ends. It is spread if there is no room for that.
+func spreadWithin(at, heights []vg.Length, low, high vg.Length) []vg.Length {
+	moved := spread(at, heights)
+	for range at { // moving some in may push others out at the other end, at most as often as there are places
+		within := make([]vg.Length, len(at))
+		for i, y := range moved {
+			within[i] = min(max(y, low+heights[i]/2), high-heights[i]/2)
+		}
+		moved = spread(within, heights)
+	}
+	return moved
 }
 
 // spread moves places apart until no two are closer than their heights allow, each as little as it can: neighbours that

@@ -50,6 +50,23 @@ func ExampleStackedBars() {
 	}
 }
 
+func ExampleStackedBars_horizontal() {
+	bars, err := plotters.NewStackedBars([]float64{0, -1},
+		plotters.Layer{Fill: plotters.Fill{Color: color.NRGBA{0x00, 0x72, 0xb2, 0xff}}, Heights: []float64{0.6, 0.1}},
+		plotters.Layer{Fill: plotters.Fill{Color: color.NRGBA{0xdd, 0xdd, 0xdd, 0xff}}, Heights: []float64{0.3, 0.4}})
+	if err != nil {
+		log.Panic(err)
+	}
+	bars.Horizontal = true
+	p := plot.New()
+	p.X.Tick.Marker = plotters.Percents(25)
+	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 0, Label: "http"}, {Value: -1, Label: "ssh"}}
+	p.Add(bars)
+	if err := p.Save(200, 80, "testdata/horizontalbars.png"); err != nil {
+		log.Panic(err)
+	}
+}
+
 func ExampleMatrix() {
 	shades, err := moreland.NewLuminance([]color.Color{color.NRGBA{0x00, 0x4c, 0x84, 0xff}, color.White})
 	if err != nil {
@@ -58,7 +75,7 @@ func ExampleMatrix() {
 	shades.SetMax(1)
 	matrix, err := plotters.NewMatrix([][]plotters.Cell{
 		{{Value: 0.67, Text: "67"}, {Value: 1, Text: "100"}, {Value: math.NaN()}},
-		{{Value: 0.98, Text: "98"}, {Value: 0.004, Text: "<1"}, {Value: 0}},
+		{{Value: 0.98, Text: "98", Mark: true}, {Value: 0.004, Text: "<1", Mark: true}, {Value: 0.5, Text: "50", Hollow: true, Mark: true}},
 	}, palette.Reverse(shades), sans(8))
 	if err != nil {
 		log.Panic(err)

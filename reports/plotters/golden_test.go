@@ -13,7 +13,7 @@ var update = flag.Bool("update", false, "write the golden pictures anew, from wh
 // at the pictures before committing new ones.
 func TestGolden(t *testing.T) {
 	for name, example := range map[string]func(){
-		"stackedbars": ExampleStackedBars, "matrix": ExampleMatrix, "endlabels": ExampleEndLabels, "table": ExampleTable,
+		"stackedbars": ExampleStackedBars, "horizontalbars": ExampleStackedBars_horizontal, "matrix": ExampleMatrix, "endlabels": ExampleEndLabels, "table": ExampleTable,
 	} {
 		example()
 		drawn, golden := "testdata/"+name+".png", "testdata/"+name+"_golden.png"
