@@ -14,6 +14,7 @@ import (
 
 	"laserdisc/analysis/content"
 	"laserdisc/analysis/estimate"
+	"laserdisc/capture/session"
 	"laserdisc/datasets"
 )
 
@@ -69,8 +70,6 @@ type revealing struct {
 	isPage      bool // whether that is valid
 	software    string
 	banner      bool   // whether it spoke first
-	reset       bool   // it reset a connection
-	bigIP       bool   // with the text of a BIG-IP
 	words       uint32 // of which of the paper's protocols its banner has a word, a bit each
 }
 
@@ -79,7 +78,7 @@ func (c *Contents) Table() string { return "attempts" }
 
 // Columns are the columns that it reads.
 func (c *Contents) Columns() []string {
-	return append(slices.Clone(attemptColumns), "response", "truncated", "rst", "reset_text")
+	return append(slices.Clone(attemptColumns), "response", "truncated")
 }
 
 // Add takes the attempts of a batch into account.
@@ -87,7 +86,6 @@ func (c *Contents) Add(record arrow.Record) error {
 	b := batch{Record: record}
 	rows := readAttempts(&b, &c.handshakes, &c.labels)
 	responses, truncated := readColumn[*array.Binary](&b, "response"), readColumn[*array.Boolean](&b, "truncated")
-	rst, resetText := readColumn[*array.Boolean](&b, "rst"), readColumn[*array.Binary](&b, "reset_text")
 	for row := range b.rows() {
 		if !rows.visit(row).Tells() {
 			continue
@@ -104,10 +102,12 @@ func (c *Contents) Add(record arrow.Record) error {
 			c.in.move(addr, port)
 		}
 		c.service.add(&rows, row, &c.labels)
-		c.service.reset = c.service.reset || rst.Value(row)
-		c.service.bigIP = c.service.bigIP || content.IsBIGIP(resetText.Value(row))
+		handshake := c.handshakes.list[rows.handshakes.at(row)]
+		if handshake == "wait" && rows.state(row) == session.SendsData {
+			c.service.hear(responses.Value(row))
+		}
 		if rows.identifies(row) {
-			c.service.read(c.labels.list[rows.labels.at(row)], c.handshakes.list[rows.handshakes.at(row)], responses.Value(row), truncated.Value(row))
+			c.service.read(c.labels.list[rows.labels.at(row)], handshake, responses.Value(row), truncated.Value(row))
 		}
 	}
 	return b.err
@@ -143,12 +143,14 @@ func (s *revealing) read(label, handshake string, response []byte, truncated boo
 			s.software = content.SSHSoftware(response)
 		}
 	}
-	if handshake == "wait" {
-		s.banner = true
-		for i, b := range bannerWords {
-			if content.HasWord(response, b.Words) {
-				s.words |= 1 << i
-			}
+}
+
+// hear reads what a server says unasked, which need not tell its protocol.
+func (s *revealing) hear(banner []byte) {
+	s.banner = true
+	for i, b := range bannerWords {
+		if content.HasWord(banner, b.Words) {
+			s.words |= 1 << i
 		}
 	}
 }
@@ -160,14 +162,9 @@ func (c *Contents) closeService() error {
 	if !s.connected {
 		return nil
 	}
-	protocol, drawn := s.protocol(), c.drawn.String()
-	if s.reset {
-		c.words.Service(drawn, ResetWords)
-		if s.bigIP {
-			c.words.Hit(drawn, ResetWords, ResetWords)
-		}
-	}
+	protocol := s.protocol()
 	if s.banner {
+		drawn := c.drawn.String()
 		for i, b := range bannerWords {
 			if b.Protocol == protocol {
 				c.words.Service(drawn, protocol)
@@ -397,11 +394,8 @@ func (c *Contents) sharedKeys() map[[16]byte]bool {
 	return shared
 }
 
-// ResetWords stands for resets where Words has protocols.
-const ResetWords = "reset"
-
 // Words gives, for each protocol of datasets.Banners, the hosts whose services spoke first, and which of their banners have one of
-// its words; and for ResetWords those whose services reset a connection, and which did so with the text of a BIG-IP (section 3.1).
+// its words.
 func (c *Contents) Words(protocol string) (estimate.Hosts, error) {
 	err := c.close()
 	return c.words.Of(protocol, protocol), err

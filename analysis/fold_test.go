@@ -80,19 +80,15 @@ func appendCell(b array.Builder, cell string) (err error) {
 		b.Append(cell)
 	case *array.BinaryDictionaryBuilder:
 		return b.AppendString(cell)
+	case *array.BinaryBuilder: // as a Go string, without its quotes
+		cell, err = strconv.Unquote(`"` + cell + `"`)
+		b.AppendString(cell)
 	case *array.Uint16Builder:
 		n, err = strconv.ParseUint(cell, 10, 16)
 		b.Append(uint16(n))
 	case *array.Uint32Builder:
 		n, err = strconv.ParseUint(cell, 10, 32)
 		b.Append(uint32(n))
-	case *array.BinaryBuilder: // as a Go string, without its quotes, and with _ for blanks
-		if cell == "0" {
-			cell = ""
-		}
-		var text string
-		text, err = strconv.Unquote(`"` + strings.ReplaceAll(cell, "_", " ") + `"`)
-		b.Append([]byte(text))
 	case *array.Int64Builder:
 		n, err = strconv.ParseUint(cell, 10, 63)
 		b.Append(int64(n))
