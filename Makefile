@@ -91,6 +91,13 @@ page: ## a report's page in headless Chromium, sorted, filtered, narrow, dark, p
 	rm -rf out/page && mkdir -p out/page
 	$(GO) test $(TAGS) -timeout 10m -count 1 -v -run 'TestPage$$' ./cmd/laserdisc/judge -chromium chromium -page $(CURDIR)/out/page -duckdb $(CURDIR)/out/readers
 
+latex: ## pdflatex sets every figure and table of a report; the pages go into out/latex
+	@command -v pdflatex >/dev/null && command -v pdftoppm >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -qy --no-install-recommends texlive-latex-base texlive-latex-recommended poppler-utils; }
+	rm -rf out/latex && mkdir -p out/latex
+	$(GO) test $(TAGS) -timeout 10m -count 1 -v -run 'TestLaTeX$$' ./cmd/laserdisc/judge -latex $(CURDIR)/out/latex
+	pdftoppm -r 80 -png out/latex/report/paper.pdf out/latex/page
+
 JUDGE := analysis/estimate/testdata
 judge-estimate: ## SciPy, statsmodels, diptest, from PyPI, and R, if installed, recompute what the tests of analysis/estimate expect
 	python3 -m venv out/judge-estimate

@@ -81,7 +81,7 @@ func (a *Answers) Add(record arrow.Record) error {
 	synack, ack := readColumn[*array.Timestamp](&b, "synack_time"), readColumn[*array.Timestamp](&b, "ack_time")
 	for row := range b.rows() {
 		visit := rows.visit(row)
-		if visit == session.Ephemeral {
+		if !visit.Tells() {
 			continue
 		}
 		if addr, port := rows.addr.Value(row), rows.port.Value(row); a.in.moves(addr, port) {

@@ -25,6 +25,8 @@ const answersText = `
 	10.0.0.2 5000 ephemeral http      acks_data  -       none     200        0           5           5.1
 	10.0.0.3 9    first     wait      sends_data unknown none     0          0           1           -
 	10.0.0.3 9    first     http      acks_data  -       none     100        1           3           4
+	10.0.0.3 9    wrong     http      sends_data ssh     certain  100        1           5           6.1
+	10.0.0.3 9    followup  tls       sends_data ssh     certain  200        0           5           5.1
 	10.0.0.4 9    first     http      closed     -       none     0          0           -           -
 	10.0.0.4 9    first     tls       no_data_ack -      none     200        1           3           -
 	10.0.0.4 9    first     http      acks_data  -       none     100        0           3           3.1`

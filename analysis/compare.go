@@ -2,7 +2,9 @@ package analysis
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"laserdisc/analysis/estimate"
 )
@@ -10,30 +12,29 @@ import (
 // Agreement is what two scans make of the services of a level.
 type Agreement struct {
 	Level    Level
-	Services estimate.Pairs // found by both, by the first alone, by the second alone; of services that neither found nothing is known
-	Hosts    estimate.Pairs // likewise; a host is found if one of its services is
-	Ports    [2][]float64   // the port of each service that the first found, and the second
+	Services estimate.Pairs            // found by both, by the first alone, by the second alone; of services that neither found nothing is known
+	Hosts    estimate.Pairs            // likewise; a host is found if one of its services is
+	ByPort   map[uint16]estimate.Pairs // the services of each port
 
 	// Same is how many services of both have the same label, of the Services.Both. Valid only with Identifies.
 	Same uint64
 }
 
-// Compare sets side by side what two scans of the same targets found, at each level that both tell of, for the ports that are asked
-// for; nil is all.
-func Compare(first, second *Findings, on func(port uint16) bool) []Agreement {
+// Compare sets side by side what two scans of the same targets found, at each level that both tell of.
+func Compare(first, second *Findings) []Agreement {
 	first.sort()
 	second.sort()
 	var list []Agreement
 	for l := range levels {
 		if first.tells[l] && second.tells[l] {
-			list = append(list, compareLevel(first, second, l, on))
+			list = append(list, compareLevel(first, second, l))
 		}
 	}
 	return list
 }
 
-func compareLevel(first, second *Findings, level Level, on func(port uint16) bool) Agreement {
-	a := Agreement{Level: level}
+func compareLevel(first, second *Findings, level Level) Agreement {
+	a := Agreement{Level: level, ByPort: make(map[uint16]estimate.Pairs)}
 	var host netip.Addr
 	var found [2]bool // whether the host is
 	end := func() {
@@ -63,9 +64,6 @@ func compareLevel(first, second *Findings, level Level, on func(port uint16) boo
 			k++
 		}
 		service := cmp.Or(one, two).service
-		if on != nil && !on(service.Port()) {
-			continue
-		}
 		inFirst, inSecond := one != nil && one.level >= level, two != nil && two.level >= level
 		if !inFirst && !inSecond {
 			continue
@@ -75,18 +73,26 @@ func compareLevel(first, second *Findings, level Level, on func(port uint16) boo
 			host, found = service.Addr(), [2]bool{}
 		}
 		countPair(&a.Services, inFirst, inSecond)
-		for side, is := range [2]bool{inFirst, inSecond} {
-			if is {
-				found[side] = true
-				a.Ports[side] = append(a.Ports[side], float64(service.Port()))
-			}
-		}
+		ports := a.ByPort[service.Port()]
+		countPair(&ports, inFirst, inSecond)
+		a.ByPort[service.Port()] = ports
+		found[0], found[1] = found[0] || inFirst, found[1] || inSecond
 		if level == Identifies && inFirst && inSecond && int(one.label) == labels[two.label] {
 			a.Same++
 		}
 	}
 	end()
 	return a
+}
+
+// Ports are the port of each service that the first found, and of each that the second found, in order.
+func (a *Agreement) Ports() (first, second []float64) {
+	for _, port := range slices.Sorted(maps.Keys(a.ByPort)) {
+		p := a.ByPort[port]
+		first = append(first, slices.Repeat([]float64{float64(port)}, int(p.Both+p.First))...)
+		second = append(second, slices.Repeat([]float64{float64(port)}, int(p.Both+p.Second))...)
+	}
+	return first, second
 }
 
 // countPair adds one thing that the first has or not, and the second.

@@ -41,15 +41,16 @@ func TestCompare(t *testing.T) {
 	}
 	want := []Agreement{
 		{Level: Acks, Services: estimate.Pairs{Both: 3, First: 2, Second: 1}, Hosts: estimate.Pairs{Both: 2, First: 2, Second: 1},
-			Ports: [2][]float64{{80, 443, 80, 80, 80}, {80, 443, 80, 443}}},
+			ByPort: map[uint16]estimate.Pairs{80: {Both: 2, First: 2}, 443: {Both: 1, Second: 1}}},
 		{Level: Identifies, Services: estimate.Pairs{Both: 2, Second: 1}, Hosts: estimate.Pairs{Both: 1, Second: 1}, Same: 1,
-			Ports: [2][]float64{{80, 443}, {80, 443, 80}}},
+			ByPort: map[uint16]estimate.Pairs{80: {Both: 1, Second: 1}, 443: {Both: 1}}},
 	}
-	if d := cmp.Diff(want, Compare(ours, theirs, nil)); d != "" {
+	got := Compare(ours, theirs)
+	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	web := Compare(ours, theirs, func(port uint16) bool { return port == 443 })
-	if d := cmp.Diff(estimate.Pairs{Both: 1, Second: 1}, web[0].Services); d != "" {
+	first, second := got[0].Ports()
+	if d := cmp.Diff([][]float64{{80, 80, 80, 80, 443}, {80, 80, 443, 443}}, [][]float64{first, second}); d != "" {
 		t.Error(d)
 	}
 	// A comparison the other way round, of findings that come in two parts.
@@ -57,7 +58,7 @@ func TestCompare(t *testing.T) {
 	if err := half.Merge(theirs); err != nil {
 		t.Fatal(err)
 	}
-	back := Compare(half, ours, nil)[1]
+	back := Compare(half, ours)[1]
 	if back.Same != 1 || back.Services.First != 1 || back.Services.Both != 2 {
 		t.Errorf("%+v", back)
 	}

@@ -28,14 +28,14 @@ func (c *Connections) Table() string { return "attempts" }
 // Columns are the columns that it reads.
 func (c *Connections) Columns() []string { return []string{"visit", "state", "synacks"} }
 
-// Add counts the attempts of a batch, without those at a host's ephemeral ports. An attempt that got no SYN-ACK is no connection.
+// Add counts those attempts of a batch that tell what their service is. One that got no SYN-ACK is no connection.
 func (c *Connections) Add(record arrow.Record) error {
 	b := batch{Record: record}
 	visits, states := readCodes(&b, "visit", visitCode), readCodes(&b, "state", stateCode)
 	synacks := readColumn[*array.Uint32](&b, "synacks")
 	for row := range b.rows() {
 		state := session.State(states.at(row))
-		if !state.Connected() || session.Visit(visits.at(row)) == session.Ephemeral {
+		if !state.Connected() || !session.Visit(visits.at(row)).Tells() {
 			continue
 		}
 		of := &c.counts[state]

@@ -29,7 +29,7 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
-	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
+	"delay_ms": arrow.PrimitiveTypes.Int64, "asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
 	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 	"reset_text": arrow.BinaryTypes.Binary,
@@ -79,15 +79,19 @@ func appendCell(b array.Builder, cell string) (err error) {
 		b.Append(cell)
 	case *array.BinaryDictionaryBuilder:
 		return b.AppendString(cell)
-	case *array.BinaryBuilder: // as a Go string, without its quotes
-		cell, err = strconv.Unquote(`"` + cell + `"`)
-		b.AppendString(cell)
 	case *array.Uint16Builder:
 		n, err = strconv.ParseUint(cell, 10, 16)
 		b.Append(uint16(n))
 	case *array.Uint32Builder:
 		n, err = strconv.ParseUint(cell, 10, 32)
 		b.Append(uint32(n))
+	case *array.BinaryBuilder: // as a Go string, without its quotes, and with _ for blanks
+		if cell == "0" {
+			cell = ""
+		}
+		var text string
+		text, err = strconv.Unquote(`"` + strings.ReplaceAll(cell, "_", " ") + `"`)
+		b.Append([]byte(text))
 	case *array.Int64Builder:
 		n, err = strconv.ParseUint(cell, 10, 63)
 		b.Append(int64(n))
@@ -153,13 +157,13 @@ func TestFoldsMerge(t *testing.T) {
 			return list
 		}},
 		{"answers", answersText, func() Fold { return NewAnswers(time.Second) }, func(f Fold) any { return toldAnswers(f.(*Answers)) }},
+		{"follow-ups", followupsText, func() Fold { return newToldFollowups() }, func(f Fold) any { return f.(*Followups[string, string]).Counted().Groups() }},
 		{"curves", curvesText, func() Fold { return new(Curves) }, func(f Fold) any { return toldCurves(f.(*Curves)) }},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
 			return []any{steps, hosts, services}
 		}},
 		{"connections", connectionsText, func() Fold { return new(Connections) }, func(f Fold) any { return f.(*Connections).States() }},
-		{"resets", connectionsText, func() Fold { return new(Resets) }, func(f Fold) any { return resetsOf(f.(*Resets)) }},
 		{"unknowns", unknownsText, func() Fold { return new(Unknowns) }, func(f Fold) any { return f.(*Unknowns).Hosts() }},
 		{"streaks", streaksText, func() Fold { return NewStreaks(stateOf) }, func(f Fold) any { return blocksOf(t, f.(*Streaks), 29) }},
 		{"inventory", inventoryText, func() Fold { return new(Inventory) }, func(f Fold) any {
@@ -262,6 +266,9 @@ const responsesText = `
 	10.0.0.3 80   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     wait      closed         -          none     yes -           3        0
 	10.0.0.3 81   first     http      acks_data      -          none     -   1           3        10
+	10.0.0.3 81   wrong     tls       sends_data     tls        certain  -   1           3        10
+	10.0.0.3 81   followup  http      sends_data     http       certain  -   1           3        10
+	10.0.0.3 81   control   http      sends_data     http       certain  -   1           3        10
 	10.0.0.4 22   first     dns       sends_data     echo       none     -   1           3        10
 	10.0.0.4 23   first     wait      reset_after_handshake - none       yes 1           1.5      0
 	10.0.0.4 23   first     http      acks_data      -          none     yes 1           1.5      10
@@ -342,19 +349,20 @@ func TestAllPorts(t *testing.T) {
 	}
 }
 
-// The second service resets twice, once with a text; that of an ephemeral port, and the reset to a SYN, do not count.
+// An ephemeral port's connection does not count, nor a follow-up.
 const connectionsText = `
-	addr     port  visit     state                 rst synacks reset_text
-	10.0.0.1 80    first     dropped_handshake     -   9       -
-	10.0.0.1 80    again     dropped_handshake     -   4       -
-	10.0.0.1 81    first     reset_after_handshake yes 1       -
-	10.0.0.1 81    again     reset_after_handshake yes 1       BIG-IP\x20System:\x20[0x1]
-	10.0.0.2 80    first     closed                yes 0       BIG-IP\x20System:\x20[0x1]
-	10.0.0.3 80    first     reset_after_handshake yes 2       go_away
-	10.0.0.3 81    first     acks_data             -   1       -
-	10.0.0.3 81    fresh     no_answer             -   0       -
-	10.0.0.3 50000 ephemeral reset_after_handshake yes 7       BIG-IP\x20System:\x20[0x1]
-	10.0.0.4 80    first     sends_data            yes 1       -`
+	addr     port  visit     state                 synacks
+	10.0.0.1 80    first     dropped_handshake     9
+	10.0.0.1 80    again     dropped_handshake     4
+	10.0.0.1 81    first     reset_after_handshake 1
+	10.0.0.1 81    again     reset_after_handshake 1
+	10.0.0.2 80    first     closed                0
+	10.0.0.3 80    first     reset_after_handshake 2
+	10.0.0.3 81    first     acks_data             1
+	10.0.0.3 81    fresh     no_answer             0
+	10.0.0.3 81    followup  acks_data             5
+	10.0.0.3 50000 ephemeral reset_after_handshake 7
+	10.0.0.4 80    first     sends_data            1`
 
 func TestConnections(t *testing.T) {
 	c := new(Connections)
@@ -367,24 +375,6 @@ func TestConnections(t *testing.T) {
 	if d := cmp.Diff(want, c.States()); d != "" {
 		t.Error(d)
 	}
-}
-
-func TestResets(t *testing.T) {
-	r := new(Resets)
-	if err := r.Add(batchOf(t, r, connectionsText)); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := resetsOf(r), [4]uint64{2, 1, 3, 3}; got != want {
-		t.Errorf("with a text, BIG-IP's, services and hosts: %v, want %v", got, want)
-	}
-}
-
-// resetsOf are the services whose resets have a text, and BIG-IP's, all that reset, and their hosts.
-func resetsOf(r *Resets) (list [4]uint64) {
-	list[0], list[2] = r.Of(WithText).Services()
-	list[1], _ = r.Of(BigIP).Services()
-	list[3] = r.Of(BigIP).Hosts()
-	return list
 }
 
 // Hosts 1 and 5 have one unknown service, and host 3 two, of which one was told by ephemeral probes; host 2 has none.
@@ -513,10 +503,10 @@ func TestFoldErrors(t *testing.T) {
 		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
 		{new(Connections), good, `0 columns "visit"`},
-		{new(Resets), batchOf(t, new(Connections), connectionsText), `0 columns "addr"`},
 		{new(Unknowns), good, `0 columns "addr"`},
 		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
 		{new(Curves), good, `0 columns "addr"`},
+		{newToldFollowups(), batchOf(t, new(Responses), responsesText), `0 columns "delay_ms"`},
 	} {
 		err := c.fold.Add(c.record)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -524,8 +514,8 @@ func TestFoldErrors(t *testing.T) {
 		}
 	}
 	all := func() []Fold {
-		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Resets), new(Unknowns), NewStreaks(stateOf),
-			Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
+		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Inventory), new(Connections), new(Unknowns), NewStreaks(stateOf),
+			newToldFollowups(), Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
 	}
 	for _, a := range all() {
 		for _, b := range all() {

@@ -78,13 +78,16 @@ func examples() tables {
 		{Protocol: &handshake.Protocol{Name: "of another version"}, Evidence: handshake.Weak},
 	}}
 
+	followup := at("10.0.0.1", 80, 3, "http")
+	followup.Visit, followup.Delay = session.Followup, 120_000
+
 	reset := at("10.0.0.1", 443, 0, "tls")
 	reset.State, reset.RST, reset.ResetTTL, reset.ResetText = session.ResetAfterHandshake, true, 255, []byte("BIG-IP System\x80")
 
 	six := at("2001:db8::1", 65535, 0, "tls")
 
 	var rows tables
-	for _, a := range []session.Attempt{silent, unreachable, zero, data, reset, six} {
+	for _, a := range []session.Attempt{silent, unreachable, zero, data, followup, reset, six} {
 		rows.attempts = append(rows.attempts, attempt{Attempt: &a})
 	}
 	for _, s := range []session.Service{
@@ -136,7 +139,7 @@ func anyAttempt() *rapid.Generator[attempt] {
 	return rapid.Custom(func(t *rapid.T) attempt {
 		a := session.Attempt{
 			Service: anyEndpoint().Draw(t, "service"), Number: anyCount.Draw(t, "number"),
-			Visit:     session.Visit(rapid.IntRange(0, int(session.Ephemeral)).Draw(t, "visit")),
+			Visit:     session.Visit(rapid.IntRange(0, int(session.Followup)).Draw(t, "visit")),
 			Handshake: &handshake.Protocol{Name: anyName.Draw(t, "handshake")},
 			Source:    anyEndpoint().Draw(t, "source"),
 			State:     session.State(rapid.IntRange(0, int(session.SendsData)).Draw(t, "state")),
@@ -152,6 +155,9 @@ func anyAttempt() *rapid.Generator[attempt] {
 			Response: anyBytes.Draw(t, "response"), Truncated: rapid.Bool().Draw(t, "truncated"),
 		}
 		a.Options.MSS, a.Options.SACK = rapid.Uint16().Draw(t, "mss"), rapid.Bool().Draw(t, "sack")
+		if a.Visit == session.Followup {
+			a.Delay = rapid.Uint32().Draw(t, "delay")
+		}
 		if a.Options.HasScale = rapid.Bool().Draw(t, "scale"); a.Options.HasScale {
 			a.Options.Scale = rapid.Byte().Draw(t, "scale")
 		}

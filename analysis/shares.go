@@ -14,8 +14,8 @@ import (
 //
 // A fold that embeds it counts services in the order of their addresses. What a host adds is held until the next host comes.
 type Shares[Group, Kind cmp.Ordered] struct {
-	groups map[Group]estimate.Hosts                // every host of a group, without hits
-	kinds  map[inGroup[Group, Kind]]estimate.Hosts // the hosts that have services of a kind
+	groups map[Group]*estimate.Hosts                // every host of a group, without hits
+	kinds  map[inGroup[Group, Kind]]*estimate.Hosts // the hosts that have services of a kind
 
 	host     []byte // the one that is being counted
 	services map[Group]uint32
@@ -42,7 +42,7 @@ func (s *Shares[G, K]) Hit(host string, group G, kind K) {
 // at ends the host before, if this is another.
 func (s *Shares[G, K]) at(host string) {
 	if s.groups == nil {
-		s.groups, s.kinds = make(map[G]estimate.Hosts), make(map[inGroup[G, K]]estimate.Hosts)
+		s.groups, s.kinds = make(map[G]*estimate.Hosts), make(map[inGroup[G, K]]*estimate.Hosts)
 		s.services, s.hits = make(map[G]uint32), make(map[inGroup[G, K]]uint32)
 	}
 	if string(s.host) != host {
@@ -54,18 +54,24 @@ func (s *Shares[G, K]) at(host string) {
 // close adds the host that is being counted to the sums. Nothing depends on the order of the maps: sums of integers do not.
 func (s *Shares[G, K]) close() {
 	for group, n := range s.services {
-		sums := s.groups[group]
-		sums.Add(0, n)
-		s.groups[group] = sums
+		sumsOf(s.groups, group).Add(0, n)
 	}
 	for k, n := range s.hits {
-		sums := s.kinds[k]
-		sums.Add(n, s.services[k.group])
-		s.kinds[k] = sums
+		sumsOf(s.kinds, k).Add(n, s.services[k.group])
 	}
 	clear(s.services)
 	clear(s.hits)
 	s.host = s.host[:0]
+}
+
+// sumsOf are the sums under a key, which they get if it has none.
+func sumsOf[Key comparable](of map[Key]*estimate.Hosts, key Key) *estimate.Hosts {
+	sums := of[key]
+	if sums == nil {
+		sums = new(estimate.Hosts)
+		of[key] = sums
+	}
+	return sums
 }
 
 // merge takes into account what another has counted, of other hosts.
@@ -77,14 +83,10 @@ func (s *Shares[G, K]) merge(other *Shares[G, K]) {
 		return
 	}
 	for group, sums := range other.groups {
-		mine := s.groups[group]
-		mine.Merge(sums)
-		s.groups[group] = mine
+		sumsOf(s.groups, group).Merge(*sums)
 	}
 	for k, sums := range other.kinds {
-		mine := s.kinds[k]
-		mine.Merge(sums)
-		s.kinds[k] = mine
+		sumsOf(s.kinds, k).Merge(*sums)
 	}
 }
 
@@ -110,7 +112,14 @@ func (s *Shares[G, K]) Kinds(group G) []K {
 // Of are the hosts of a group, and which of their services are of the kind: what shares and totals are estimated from.
 func (s *Shares[G, K]) Of(group G, kind K) estimate.Hosts {
 	s.close()
-	return s.kinds[inGroup[G, K]{group, kind}].Among(s.groups[group])
+	var all, some estimate.Hosts
+	if sums := s.groups[group]; sums != nil {
+		all = *sums
+	}
+	if sums := s.kinds[inGroup[G, K]{group, kind}]; sums != nil {
+		some = *sums
+	}
+	return some.Among(all)
 }
 
 // Services are how many services of the group are of the kind, and how many it has.

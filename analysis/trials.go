@@ -25,6 +25,7 @@ type Counting struct {
 	Own        bool     // a handshake identifies services of its own protocol only, and not whatever it makes speak
 	ByPort     bool     // every port counts alike, and not every service
 	Expected   bool     // services that speak what is expected on their port count, too
+	NoVariants bool     // a handshake that is another way to say a protocol's, tls-legacy for tls, identifies nothing
 	Seed       uint64   // of the resamples and folds of hosts
 }
 
@@ -40,6 +41,7 @@ type Trials struct {
 	wanted   [1 << 16]bool // by port
 
 	handshakes, labels names
+	left               order.Set // handshakes that identify nothing
 	tallies            map[outcome]*tally
 	grouped            map[identified]*[hostGroups]uint32
 	firewalls          map[hostHash]bool // hosts that acknowledge data on every ephemeral port
@@ -127,6 +129,7 @@ func (t *Trials) Add(record arrow.Record) error {
 	b := batch{Record: record}
 	rows, ends := readAttempts(&b, &t.handshakes, &t.labels), readEndings(&b)
 	costs := readCosts(&b, &ends)
+	t.leaveOut()
 	for row := range b.rows() {
 		if addr, port := rows.addr.Value(row), rows.port.Value(row); t.in.moves(addr, port) {
 			t.closeService()
@@ -146,6 +149,18 @@ func (t *Trials) Add(record arrow.Record) error {
 		}
 	}
 	return cmp.Or(b.err, t.failed)
+}
+
+// leaveOut finds the variants among the handshakes.
+func (t *Trials) leaveOut() {
+	if !t.counting.NoVariants || t.failed != nil {
+		return
+	}
+	for h, name := range t.handshakes.list[:min(len(t.handshakes.list), order.MaxHandshakes)] {
+		if p, known := handshake.Lookup(name); known && p.Answer != "" {
+			t.left.Add(h)
+		}
+	}
 }
 
 // add takes an attempt at the service into account.
@@ -246,6 +261,9 @@ func (t *Trials) closeService() {
 					o.identified.Add(h)
 				}
 			}
+		}
+		for h := range t.left.All() {
+			o.identified.Remove(h)
 		}
 		if s.sent {
 			t.count(o, s.costs)
@@ -355,7 +373,7 @@ func (t *Trials) Merge(fold Fold) error {
 		return fmt.Errorf("analysis: a %T does not merge with a %T", fold, t)
 	}
 	a, b := &t.counting, &other.counting
-	if !slices.Equal(a.Ports, b.Ports) || a.Own != b.Own || a.ByPort != b.ByPort || a.Expected != b.Expected || a.Seed != b.Seed {
+	if !slices.Equal(a.Ports, b.Ports) || a.Own != b.Own || a.ByPort != b.ByPort || a.Expected != b.Expected || a.NoVariants != b.NoVariants || a.Seed != b.Seed {
 		return errors.New("analysis: trials that count otherwise do not merge")
 	}
 	t.close()

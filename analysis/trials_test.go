@@ -28,6 +28,9 @@ const trialsText = `
 	10.0.0.2 80    first     http      acks_data  -       none     yes 2        2           -         2.5      100        1       0
 	10.0.0.2 81    first     http      no_data_ack -      none     -   2        2           -         9        100        1       0
 	10.0.0.2 81    fresh     http      sends_data http    certain  -   2        2           3         9        100        1       0
+	10.0.0.2 81    wrong     tls       sends_data tls     certain  -   1        1           2         2        100        1       0
+	10.0.0.2 81    followup  http      sends_data http    certain  -   1        1           2         2        100        1       0
+	10.0.0.2 81    control   http      sends_data http    certain  -   1        1           2         2        100        1       0
 	10.0.0.2 8080  first     wait      sends_data ssh     certain  -   1        1           2         2        0          1       0
 	10.0.0.2 8080  first     http      sends_data ssh     certain  -   1        1           2         2        100        1       0
 	10.0.0.2 8080  first     tls       sends_data ssh     weak     -   1        1           2         2        200        1       0
@@ -304,6 +307,28 @@ func TestIdentified(t *testing.T) {
 	}
 	if o.Expected != 0 {
 		t.Errorf("%d services were left out", o.Expected)
+	}
+}
+
+// A variant of a handshake identifies nothing where variants are left out; a service that only it makes speak is not identified.
+func TestNoVariants(t *testing.T) {
+	const text = `
+		addr     port visit handshake  state      label evidence
+		10.0.0.1 81   first tls-legacy sends_data tls   certain
+		10.0.0.1 81   first tls        sends_data tls   certain
+		10.0.0.2 81   first tls-legacy sends_data tls   certain
+		10.0.0.2 81   first tls        acks_data  -     none`
+	for _, no := range []bool{false, true} {
+		for _, own := range []bool{false, true} {
+			o := outcomesOf(t, Counting{Ports: []uint16{81}, NoVariants: no, Own: own}, text)
+			steps := order.Greedy(order.Patterns(o.Services), o.Handshakes)
+			if want := map[bool]order.Step{
+				false: {Rank: 1, Handshake: "tls-legacy", Gained: 2, Share: 1, Cumulative: 2, CumulativeShare: 1},
+				true:  {Rank: 1, Handshake: "tls", Gained: 1, Share: 1, Cumulative: 1, CumulativeShare: 1},
+			}[no]; len(steps) != 1 || steps[0] != want {
+				t.Errorf("without variants %t, own %t: %+v", no, own, steps)
+			}
+		}
 	}
 }
 

@@ -11,16 +11,16 @@
 //	table2_order.tsv        Table 2: the optimal order of handshakes
 //	table3_options.tsv      Table 3: what a handshake's options change
 //	table4_performance.tsv  Table 4: LZR against ZGrab
-//	text.tsv                numbers in the text of sections 2 and 3
+//	text.tsv                numbers in the text of sections 2 to 5
 //	section33.tsv           section 3.3: what services reveal on unexpected ports
 //	banner_words.tsv        section 4.1: words in banners
-//
-// //	text.tsv                numbers in the text of sections 2 to 5
+//	contradictions.md       which of these the default population does not have,
+//	                        and why
 //
 // makers.tsv and known_keys.tsv, beside it, are this project's: how devices
 // name their makers, and public keys whose private keys are printed somewhere.
 //
-// The files are tab-separated with one line of column names; "-" is none. They
+// The .tsv files are tab-separated with one line of column names; "-" is none. They
 // are parsed on first use. A test parses every one, so the functions here give
 // rows and no errors.
 package datasets

@@ -31,44 +31,6 @@ var classNames = [classCount]string{"all", "popular", "unpopular", "other"}
 
 func (c class) String() string { return classNames[c] }
 
-// popularLevel is that of Grubbs's test, by which the paper tells popular ports.
-const popularLevel = 0.001
-
-// popularPorts are those of the paper's assigned ports whose number of services is an outlier, most services first: popular,
-// as Grubbs's test has it (paper, section 2). A port that was scanned without finding a service counts, too.
-func popularPorts(kinds []analysis.Kind, over sources) ([]uint16, error) {
-	assigned := datasets.Assigned()
-	counts := make(map[uint16]int)
-	for _, one := range over {
-		for _, port := range one.ports {
-			if slices.Contains(assigned, port) {
-				counts[port] = 0
-			}
-		}
-	}
-	for _, k := range kinds {
-		if slices.Contains(assigned, k.Port) {
-			counts[k.Port] += k.Services
-		}
-	}
-	var ports []uint16
-	var services []float64
-	for _, port := range assigned { // in an order that is always the same
-		if n, scanned := counts[port]; scanned {
-			ports, services = append(ports, port), append(services, float64(n))
-		}
-	}
-	outliers, err := estimate.Outliers(services, popularLevel)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]uint16, len(outliers))
-	for i, at := range outliers {
-		list[i] = ports[at]
-	}
-	return list, nil
-}
-
 // of is what a share is of.
 type of int
 
@@ -142,7 +104,6 @@ func outcome(port uint16, state session.State, label string) string {
 type byClass struct {
 	*analysis.Tally[int, string]
 	kinds     []analysis.Kind
-	popular   []uint16 // most services first
 	classes   map[uint16]class
 	protocols []string // that most unexpected services speak, most first
 	err       error    // of finding the popular ports
@@ -157,14 +118,25 @@ func (b *byClass) classOf(port uint16) class {
 
 // newByClass counts by the classes that a census of the same runs has.
 func newByClass(c *analysis.Census, over sources) *byClass {
-	b := &byClass{kinds: c.Kinds(), classes: make(map[uint16]class)}
-	b.popular, b.err = popularPorts(b.kinds, over)
-	b.protocols = mostUnexpected(b.kinds, len(protocolFills))
+	kinds := c.Kinds()
+	found := make(map[uint16]int)
+	for _, k := range kinds {
+		found[k.Port] += k.Services
+	}
+	popular, err := popularOf(found, over[0].ports)
+	b := newByClassOf(kinds, popular)
+	b.err = err
+	return b
+}
+
+// newByClassOf counts by what a census has found, and which ports are popular.
+func newByClassOf(kinds []analysis.Kind, isPopular map[uint16]bool) *byClass {
+	b := &byClass{kinds: kinds, classes: make(map[uint16]class), protocols: mostUnexpected(kinds, len(protocolFills))}
 	for _, port := range datasets.Assigned() {
 		b.classes[port] = unpopular
-	}
-	for _, port := range b.popular {
-		b.classes[port] = popular
+		if isPopular[port] {
+			b.classes[port] = popular
+		}
 	}
 	type host struct {
 		addr           string
@@ -192,44 +164,36 @@ func newByClass(c *analysis.Census, over sources) *byClass {
 
 // countInto counts a service of a class into its groups.
 func (b *byClass) countInto(to *analysis.Shares[int, string], c class, s *analysis.Seen) {
-	to.Service(s.Addr, ofServices.in(c))
-	everywhere := func(o of) {
+	count := func(o of, kinds ...string) {
+		to.Service(s.Addr, o.in(c))
+		for _, kind := range kinds {
+			to.Hit(s.Addr, o.in(c), kind)
+		}
 		if s.State == session.AllPorts {
 			to.Hit(s.Addr, o.in(c), onEveryPort)
 		}
 	}
-	everywhere(ofServices)
 	if d := defence(s.State); d != "" {
-		to.Service(s.Addr, ofNoAck.in(c))
-		for _, kind := range []string{notAcknowledging, d} {
-			to.Hit(s.Addr, ofServices.in(c), kind)
-			to.Hit(s.Addr, ofNoAck.in(c), kind)
-		}
+		count(ofServices, notAcknowledging, d)
+		count(ofNoAck, notAcknowledging, d)
+	} else {
+		count(ofServices)
 	}
 	o := outcome(s.Port, s.State, s.Label)
-	if o == "" {
-		return
-	}
-	everywhere(ofAcking)
-	for _, g := range []of{ofAcking, ofFiltered} {
-		if g == ofFiltered && s.State == session.AllPorts {
-			continue
-		}
-		to.Service(s.Addr, g.in(c))
-		to.Hit(s.Addr, g.in(c), o)
-		if o != speaksExpected {
-			to.Hit(s.Addr, g.in(c), notExpected)
-		}
-	}
+	kinds := []string{o, notExpected}
 	switch o {
+	case "":
+		return
+	case speaksExpected:
+		kinds = kinds[:1]
 	case speaksOther:
-		everywhere(ofUnexpected)
-		to.Service(s.Addr, ofUnexpected.in(c))
-		to.Hit(s.Addr, ofUnexpected.in(c), b.protocol(s.Label))
-	case unknownAcross, unknownOnThisPort:
-		everywhere(ofUnknown)
-		to.Service(s.Addr, ofUnknown.in(c))
-		to.Hit(s.Addr, ofUnknown.in(c), o)
+		count(ofUnexpected, b.protocol(s.Label))
+	default:
+		count(ofUnknown, o)
+	}
+	count(ofAcking, kinds...)
+	if s.State != session.AllPorts {
+		count(ofFiltered, kinds...)
 	}
 }
 
@@ -296,5 +260,5 @@ func paperNoAck(port int, kind string) float64 {
 	if kind != notAcknowledging {
 		return notPublished
 	}
-	return 1 - 1/(1+datasets.InText("2", "overstates", strconv.Itoa(port)))
+	return 1 - 1/(1+datasets.InText("2", "overcounted", strconv.Itoa(port)))
 }

@@ -6,11 +6,12 @@ import (
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
 	"laserdisc/capture/record"
+	"laserdisc/capture/target"
 )
 
 // exhibits are the tables and figures, in the order of the page.
 var exhibits = []exhibit{
-	show("figure01", "Figure 1", fewestPorts, states, figure01),
+	show("figure01", "Figure 1", patientPorts, states, figure01),
 	show("figure03", "Figures 3a and 3b", secondLook, classes, figure03),
 	show("section2", "Section 2", secondLook, classes, section2),
 	show("figure04", "Figure 4", wholeBlocks, streaks, figure04),
@@ -21,13 +22,15 @@ var exhibits = []exhibit{
 	show("figure09", "Figure 9", mostPorts, protocolPorts, figure09),
 	show("portsneeded", "Figure 9, ports needed", mostPorts, protocolPorts, portsNeeded),
 	show("figure10", "Figure 10", everyHandshake, hostAnswers, figure10),
+	show("figure11", "Figure 11", followedUp, followups, figure11),
 	show("table1", "Table 1", mostPortsWithASes, origins, table1),
 	show("table2", "Table 2", everyHandshake, ownOrders, table2),
 	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
 	show("table3", "Table 3", bothOptions, responses, table3),
+	showApart("table4", "Table 4", sameTargets, findings, table4),
+	showApart("table4cost", "Table 4, time and bandwidth", sameTargets, findings, table4Cost),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
-	show("resets", "Section 3.1, resets that say why", fewestPorts, resets, resetTexts),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
 	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
 	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
@@ -44,16 +47,17 @@ var (
 	origins       = count(func(sources) *analysis.Origins { return new(analysis.Origins) })
 	protocolPorts = count(func(sources) *analysis.Curves { return new(analysis.Curves) })
 	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
+	findings      = count(func(sources) *findingsByState { return &findingsByState{Findings: analysis.OfDataset()} })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
 	anyOrders     = count(coverTrials)
 	ownOrders     = count(orderTrials)
+	followups     = count(newFollowups)
 	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
 	connections   = count(func(sources) *analysis.Connections { return new(analysis.Connections) })
 	states        = countAfter(connections, newByState)
 	classes       = countAfter(census, newByClass)
 	streaks       = count(func(sources) *analysis.Streaks { return analysis.NewStreaks(behaviour) })
 	unknowns      = count(func(sources) *analysis.Unknowns { return new(analysis.Unknowns) })
-	resets        = count(func(sources) *analysis.Resets { return new(analysis.Resets) })
 )
 
 // counted is how a fold is made for the runs that it is to count, that has counted nothing.
@@ -89,14 +93,37 @@ type exhibit struct {
 	title string // as in the paper
 	from  selection
 	by    counting // that it is made from
-	draw  func(analysis.Fold, sources) (figure, error)
+	apart bool     // whether each dataset is counted by itself
+	draw  func([]analysis.Fold, sources) (figure, error)
+}
+
+// counts gives what is counted together, of the datasets that the exhibit can be made from.
+func (e *exhibit) counts(over sources) (list []sources) {
+	if e.apart {
+		for i := range over {
+			list = append(list, over[i:i+1])
+		}
+	} else if len(over) > 0 {
+		list = append(list, over.alike())
+	}
+	return list
 }
 
 // show makes an exhibit of a function that draws what was counted over some runs.
 func show[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(F, sources) (figure, error)) exhibit {
 	return exhibit{
 		name: name, title: title, from: from, by: by,
-		draw: func(fold analysis.Fold, over sources) (figure, error) { return draw(fold.(F), over) },
+		draw: func(folds []analysis.Fold, over sources) (figure, error) { return draw(folds[0].(F), over) },
+	}
+}
+
+// showApart makes an exhibit of a function that draws what was counted over two datasets, each by itself.
+func showApart[F analysis.Fold](name, title string, from selection, by *counted[F], draw func(first, second F, over sources) (figure, error)) exhibit {
+	return exhibit{
+		name: name, title: title, from: from, by: by, apart: true,
+		draw: func(folds []analysis.Fold, over sources) (figure, error) {
+			return draw(folds[0].(F), folds[1].(F), over)
+		},
 	}
 }
 
@@ -138,6 +165,15 @@ var (
 		Needs:   "a run that gave services time, and looked again from another address at those that acknowledged nothing",
 		Options: "--ports paper --liveness --revisit 5m --source-ip A --source-ip B",
 	}
+	patientPorts = selection{
+		of: func(all sources) sources {
+			if patient := secondLook.of(all); len(patient) > 0 {
+				return patient
+			}
+			return fewestPorts.of(all)
+		},
+		Needs: fewestPorts.Needs, Options: fewestPorts.Options,
+	}
 	wholeBlocks = selection{
 		of: func(all sources) sources {
 			// Another run would cut blocks: of services in several runs the first one's count.
@@ -155,7 +191,7 @@ var (
 			})
 			return slices.DeleteFunc(hosts, func(s source) bool { return len(s.ports) != 65535 })
 		},
-		Needs:   "a run of all ports of some hosts, which a sample of services cannot show,",
+		Needs:   "a run over all ports of a sample of hosts (one of services cannot show how many a host has)",
 		Options: "--ports all --sample 0.01% --sample-by host --ephemeral-probes 5",
 	}
 
@@ -167,6 +203,12 @@ var (
 		Replay: "RUN --asn FILE --out DIR",
 	}
 
+	sameTargets = selection{
+		of:      sources.pair,
+		Needs:   "two scans of the same targets, with the same seed, that say different things to them",
+		Options: "... --seed 1 --handshakes http, and again with other handshakes",
+	}
+
 	everyHandshake = selection{
 		of:      func(all sources) sources { return all.where(func(m *record.Manifest) bool { return m.AllHandshakes }) },
 		Needs:   "a run in which every handshake was tried on every service",
@@ -176,6 +218,13 @@ var (
 		of:      func(all sources) sources { return everyHandshake.of(all).where(comparesOptions) },
 		Needs:   "a run in which a handshake was tried both ways on every service",
 		Options: "--all-handshakes --random-order --handshakes wait,http,http-options,pptp,pptp-badcookie,tls,tls-legacy",
+	}
+	followedUp = selection{
+		of: func(all sources) sources {
+			return all.where(func(m *record.Manifest) bool { return len(m.Followup) > 0 })
+		},
+		Needs:   "a run in which services were told the right handshake once more, after a wrong one or alone",
+		Options: "--all-handshakes --followup 0s,1s,5s,30s,2m",
 	}
 	ephemeralProbes = selection{
 		of: func(all sources) sources {
@@ -200,6 +249,24 @@ func looksTwice(m *record.Manifest) bool {
 func isOfBlocks(m *record.Manifest) bool { return analysis.BlockDesignOf(m) != estimate.Design{} }
 
 func (s sources) fewestPorts() sources { return s.sized(func(n, than int) bool { return n < than }) }
+
+// alike gives the first dataset and those whose runs were made as its are: over the same ports, with the same handshakes, of a sample
+// of the same size. What is counted over unlike runs together would be of nothing.
+func (s sources) alike() sources {
+	return slices.DeleteFunc(slices.Clone(s), func(one source) bool {
+		a, b := one.Manifests[0], s[0].Manifests[0]
+		return !slices.Equal(one.ports, s[0].ports) || !slices.Equal(a.Handshakes, b.Handshakes) || a.AllHandshakes != b.AllHandshakes ||
+			len(a.Followup) != len(b.Followup) || a.EphemeralProbes != b.EphemeralProbes || !sampledAlike(a.Sample, b.Sample)
+	})
+}
+
+// sampledAlike reports whether two samples are the same share of the same kind of units.
+func sampledAlike(a, b *target.Sample) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Unit == b.Unit && a.Bits == b.Bits && a.Numerator == b.Numerator && a.Denominator == b.Denominator
+}
 
 // where gives the datasets of which every run is such.
 func (s sources) where(is func(*record.Manifest) bool) sources {

@@ -12,6 +12,7 @@ import (
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
@@ -61,19 +62,21 @@ type stateRow struct {
 	share       estimate.Estimate
 	connections int
 	repeated    float64 // SYN-ACKs after the first, per connection; NaN if a single connection cannot show the state
+	paper       float64 // the same in the paper, NaN but where the handshake is dropped
 }
 
-// paperRepeated is how often the paper saw a SYN-ACK repeated, NaN but where the handshake is dropped.
-func (r *stateRow) paperRepeated() float64 {
-	return datasets.InText("2", "repeated_synacks", r.state.String())
-}
-
-func (b *byState) rows(design estimate.Design) (rows []stateRow, err error) {
+// rows are the lines of the table. The paper gave servers 100 seconds to repeat a SYN-ACK: what a scan sees that does not is no less
+// true, but not to be compared.
+func (b *byState) rows(over sources) (rows []stateRow, err error) {
+	patient := len(over.where(func(m *record.Manifest) bool { return m.Liveness })) == len(over)
 	for i := range tcpStates {
 		for _, state := range tcpStates[i].states {
-			r := stateRow{tcp: &tcpStates[i], state: state, repeated: math.NaN()}
+			r := stateRow{tcp: &tcpStates[i], state: state, repeated: math.NaN(), paper: notPublished}
+			if patient {
+				r.paper = datasets.InText("2", "repeated_synacks", state.String())
+			}
 			r.services, _ = b.Services(0, state.String())
-			if r.share, err = b.Of(0, state.String()).Share(design); err != nil {
+			if r.share, err = b.Of(0, state.String()).Share(over.design()); err != nil {
 				return nil, err
 			}
 			for _, c := range b.connections {
@@ -90,7 +93,7 @@ func (b *byState) rows(design estimate.Design) (rows []stateRow, err error) {
 // figure01 shows how far services let a client get: by the states of section 2, which the paper's Figure 1 is about. Its form was
 // not seen.
 func figure01(b *byState, over sources) (figure, error) {
-	rows, err := b.rows(over.design())
+	rows, err := b.rows(over)
 	if err != nil {
 		return figure{}, err
 	}
@@ -110,7 +113,7 @@ func figure01(b *byState, over sources) (figure, error) {
 			numbers("services", "services", func(r *stateRow) int { return r.services }),
 			numbers("connections", "connections", func(r *stateRow) int { return r.connections }),
 			values("repeated_synacks", "SYN-ACKs per connection", func(r *stateRow) float64 { return r.repeated }),
-			values("published_repeated_synacks", "SYN-ACKs per connection", (*stateRow).paperRepeated),
+			values("published_repeated_synacks", "SYN-ACKs per connection", func(r *stateRow) float64 { return r.paper }),
 			estimates("share", "share of services", func(r *stateRow) estimate.Estimate { return r.share })),
 		columns: 1, height: 2.7 * vg.Inch,
 	}
@@ -122,7 +125,10 @@ func figure01(b *byState, over sources) (figure, error) {
 	for _, t := range tcpStates {
 		legend = append(legend, entry{t.name, []plot.Thumbnailer{t.fill}})
 	}
-	legend = append(legend, paperEntry(), entry{name: "n = " + plural(all, "service")})
+	if slices.ContainsFunc(rows, func(r stateRow) bool { return !math.IsNaN(r.paper) }) {
+		legend = append(legend, paperEntry())
+	}
+	legend = append(legend, entry{name: "n = " + plural(all, "service")})
 	f.draw = func(c draw.Canvas) {
 		const gap = vg.Length(6)
 		c = addLegend(c, 2, legend)
@@ -170,17 +176,17 @@ func plotStates(rows []stateRow) (shares, repeats *plot.Plot, err error) {
 		default:
 			solid = append(solid, point)
 		}
-		if p := r.paperRepeated(); !math.IsNaN(p) {
-			paper = append(paper, plotter.XY{X: p, Y: y})
+		if !math.IsNaN(r.paper) {
+			paper = append(paper, plotter.XY{X: r.paper, Y: y})
 		}
 	}
 	if len(texts.Labels) > 0 {
 		shares.Add(plotters.NewEndLabels(texts.XYs, texts.Labels, sans(textSize), slices.Repeat([]draw.LineStyle{{Color: black}}, len(texts.Labels))))
 	}
-	if err := addPoints(repeats, solid, hollow); err != nil {
+	if err := addPaper(repeats, paper); err != nil {
 		return nil, nil, err
 	}
-	if err := addPaper(repeats, paper); err != nil {
+	if err := addPoints(repeats, solid, hollow); err != nil {
 		return nil, nil, err
 	}
 	for _, p := range []*plot.Plot{shares, repeats} {

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
@@ -16,14 +17,14 @@ import (
 
 // behaviours are those whose blocks Figure 4 shows.
 var behaviours = []struct{ name, title string }{
-	{session.ResetAfterHandshake.String(), "reset"},
+	{session.ResetAfterHandshake.String(), "reset or closed"},
 	{session.ZeroWindow.String(), "zero window"},
-	{session.DynamicBlocking.String(), "blocking"},
-	{session.Shunned.String(), "shunning"},
-	{session.DroppedHandshake.String(), "dropped"},
-	{leftOver, "left over"},
+	{session.DynamicBlocking.String(), "dynamic blocking"},
+	{session.Shunned.String(), "connection shunning"},
+	{session.DroppedHandshake.String(), "handshake dropped"},
+	{leftOver, "none of these"},
 	{session.AllPorts.String(), "all ports"},
-	{session.AcksData.String(), "acks data"},
+	{session.AcksData.String(), "acknowledges data"},
 }
 
 // behaviour is how a service behaves, for Figure 4.
@@ -56,33 +57,34 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 	}
 	width := s.AddressBits()
 	var rows []blockRow
-	var lines []labelled
-	var intervals [][]placed // of each line
+	var lines []blockLine
 	all, few := 0, 0
-	largest := min(width-drawn, 16) // of the blocks that are told apart; larger ones that were seen come on top
+	largest := 0 // block that there is, as a power of two
 	for _, b := range behaviours {
 		if kinds := shares.Kinds(b.name); len(kinds) > 0 {
 			largest = max(largest, slices.Max(kinds))
 		}
 	}
+	last := min(largest+1, width-drawn) // where the picture ends
 	for _, b := range behaviours {
 		_, services := shares.Services(b.name, 0)
 		all += services
-		line := labelled{name: fmt.Sprintf("%s (%s)", b.title, plotters.SI(float64(services)))}
-		var bars []placed
-		for k := 0; k <= largest && services > 0; k++ {
+		line := blockLine{name: fmt.Sprintf("%s (%s)", b.title, plotters.SI(float64(services)))}
+		for k := 0; k <= last && services > 0; k++ {
 			r := blockRow{behaviour: b.name, prefix: width - k, addresses: 1 << min(k, 62)}
 			r.services, _ = shares.Services(b.name, k)
 			if r.share, err = shares.Of(b.name, k).Share(design); err != nil {
 				return figure{}, err
 			}
 			rows = append(rows, r)
-			line.points = append(line.points, plotter.XY{X: float64(k), Y: r.share.Value})
-			bars = append(bars, placed{float64(k), r.share})
+			if k == 0 || line.points[len(line.points)-1].Y > 0 { // there is one point at most where nothing is left
+				line.points = append(line.points, plotter.XY{X: float64(k), Y: r.share.Value})
+				line.intervals = append(line.intervals, placed{float64(k), r.share})
+			}
 		}
 		switch {
 		case services >= fewServices:
-			lines, intervals = append(lines, line), append(intervals, bars)
+			lines = append(lines, line)
 		case services > 0:
 			few++
 		}
@@ -99,27 +101,46 @@ func figure04(s *analysis.Streaks, over sources) (figure, error) {
 			numbers("services", "services", func(r *blockRow) int { return r.services }),
 			estimates("share", "share of the behaviour's services", func(r *blockRow) estimate.Estimate { return r.share })),
 		design:  design,
-		columns: 1, height: 2.6 * vg.Inch,
+		columns: 1, height: 2.9 * vg.Inch,
 	}
 	if few > 0 {
 		f.Caption += fmt.Sprintf(" Behaviours of fewer than %d services are only in the table.", fewServices)
 	}
-	p := newPlot()
-	for i, bars := range intervals {
-		if err := addIntervals(p, bars, curveStyles[i].line.Color); err != nil {
-			return f, err
-		}
-	}
-	if err := addLines(p, lines); err != nil {
+	p, legend, err := plotBlocks(lines)
+	if err != nil {
 		return f, err
 	}
 	var ticks plot.ConstantTicks
-	for k := range largest + 1 {
+	for k := range last + 1 {
 		ticks = append(ticks, plot.Tick{Value: float64(k), Label: fmt.Sprintf("/%d", width-k)})
 	}
-	p.X.Label.Text, p.X.Tick.Marker = "Block of at least; n = "+plural(all, "service"), ticks
-	p.Y.Label.Text, p.Y.Tick.Marker, p.Y.Min, p.Y.Max = "Services in such a block (%)", plotters.Percents(25), 0, 1
-	p.X.Min, p.X.Max = 0, float64(max(1, largest))
-	f.draw = p.Draw
+	p.X.Label.Text, p.X.Tick.Marker = "Addresses in a row, at least; n = "+plural(all, "service"), ticks
+	p.X.Min, p.X.Max = 0, float64(max(1, last))
+	f.draw = func(c draw.Canvas) { p.Draw(addLegend(c, 2, legend)) }
 	return f, nil
+}
+
+// blockLine is the curve of a behaviour.
+type blockLine struct {
+	name      string
+	points    plotter.XYs
+	intervals []placed
+}
+
+func plotBlocks(lines []blockLine) (*plot.Plot, []entry, error) {
+	p := newPlot()
+	var legend []entry
+	for i, l := range lines {
+		if err := addIntervals(p, l.intervals, curveStyles[i].line.Color); err != nil {
+			return nil, nil, err
+		}
+		line, markers, err := newCurve(i, l.points, l.points)
+		if err != nil {
+			return nil, nil, err
+		}
+		p.Add(line, markers)
+		legend = append(legend, entry{l.name, []plot.Thumbnailer{line, markers}})
+	}
+	p.Y.Label.Text, p.Y.Tick.Marker, p.Y.Min, p.Y.Max = "Services in such a block (%)", plotters.Percents(25), 0, 1
+	return p, legend, nil
 }

@@ -89,7 +89,7 @@ func figure05(c *analysis.Census, over sources) (figure, error) {
 	f := figure{
 		Caption: "Services by how far they go: those that only send a SYN-ACK (or acknowledge data as their host does on every port), those " +
 			"that acknowledge data, and those that are identified, as the protocol expected on their port or as another. Above, how many; " +
-			"below, shares of each port's. At the right, ports that no protocol is expected on. n = " + n + ".",
+			"below, shares of each port's, hollow where it has fewer than " + strconv.Itoa(fewServices) + ". At the right, ports that no protocol is expected on. n = " + n + ".",
 		table: tabulate(n, parts,
 			numbers("port", "", func(p *portPart) int { return int(p.port) }),
 			texts("expected", func(p *portPart) string { return p.expected }),
@@ -217,6 +217,9 @@ func plotStacks(ports []portStack) (counts, shares *plot.Plot, err error) {
 			}
 			list = append(list, layer)
 		}
+		if half.plot == shares {
+			list = hollow(list, func(i int) bool { return ports[i].total() < fewServices })
+		}
 		bars, err := plotters.NewStackedBars(x, list...)
 		if err != nil {
 			return nil, nil, err
@@ -242,6 +245,21 @@ func plotStacks(ports []portStack) (counts, shares *plot.Plot, err error) {
 		shares.Add(line)
 	}
 	return counts, shares, nil
+}
+
+// hollow makes some bars of shares hollow.
+func hollow(layers []plotters.Layer, few func(bar int) bool) []plotters.Layer {
+	frame := plotters.Layer{Heights: make([]float64, len(layers[0].Heights))}
+	for i := range frame.Heights {
+		if !few(i) {
+			continue
+		}
+		for _, l := range layers {
+			frame.Heights[i] += l.Heights[i]
+			l.Heights[i] = 0
+		}
+	}
+	return append(layers, frame)
 }
 
 // portName is a port with what is expected on it: 80/http.

@@ -43,7 +43,7 @@ func coverTrials(over sources) analysis.Together[*analysis.Trials] {
 	var list analysis.Together[*analysis.Trials]
 	for _, l := range coverLines {
 		list = append(list, analysis.NewTrials(analysis.Counting{
-			Ports: l.ports(), Handshakes: over.handshakes(), Expected: l.expected, Seed: resampleSeed,
+			Ports: l.ports(), Handshakes: over.handshakes(), Expected: l.expected, NoVariants: true, Seed: resampleSeed,
 		}))
 	}
 	return list

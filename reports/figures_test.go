@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
@@ -329,5 +331,154 @@ func TestTopASes(t *testing.T) {
 	}
 	if got := shorten("Télécom de la République de Somewhere", 12); got != "T?l?com de.." {
 		t.Error(got)
+	}
+}
+
+// TestFollowups counts by hand what comes of follow-ups: of four of tls after a GET that drew data two fail at once, and none of two
+// later; their control has eight. The GET that drew nothing spoils nothing.
+func TestFollowups(t *testing.T) {
+	counted := new(analysis.Shares[string, string])
+	host := 0
+	count := func(n int, s analysis.FollowedUp) {
+		for range n {
+			s.Addr, s.Protocol = fmt.Sprintf("10.0.0.%d", host), "tls"
+			host++
+			countFollowup(&s, counted)
+		}
+	}
+	after := func(sent bool, delay time.Duration, state session.State) analysis.FollowedUp {
+		return analysis.FollowedUp{Wrong: "http", SentData: sent, Delay: delay, State: state}
+	}
+	count(8, analysis.FollowedUp{Control: true, State: session.SendsData})
+	count(2, after(true, 0, session.SendsData))
+	count(1, after(true, 0, session.Closed))
+	count(1, after(true, 0, session.NoAnswer))
+	count(2, after(true, 5*time.Second, session.SendsData))
+	count(3, after(false, 0, session.SendsData))
+	rows, err := followupRows(counted, []time.Duration{0, 5 * time.Second}, estimate.Design{Drawn: 100, Of: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rows {
+		if r.share.N > 0 {
+			got = append(got, fmt.Sprintf("%s %s %s: %.2f of %d, p %.4f, paper %.2f", r.what, r.line, armName(r.control, r.delay), r.share.Value, r.share.N, r.test.P, r.published))
+		}
+	}
+	want := []string{
+		"fails tls after http alone: 0.00 of 8, p 0.0000, paper NaN",
+		"fails tls after http 0 s: 0.50 of 4, p 0.0909, paper 0.29", // 4 over 2, of 12 over 2
+		"fails tls after http 5 s: 0.00 of 2, p 1.0000, paper NaN",
+		"fails others alone: 0.00 of 8, p 0.0000, paper NaN",
+		"fails no data alone: 0.00 of 8, p 0.0000, paper NaN",
+		"fails no data 0 s: 0.00 of 3, p 1.0000, paper NaN",
+		"reset tls after http 0 s: 0.50 of 2, p 0.0000, paper NaN",
+		"no_synack tls after http 0 s: 0.50 of 2, p 0.0000, paper NaN",
+		"recovered spoiled 5 s: 1.00 of 6, p 0.0000, paper 0.75",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	last := rows[len(rows)-1].share
+	if !last.HasInterval() || last.Lo < 0 || last.Hi != 1 || last.Lo > 0.5 {
+		t.Errorf("recovered: %v", last)
+	}
+}
+
+func TestTable4(t *testing.T) {
+	batch := func(text string) *findingsByState {
+		f := &findingsByState{Findings: analysis.OfDataset()}
+		for line := range strings.Lines(text) {
+			cells := strings.Fields(line)
+			if len(cells) == 0 {
+				continue
+			}
+			at := netip.MustParseAddrPort(cells[0])
+			s := session.Service{Service: at, Handshake: "http"}
+			if err := s.State.UnmarshalText([]byte(cells[1])); err != nil {
+				t.Fatal(err)
+			}
+			if len(cells) > 2 {
+				s.Label, s.Evidence = cells[2], handshake.Certain
+			}
+			d := datasetOf(t, newSample(0, "http", false, 0).manifest(t, "80,443"), []session.Service{s}, nil)
+			one := &findingsByState{Findings: analysis.OfDataset()}
+			if err := d.Fold(t.Context(), one); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Merge(one); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return f
+	}
+	first := batch(`
+		10.0.0.1:80  sends_data http
+		10.0.0.2:80  sends_data ssh
+		10.0.0.3:80  zero_window
+		10.0.0.4:443 reset_after_handshake
+		10.0.0.5:443 all_ports
+	`)
+	second := batch(`
+		10.0.0.1:80  sends_data http
+		10.0.0.2:80  acks_data
+		10.0.0.4:443 sends_data tls
+		10.0.0.6:443 closed
+	`)
+	levels := analysis.Compare(first.Findings, second.Findings)
+	ports := comparePorts(first, second, &levels[analysis.Identifies])
+	want := []*table4Port{
+		{port: 80, sides: [2]portFindings{{answers: 3, zeroWindow: 1, acks: 2, expected: 1, unexpected: 1}, {answers: 2, acks: 2, expected: 1}},
+			identified: estimate.Pairs{Both: 1, First: 1}},
+		{port: 443, sides: [2]portFindings{{answers: 2, resets: 1, acks: 1}, {answers: 1, acks: 1, expected: 1}}, identified: estimate.Pairs{Second: 1}},
+	}
+	if ports[0].published == nil || ports[0].published.SYNACK != 62_600_000 {
+		t.Errorf("%+v", ports[0].published)
+	}
+	if d := cmp.Diff(want, ports, cmp.AllowUnexported(table4Port{}, portFindings{}), cmpopts.IgnoreFields(table4Port{}, "published")); d != "" {
+		t.Error(d)
+	}
+	if got, err := agreement(levels[analysis.Identifies].Services); err != nil || !strings.HasPrefix(got, "Both identified 1 service, A alone 1, B alone 1: McNemar's exact p = 1 ") {
+		t.Error(got, err)
+	}
+}
+
+func TestPairs(t *testing.T) {
+	of := func(targets string, change func(*record.Manifest)) source {
+		m := newSample(0, "http", false, 0).manifest(t, "80")
+		m.TargetDigest = targets
+		change(m)
+		return source{Dir: targets, Manifests: []*record.Manifest{m}}
+	}
+	same := func(*record.Manifest) {}
+	tls := func(m *record.Manifest) { m.Handshakes = []string{"tls"} }
+	short := func(m *record.Manifest) { tls(m); m.NotProbed = 1 }
+	for i, c := range []struct {
+		all  sources
+		want int
+	}{
+		{sources{of("a", same), of("a", same)}, 0},
+		{sources{of("a", same), of("b", tls)}, 0},
+		{sources{of("a", same), of("a", short)}, 0},
+		{sources{of("a", same), of("b", tls), of("a", tls)}, 2},
+	} {
+		if got := c.all.pair(); len(got) != c.want {
+			t.Errorf("%d: %d datasets", i, len(got))
+		}
+	}
+}
+
+func TestCosts(t *testing.T) {
+	start := time.Unix(1000, 0)
+	a := &record.Manifest{Start: start, End: start.Add(10 * time.Second), Counters: record.Counters{Sent: 5, SentBytes: 250}}
+	b := &record.Manifest{Start: start, End: start.Add(25 * time.Second), Counters: record.Counters{Sent: 9, SentBytes: 1000}}
+	list := costs(a, b)
+	last := list[len(list)-2:]
+	if last[0].first != 2.5 || last[1].first != 0.75 || last[0].paper != [2]float64{1.6, 6.3} || last[1].paper != [2]float64{0.6, 0.87} {
+		t.Errorf("%+v", last)
+	}
+	b.Counters.SentBytes = 0 // of a version that did not count them
+	if last := costs(a, b); !math.IsNaN(last[len(last)-1].first) {
+		t.Errorf("%+v", last)
 	}
 }

@@ -9,11 +9,16 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// latexRows is how many rows a table for a page may have.
-const latexRows = 60
+// How much of a table goes where.
+const (
+	latexRows   = 56 // of a page, in the smaller type
+	latexSmall  = 40 // rows from which the type is smaller
+	latexColumn = 50 // characters in a line of one column of the page
+)
 
 // tex writes what a paper includes: a figure with the PDF and its caption, and a table of the numbers, each value with its interval,
-// n, and the published value. It needs graphicx and booktabs. A table that is too long for a page is left to the CSV.
+// n, and the published value. It needs graphicx and booktabs. A table that is too long for a page is left to the CSV; one that is too
+// wide is shrunk.
 func (s shown) tex(_ layout, b *bytes.Buffer) error {
 	star, width := "", `\columnwidth`
 	if s.columns == 2 {
@@ -31,35 +36,44 @@ func (s shown) tex(_ layout, b *bytes.Buffer) error {
 		return nil
 	}
 	head, lines, notes := latexTable(s.table)
-	aligned := ""
-	for _, c := range head {
-		aligned += c.align
-	}
-	fmt.Fprintf(b, "\n\\begin{table%s}[t]\n\\centering\n\\small\n\\begin{tabular}{%s}\n\\toprule\n", star, aligned)
+	aligned, names, characters := "", make([]string, len(head)), 0
 	for i, c := range head {
-		b.WriteString(map[bool]string{true: "", false: " & "}[i == 0] + c.name)
+		aligned, names[i] = aligned+c.align, c.name
+		widest := len(c.name)
+		for _, line := range lines {
+			widest = max(widest, len(line[i]))
+		}
+		characters += widest + 1
 	}
-	b.WriteString(" \\\\\n\\midrule\n")
+	if characters > latexColumn {
+		star = "*"
+	}
+	size := `\small`
+	if len(lines) >= latexSmall {
+		size = `\footnotesize`
+	}
+	fmt.Fprintf(b, "\n\\begin{table%s}[t]\n\\centering\n%s\n\\sbox0{\\begin{tabular}{%s}\n\\toprule\n", star, size, aligned)
+	b.WriteString(strings.Join(names, " & ") + " \\\\\n\\midrule\n")
 	for _, line := range lines {
 		b.WriteString(strings.Join(line, " & ") + " \\\\\n")
 	}
-	b.WriteString("\\bottomrule\n\\end{tabular}\n")
+	b.WriteString("\\bottomrule\n\\end{tabular}}%\n\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox0}\\else\\usebox0\\fi\n")
 	if len(notes) > 0 {
-		b.WriteString("\n\\footnotesize " + strings.Join(notes, "; ") + "\n")
+		b.WriteString("\\par\\smallskip\\footnotesize " + strings.Join(notes, "; ") + "\n")
 	}
 	fmt.Fprintf(b, "\\caption{%s}\n\\label{tab:%s}\n\\end{table%s}\n", caption, s.Name, star)
 	return nil
 }
 
-// latexColumn is a column as a tabular has it.
-type latexColumn struct{ name, align string }
+// tabularColumn is a column as a tabular has it.
+type tabularColumn struct{ name, align string }
 
 // latexTable gives the columns and the cells of a table, and notes to be set under it.
-func latexTable(table arrow.Record) (head []latexColumn, lines [][]string, notes []string) {
+func latexTable(table arrow.Record) (head []tabularColumn, lines [][]string, notes []string) {
 	lines = make([][]string, table.NumRows())
 	var warnings []string
 	for _, c := range printedColumns(table) {
-		column := latexColumn{latex(c.name), "l"}
+		column := tabularColumn{latex(c.name), "l"}
 		if c.number {
 			column.align = "r"
 		}

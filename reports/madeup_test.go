@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,11 +39,6 @@ func (m *madeUp) add(host netip.Addr, port uint16, state session.State, label st
 	switch state {
 	case session.DroppedHandshake:
 		a.SYNACKs = 5 + m.random.IntN(8)
-	case session.ResetAfterHandshake:
-		a.RST = true
-		if m.random.Float64() < 0.1 {
-			a.ResetText = []byte([]string{"BIG-IP System: [0x1] No local listener", "go away"}[m.random.IntN(2)])
-		}
 	case session.Shunned, session.Churned, session.DynamicBlocking, session.AllPorts: // which no single connection shows
 		a.State = session.NoDataAck
 	}
@@ -144,56 +141,120 @@ func (m *madeUp) everywhere(few, many int) {
 	}
 }
 
-// madeUpRuns are by the name of an exhibit that they are for.
-func madeUpRuns(t *testing.T) map[string]*analysis.Dataset {
-	t.Helper()
-	runs := make(map[string]*analysis.Dataset)
-	for _, r := range []struct {
-		exhibits []string
-		draw     func(*madeUp)
-		as       func(*record.Manifest)
-	}{
-		{[]string{"figure01", "figure06", "figure07", "section31", "resets", "rankings"}, func(m *madeUp) { m.ports(800, false) }, func(m *record.Manifest) {
-			m.EphemeralProbes = 5
-		}},
-		{[]string{"figure03", "section2"}, func(m *madeUp) { m.ports(800, true) }, func(m *record.Manifest) {
-			m.Liveness, m.Revisit = true, session.Duration(time.Minute)
-			m.Sources = []netip.Addr{netip.MustParseAddr("10.255.0.1"), netip.MustParseAddr("10.255.0.2")}
-		}},
-		{[]string{"figure04"}, func(m *madeUp) { m.blocks(250) }, func(m *record.Manifest) {
-			m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "80", Sample: "1%", SampleBy: "/24"})
-			m.Sample = &target.Sample{Unit: "block", Bits: 24, Numerator: 1, Denominator: 100, Drawn: 250, Of: 25_000, Shard: 1, Shards: 1}
-		}},
-		{[]string{"unknowns"}, func(m *madeUp) { m.everywhere(98, 2) }, func(m *record.Manifest) {
-			m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "all", Sample: "1/16", SampleBy: "host"})
-			m.EphemeralProbes = 5
-		}},
-		{[]string{"section33", "section33shares", "banners"}, func(m *madeUp) { m.revealing(600) }, func(m *record.Manifest) {
-			m.Handshakes = append(m.Handshakes, "tls12")
-		}},
-	} {
-		rows := madeUp{random: rand.New(rand.NewPCG(20210811, 2))}
-		r.draw(&rows)
-		m := newSample(0, everything, true, 0).manifest(t, "paper")
-		r.as(m)
-		d := datasetOf(t, m, rows.services, rows.attempts)
-		for _, name := range r.exhibits {
-			runs[name] = d
+// followups draws services that are told a wrong handshake and then the right one, or that alone. A GET spoils TLS for a quarter of
+// those that answer it, anything spoils Telnet for a sixth; most recover within 5 s.
+func (m *madeUp) followups(hosts int) {
+	lookup := func(name string) *handshake.Protocol { p, _ := handshake.Lookup(name); return p }
+	for i := range hosts {
+		protocol, right, share := "http", lookup("http"), 0.0
+		switch draw := m.random.Float64(); {
+		case draw < 0.5:
+			protocol, right, share = "tls", lookup("tls"), 0.29
+		case draw < 0.8:
+			protocol, right, share = "telnet", lookup("wait"), 0.17
 		}
+		at := netip.AddrPortFrom(m.host(i), 443)
+		add := func(visit session.Visit, h *handshake.Protocol, state session.State) *session.Attempt {
+			a := session.Attempt{Service: at, Number: len(m.attempts), Visit: visit, Handshake: h, State: state, SYNACKs: 1}
+			if state == session.SendsData {
+				a.Verdict = handshake.Verdict{Label: protocol, Evidence: handshake.Certain}
+			}
+			m.attempts = append(m.attempts, a)
+			return &m.attempts[len(m.attempts)-1]
+		}
+		m.services = append(m.services, session.Service{Service: at, State: session.SendsData, Handshake: right.Name, Label: protocol, Evidence: handshake.Certain})
+		add(session.First, right, session.SendsData)
+		arm := m.random.IntN(1 + len(followupDelays))
+		if arm == 0 {
+			add(session.Control, right, session.SendsData)
+			continue
+		}
+		wrong := lookup([]string{"http", "redis", "dns"}[m.random.IntN(3)])
+		if protocol == "http" {
+			wrong = lookup([]string{"tls", "redis", "dns"}[m.random.IntN(3)])
+		}
+		drew := protocol == "telnet" || wrong.Name == "http" || m.random.Float64() < 0.3
+		state := session.AcksData
+		if drew {
+			state = session.SendsData
+		}
+		add(session.Wrong, wrong, state)
+		delay := followupDelays[arm-1]
+		state = session.SendsData
+		if fails := share * map[bool]float64{true: 1, false: 0.05}[time.Duration(delay) < 5*time.Second]; drew &&
+			(protocol != "tls" || wrong.Name == "http") && m.random.Float64() < fails {
+			state = []session.State{session.Closed, session.Closed, session.NoAnswer}[m.random.IntN(3)]
+		}
+		add(session.Followup, right, state).Delay = uint32(time.Duration(delay) / time.Millisecond)
 	}
-	return runs
 }
 
-// madeUpExhibits are the exhibits, each of the run that is for it, of the sample of one scan if none is.
+var followupDelays = []session.Duration{0, session.Duration(time.Second), session.Duration(5 * time.Second), session.Duration(2 * time.Minute)}
+
+// madeUpRun is the run for an exhibit, nil if there is none.
+func madeUpRun(t *testing.T, name string) *analysis.Dataset {
+	t.Helper()
+	if i := slices.IndexFunc(madeUpRuns, func(r madeUpFor) bool { return slices.Contains(r.exhibits, name) }); i >= 0 {
+		return madeUpRuns[i].dataset(t)
+	}
+	return nil
+}
+
+func (r *madeUpFor) dataset(t *testing.T) *analysis.Dataset {
+	t.Helper()
+	rows := madeUp{random: rand.New(rand.NewPCG(20210811, 2))}
+	r.draw(&rows)
+	m := newSample(0, everything, true, 0).manifest(t, "paper")
+	r.as(m)
+	return datasetOf(t, m, rows.services, rows.attempts)
+}
+
+// madeUpFor is a made-up run, and the exhibits that it is for.
+type madeUpFor struct {
+	exhibits []string
+	draw     func(*madeUp)
+	as       func(*record.Manifest)
+}
+
+var madeUpRuns = []madeUpFor{
+	{[]string{"figure06", "figure07", "section31", "rankings"}, func(m *madeUp) { m.ports(800, false) }, func(m *record.Manifest) {
+		m.EphemeralProbes = 5
+	}},
+	{[]string{"figure01", "figure03", "section2"}, func(m *madeUp) { m.ports(800, true) }, func(m *record.Manifest) {
+		m.Liveness, m.Revisit = true, session.Duration(time.Minute)
+		m.Sources = []netip.Addr{netip.MustParseAddr("10.255.0.1"), netip.MustParseAddr("10.255.0.2")}
+	}},
+	{[]string{"figure04"}, func(m *madeUp) { m.blocks(250) }, func(m *record.Manifest) {
+		m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "80", Sample: "1%", SampleBy: "/24"})
+		m.Sample = &target.Sample{Unit: "block", Bits: 24, Numerator: 1, Denominator: 100, Drawn: 250, Of: 25_000, Shard: 1, Shards: 1}
+	}},
+	{[]string{"figure11"}, func(m *madeUp) { m.followups(2500) }, func(m *record.Manifest) { m.Followup = followupDelays }},
+	{[]string{"section33", "section33shares", "banners"}, func(m *madeUp) { m.revealing(600) }, func(m *record.Manifest) {}},
+	{[]string{"unknowns"}, func(m *madeUp) { m.everywhere(49, 1) }, func(m *record.Manifest) {
+		m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "all", Sample: "1/16", SampleBy: "host"})
+		m.EphemeralProbes = 5
+	}},
+}
+
+var (
+	madeUpOnce  sync.Once
+	madeUpShown map[string]shown
+)
+
+// madeUpExhibits are the exhibits, each of the run that is for it, of the sample of one scan if none is. They are made once.
 func madeUpExhibits(t *testing.T) map[string]shown {
 	t.Helper()
-	by := exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t))
-	made := make(map[*analysis.Dataset]map[string]shown)
-	for name, d := range madeUpRuns(t) {
-		if made[d] == nil {
-			made[d] = exhibitsOf(t, d)
+	madeUpOnce.Do(func() {
+		madeUpShown = exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t))
+		for _, r := range madeUpRuns {
+			by := exhibitsOf(t, r.dataset(t))
+			for _, name := range r.exhibits {
+				madeUpShown[name] = by[name]
+			}
 		}
-		by[name] = made[d][name]
-	}
-	return by
+		other := newSample(1500, "wait,http,redis", false, 0).dataset(t)
+		pair := exhibitsOf(t, newSample(1500, everything, true, 4).dataset(t), other)
+		madeUpShown["table4"], madeUpShown["table4cost"] = pair["table4"], pair["table4cost"]
+	})
+	return madeUpShown
 }

@@ -182,19 +182,17 @@ func (p *pass) run(ctx context.Context) error {
 // exhibits makes every exhibit that the runs allow, with as few passes over the same runs as that takes.
 func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 	var passes []*pass
-	of := make([]*pass, len(exhibits)) // the pass of each exhibit, nil if the runs lack something for it
+	of := make([][]*pass, len(exhibits)) // the passes of each exhibit, none if the runs lack something for it
 	for i, e := range exhibits {
-		over := e.from.of(all)
-		if len(over) == 0 {
-			continue
+		for _, over := range e.counts(e.from.of(all)) {
+			at := slices.IndexFunc(passes, func(p *pass) bool { return slices.EqualFunc(p.over, over, same) })
+			if at < 0 {
+				at = len(passes)
+				passes = append(passes, &pass{over: over})
+			}
+			passes[at].want(e.by)
+			of[i] = append(of[i], passes[at])
 		}
-		at := slices.IndexFunc(passes, func(p *pass) bool { return slices.EqualFunc(p.over, over, same) })
-		if at < 0 {
-			at = len(passes)
-			passes = append(passes, &pass{over: over})
-		}
-		of[i] = passes[at]
-		of[i].want(e.by)
 	}
 	for _, p := range passes {
 		if err := p.run(ctx); err != nil {
@@ -208,15 +206,19 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 			list[i].Lacks = &e.from
 			continue
 		}
-		over := of[i].over
-		f, err := e.draw(of[i].folds[e.by], over)
+		var over sources
+		var folds []analysis.Fold
+		for _, p := range of[i] {
+			over, folds = append(over, p.over...), append(folds, p.folds[e.by])
+		}
+		f, err := e.draw(folds, over)
 		if err != nil {
 			return nil, fmt.Errorf("reports: %s: %w", e.name, err)
 		}
 		if f.table.Schema().HasField(lowColumn) {
 			f.Caption += " " + intervals(cmp.Or(f.design, over.design()))
 		}
-		if n := over.runs(); n > 1 {
+		if n := over.runs(); n > 1 && !e.apart {
 			f.Caption += fmt.Sprintf(" Of a service that is in several of the %d runs, the first one in the list below counts.", n)
 		}
 		if len(over) < len(all) {

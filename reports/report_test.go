@@ -154,6 +154,20 @@ func TestOneRule(t *testing.T) {
 			t.Errorf("port %s: Figure 5 has %s %s, Figure 9 %d", port, r[3], r[2], want[port])
 		}
 	}
+	inFigure07 := make(map[string]int)
+	for _, r := range rows(t, by["figure07"].table)[1:] {
+		inFigure07[r[1]] += count(r[4])
+	}
+	unexpectedOnAll := 0
+	for port, n := range other {
+		unexpectedOnAll += n
+		if inFigure07[port] != n {
+			t.Errorf("port %s: Figure 7 has %d services, Figure 9 %d", port, inFigure07[port], n)
+		}
+	}
+	if inFigure07[""] != unexpectedOnAll {
+		t.Errorf("Figure 7 has %d services, Figure 9 %d", inFigure07[""], unexpectedOnAll)
+	}
 	// Table 2 is of those that do not speak what is expected on an assigned port.
 	unexpected := 0
 	for _, port := range datasets.Assigned() {
@@ -221,10 +235,13 @@ func TestComparisons(t *testing.T) {
 }
 
 func TestTwoReportsAreTheSameBytes(t *testing.T) {
-	d := newSample(300, everything, true, 4).dataset(t)
+	from := []*analysis.Dataset{newSample(300, everything, true, 4).dataset(t)}
+	for _, name := range []string{"figure03", "figure04", "unknowns"} {
+		from = append(from, madeUpRun(t, name))
+	}
 	outs := []string{t.TempDir(), filepath.Join(t.TempDir(), "made", "here")}
 	for _, out := range outs {
-		if err := Write(t.Context(), out, []*analysis.Dataset{d}, DefaultWidth); err != nil {
+		if err := Write(t.Context(), out, from, DefaultWidth); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -240,7 +257,7 @@ func TestTwoReportsAreTheSameBytes(t *testing.T) {
 		}
 	}
 	files := len(formats) + 1 // of the comparison with the paper, and the page
-	for _, s := range exhibitsOf(t, d) {
+	for _, s := range exhibitsOf(t, from...) {
 		if s.Lacks == nil && s.Name != "published" {
 			files += len(formats)
 		}
@@ -269,8 +286,8 @@ func TestLacks(t *testing.T) {
 		}
 	}
 	slices.Sort(lacking)
-	if d := cmp.Diff([]string{"allports", "figure03", "figure04", "figure06", "figure08", "figure10", "ranks", "section2", "section31", "section33", "section33shares", "single", "table2", "table3",
-		"unknowns"}, lacking); d != "" {
+	if d := cmp.Diff([]string{"allports", "figure03", "figure04", "figure06", "figure08", "figure10", "figure11", "ranks", "section2", "section31", "section33", "section33shares", "single",
+		"table2", "table3", "table4", "table4cost", "unknowns"}, lacking); d != "" {
 		t.Error(d)
 	}
 	out := t.TempDir()

@@ -1,12 +1,15 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/text"
 
 	"laserdisc/analysis/estimate"
+	"laserdisc/capture/session"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
 )
@@ -72,8 +75,15 @@ func intervalText(e estimate.Estimate) string {
 func section2(b *byClass, over sources) (figure, error) {
 	list := []statement{{"acknowledges no data", ofServices, notAcknowledging, notAcknowledging}}
 	for _, d := range defences {
-		list = append(list, statement{"  " + d.title, ofNoAck, d.kind, d.kind})
+		s := statement{"  " + d.title, ofNoAck, d.kind, d.kind}
+		if d.kind == session.Shunned.String() {
+			// It is of all services that the paper has this share. Together with its others it is more than all.
+			list = append(list, statement{"connection shunning, of all", ofServices, d.kind, d.kind})
+			s.paper = ""
+		}
+		list = append(list, s)
 	}
+	slices.SortStableFunc(list, func(a, b statement) int { return cmp.Compare(a.of, b.of) })
 	return b.classTable("2", list, over, "Services that acknowledge no data, of all, and of these by defence, for popular and unpopular ports and all that were "+
 		"scanned. "+classesAre)
 }

@@ -244,14 +244,11 @@ func (s *stacks) plot(bars []bar, rows []classShare) (*plot.Plot, error) {
 		x := next
 		next++
 		names = append(names, plot.Tick{Value: x, Label: one.name() + " (" + plotters.SI(float64(one.services)) + ")"})
-		layers := make([]plotters.Layer, len(s.layers))
+		var layers []plotters.Layer
 		for i, l := range s.layers {
-			layers[i] = plotters.Layer{Fill: l.fill, Heights: []float64{orZero(ratio(one.parts[i], one.services))}}
-			if one.services < fewServices {
-				layers[i].Fill = plotters.Fill{}
-			}
+			layers = append(layers, plotters.Layer{Fill: l.fill, Heights: []float64{orZero(ratio(one.parts[i], one.services))}})
 		}
-		stacked, err := plotters.NewStackedBars([]float64{x}, layers...)
+		stacked, err := plotters.NewStackedBars([]float64{x}, hollow(layers, func(int) bool { return one.services < fewServices })...)
 		if err != nil {
 			return nil, err
 		}

@@ -28,7 +28,7 @@ func orderTrials(over sources) analysis.Together[*analysis.Trials] {
 	var list analysis.Together[*analysis.Trials]
 	for _, name := range orderPorts {
 		list = append(list, analysis.NewTrials(analysis.Counting{
-			Ports: datasets.PortSets()[name], Handshakes: over.handshakes(), Own: true, ByPort: true, Seed: resampleSeed,
+			Ports: datasets.PortSets()[name], Handshakes: over.handshakes(), Own: true, ByPort: true, NoVariants: true, Seed: resampleSeed,
 		}))
 	}
 	return list
@@ -184,7 +184,7 @@ func table2(trials analysis.Together[*analysis.Trials], over sources) (figure, e
 	f := figure{
 		Caption: "Order of handshakes by greedy choice: the next is the one that identifies the most services that are still unidentified, " +
 			"where a handshake identifies services of its own protocol, and wait those whose server speaks first. Every port counts alike; " +
-			"services that speak the protocol expected on their port are left out. " +
+			"services that speak the protocol expected on their port are left out, and so are other ways to say a handshake (Table 3). " +
 			fmt.Sprintf("At rank: the share of %s resamples of the hosts whose own order has the handshake at this rank. ", plotters.Thousands(analysis.Resamples)) +
 			"Optimum: the largest share that so many handshakes identify. n = " + n + ".",
 		table: tabulate(n, lines,

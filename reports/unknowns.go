@@ -159,36 +159,3 @@ func plotUnknowns(list []analysis.UnknownCount, hosts int) (*plot.Plot, error) {
 	}
 	return p, addPaper(p, plotter.XYs{{X: fewUnknown - 1, Y: 1 - datasets.InText("3.1", "few_unknown", "hosts")}, {X: manyUnknown, Y: datasets.InText("3.1", "many_unknown", "hosts")}})
 }
-
-// resetTexts shows how many services reset connections with a text, and with F5 BIG-IP's (paper, section 3.1).
-func resetTexts(r *analysis.Resets, over sources) (figure, error) {
-	var rows []unknownRow
-	var all uint64
-	for _, kind := range []string{analysis.WithText, analysis.BigIP} {
-		sums := r.Of(kind)
-		share, err := sums.Share(over.design())
-		if err != nil {
-			return figure{}, err
-		}
-		var number uint64
-		number, all = sums.Services()
-		rows = append(rows, unknownRow{name: kind, of: "services that reset a connection", number: int(number), share: share})
-	}
-	n := plural(int(all), "service") + " that reset a connection"
-	f := figure{
-		Caption: "Services that reset a connection, and of these the ones whose reset says why, and whose reason is F5 BIG-IP's (\"BIG-IP System\"). n = " + n + ".",
-		table: tabulate(n, rows,
-			texts("reset", func(r *unknownRow) string { return r.name }),
-			numbers("services", "services", func(r *unknownRow) int { return r.number }),
-			estimates("share", "share of services that reset a connection", func(r *unknownRow) estimate.Estimate { return r.share })),
-	}
-	names, counts, here, between := plotters.Column{Head: "Reset"}, right("Services"), right("Share (%)"), right("95 % interval")
-	for i, title := range []string{"with a text", "of F5 BIG-IP"} {
-		names.Cells = append(names.Cells, title)
-		counts.Cells = append(counts.Cells, plotters.Thousands(rows[i].number))
-		here.Cells = append(here.Cells, percent(rows[i].share.Value))
-		between.Cells = append(between.Cells, intervalText(rows[i].share))
-	}
-	f.drawTable(1, []plotters.Group{{Columns: []plotters.Column{names, counts, here, between}}}, nil)
-	return f, nil
-}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -219,5 +220,73 @@ func TestBootstrap(t *testing.T) {
 	}
 	if _, err := Bootstrap(0.5, 0.4, 0.6, Design{Drawn: 2, Of: 1}, 1, 1); err == nil {
 		t.Error("no error for 2 drawn of 1")
+	}
+}
+
+// What was not drawn at random has a curve, without a band.
+func TestCurveOfNoSample(t *testing.T) {
+	var p Ports
+	for host := range 3 {
+		p.Add(netip.AddrFrom4([4]byte{10, 0, 0, byte(host)}), uint16(80+host/2))
+	}
+	c, err := p.Curve(Design{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := c.Share(1)
+	if err != nil || e.HasInterval() || e.Value != 2.0/3 || !slices.Equal(e.Warnings, []Warning{NoSample}) {
+		t.Errorf("%v, %v", e, err)
+	}
+}
+
+// TestQuotient draws two samples of services with shares like those of a follow-up that spoils, at once and after a while, and counts
+// how often the interval holds their ratio.
+func TestQuotient(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 7))
+	share := func(p float64, n int) Estimate {
+		hits := 0
+		for range n {
+			if random.Float64() < p {
+				hits++
+			}
+		}
+		e, err := Alone(uint64(hits), uint64(n)).Share(Design{Drawn: 1 << 20, Of: 1 << 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	for _, c := range []struct {
+		p, of float64
+		n     int
+	}{{0.0725, 0.29, 200}, {0.0725, 0.29, 40}, {0.0029, 0.29, 300}, {0.29, 0.29, 100}, {0.6, 0.2, 150}} {
+		const samples = 2000
+		holds := 0
+		for range samples {
+			e := Quotient(share(c.p, c.n), share(c.of, c.n))
+			if e.HasInterval() && e.Lo <= c.p/c.of && c.p/c.of <= e.Hi {
+				holds++
+			}
+			if e.HasInterval() && !math.IsNaN(e.Value) && (e.Lo > e.Value || e.Hi < e.Value) {
+				t.Fatalf("%v", e)
+			}
+		}
+		t.Logf("%.4f of %.4f, n = %d: holds in %.1f %%", c.p, c.of, c.n, 100*float64(holds)/samples)
+		if holds < samples*93/100 || holds > samples*995/1000 {
+			t.Errorf("the ratio of %.4f and %.4f, n = %d, is in %d of %d intervals", c.p, c.of, c.n, holds, samples)
+		}
+	}
+	some := Estimate{Value: 0.1, Lo: 0.05, Hi: 0.2, Confidence: Confidence}
+	for _, c := range []struct {
+		share, of Estimate
+		want      string
+	}{
+		{some, Estimate{Value: 0.1, Lo: 0, Hi: 0.2, Confidence: Confidence}, "1 (more than 0.375 at 95 %)"},
+		{some, Estimate{Value: 0.2, Warnings: []Warning{TooFewHosts}}, "0.5"},
+		{Estimate{Value: 0, Lo: 0, Hi: 0.2, Confidence: Confidence}, some, "0 (0 to 2.309 at 95 %)"},
+	} {
+		if got, _, _ := strings.Cut(Quotient(c.share, c.of).String(), ";"); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
 	}
 }

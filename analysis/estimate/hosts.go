@@ -165,11 +165,14 @@ func (h Hosts) check(d Design) error {
 	if err := d.check(); err != nil {
 		return err
 	}
+	if !d.random() {
+		return nil
+	}
 	units := h.k
 	if d.Unit != ByService {
 		units = h.hosts
 	}
-	if units > d.Drawn {
+	if d.random() && units > d.Drawn {
 		return fmt.Errorf("estimate: %d were seen of a sample of %v", units, d)
 	}
 	return nil

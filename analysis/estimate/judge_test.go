@@ -36,6 +36,7 @@ func TestCases(t *testing.T) {
 			Distance, Margin             float64
 			Both, First, Second, Neither uint64
 			Hits, N                      float64
+			Hits1, N1, Hits2, N2         uint64
 		}
 		Expect struct {
 			Statistic, P       *float64
@@ -69,6 +70,8 @@ func TestCases(t *testing.T) {
 				got, err = Spearman(in.X, in.Y)
 			case "pairs":
 				got = Pairs{in.Both, in.First, in.Second, in.Neither}.McNemar()
+			case "fisher":
+				got, err = Fisher(in.Hits1, in.N1, in.Hits2, in.N2)
 			case "equivalence":
 				got, err = Pairs{in.Both, in.First, in.Second, in.Neither}.Equivalence(in.Margin)
 			case "dip":

@@ -173,3 +173,70 @@ func finite(test string, samples ...[]float64) error {
 	}
 	return nil
 }
+
+// Fisher tests whether things of two independent samples are of a kind as often, exactly (Fisher 1935, Journal of the Royal
+// Statistical Society 98): hits of n in each. Where chance assigned things to the two, as an experiment does with its arms, the test
+// holds whatever the things have to do with each other, if what is done to them does nothing. The statistic is the odds ratio, NaN if
+// that is 0/0. P is two-sided: the probability of all tables with these totals that are as unlikely as this one, or more.
+func Fisher(hits1, n1, hits2, n2 uint64) (Test, error) {
+	t := Test{N: int(n1 + n2), P: 1, Method: "Fisher, exact"}
+	if hits1 > n1 || hits2 > n2 {
+		return t, fmt.Errorf("estimate: %d hits of %d and %d of %d", hits1, n1, hits2, n2)
+	}
+	t.Statistic = float64(hits1) * float64(n2-hits2) / (float64(n1-hits1) * float64(hits2))
+	hits := hits1 + hits2
+	first, last := uint64(0), min(hits, n1)
+	if hits > n2 {
+		first = hits - n2
+	}
+	probability := func(x uint64) float64 {
+		return math.Exp(logBinomial(n1, x) + logBinomial(n2, hits-x) - logBinomial(n1+n2, hits))
+	}
+	const rounding = 1 + 1e-7 // as R has it: tables that are equally unlikely
+	here, sum := probability(hits1)*rounding, 0.0
+	for x := first; x <= last; x++ {
+		if p := probability(x); p <= here {
+			sum += p
+		}
+	}
+	t.P = min(1, sum)
+	return t, nil
+}
+
+// logBinomial is the logarithm of n over k.
+func logBinomial(n, k uint64) float64 {
+	lgamma := func(x uint64) float64 {
+		v, _ := math.Lgamma(float64(x) + 1)
+		return v
+	}
+	return lgamma(n) - lgamma(k) - lgamma(n-k)
+}
+
+// Quotient estimates how many times as large one share is as another, of other things, such as the arms of an experiment: its interval
+// is made from theirs (the method of variance estimates recovery; Donner and Zou 2012, Statistical Methods in Medical Research 21).
+// There is none if one of them has none; Hi is +Inf if the other share may be 0. Where hosts have things in both, Ratio is right.
+func Quotient(share, of Estimate) Estimate {
+	e := Estimate{
+		Value: share.Value / of.Value, Design: share.Design, N: share.N + of.N, Hosts: share.Hosts + of.Hosts,
+		EffectiveHosts: min(share.EffectiveHosts, of.EffectiveHosts), Method: "MOVER of " + share.Method,
+	}
+	for _, w := range append(slices.Clip(share.Warnings), of.Warnings...) {
+		if !slices.Contains(e.Warnings, w) {
+			e = e.warn(w)
+		}
+	}
+	if !share.HasInterval() || !of.HasInterval() || math.IsNaN(e.Value) {
+		return e
+	}
+	x, l1, u1 := share.Value, share.Lo, share.Hi
+	y, l2, u2 := of.Value, of.Lo, of.Hi
+	root := func(a, b float64) float64 { return math.Sqrt(max(0, x*x*y*y-a*b)) }
+	lo, hi := 0.0, math.Inf(1)
+	if x > 0 { // the published form, times its conjugate, which has no 0/0 where u2 is 2y
+		lo = l1 * (2*x - l1) / (x*y + root(l1*(2*x-l1), u2*(2*y-u2)))
+	}
+	if l2 > 0 {
+		hi = (x*y + root(u1*(2*x-u1), l2*(2*y-l2))) / (l2 * (2*y - l2))
+	}
+	return e.between(lo, hi)
+}

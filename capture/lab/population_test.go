@@ -52,6 +52,9 @@ func TestMistakesInPopulationsAreReported(t *testing.T) {
 		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"5s": 1, "4s": 1}}], "pace"`, `p.json: spoils[0].for: "4s" is not a time above`},
 		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"11m": 1}}], "pace"`, `p.json: spoils[0].for: "11m" is not a time above`},
 		{`"pace"`, `"spoils": [{"protocol": "tls", "for": {"5s": 0}}], "pace"`, `p.json: spoils[0].for: the weights add up to nothing`},
+		{`"pace"`, `"options": [{"protocol": "ssh", "only_usual": 0.1}], "pace"`, `p.json: options[0].protocol: there is no "ssh" with options`},
+		{`"pace"`, `"options": [{"protocol": "tls", "only_usual": 0.6, "only_other": 0.6}], "pace"`, `p.json: options[0]: the shares add up to 1.2`},
+		{`"pace"`, `"options": [{"protocol": "tls", "port": 443}, {"protocol": "tls", "port": 443}], "pace"`, `p.json: options[1]: "tls" has options on port 443 already`},
 		{`"pace"`, `"mixes": [{"name": "http", "protocols": {"tls": 1}}], "pace"`, `p.json: mixes[0].name: "http" is taken`},
 	} {
 		text := strings.Replace(string(data), c.from, c.to, 1)

@@ -291,7 +291,7 @@ func printComparison(w io.Writer, a, b *side, margin float64) error {
 	if err := common(w, a, b); err != nil {
 		return err
 	}
-	agreements := analysis.Compare(a.findings, b.findings, nil)
+	agreements := analysis.Compare(a.findings, b.findings)
 	if len(agreements) == 0 {
 		return fmt.Errorf("%s and %s tell of nothing that both know", a.tool, b.tool)
 	}
@@ -335,8 +335,8 @@ func testPairs(g analysis.Agreement, pairs estimate.Pairs, margin float64) ([]st
 		return nil, err
 	}
 	list := []string{fmt.Sprintf("%.3g", pairs.McNemar().P), fmt.Sprintf("%.3g", equivalent.P), ""}
-	if len(g.Ports[0]) > 0 && len(g.Ports[1]) > 0 {
-		ports, err := estimate.Smirnov(g.Ports[0], g.Ports[1])
+	if first, second := g.Ports(); len(first) > 0 && len(second) > 0 {
+		ports, err := estimate.Smirnov(first, second)
 		if err != nil {
 			return nil, err
 		}

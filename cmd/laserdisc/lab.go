@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -24,7 +25,7 @@ func labCommand() *cobra.Command {
 	var loss float64
 	var publishedToo bool
 	cmd := &cobra.Command{
-		Use:   "lab --interface DEVICE",
+		Use:   "lab --interface DEVICE | --truth FILE | --published",
 		Short: "Serve a simulated Internet on an interface, for any scanner",
 		Long: `Answer on an interface in place of the hosts of a population: simulated, synthetic, and the same
 for the same seed. Route the population's prefixes to an address of this interface, from a
@@ -33,8 +34,8 @@ there is to know of it, for which no interface is needed.
 
 With --published, print the numbers that the paper published, each beside the lab's, which are
 counted from what its services are and not from a scan. "ratio" is the lab's number divided by the
-published one; "note" is ok if they differ by less than a tenth, or else the section of
-datasets/paper/contradictions.md that has the arithmetic, or "off".`,
+published one; "note" is ok if they differ by a tenth at most, or else "off"; for the default population
+it is the section of datasets/paper/contradictions.md that has the arithmetic.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if device == "" && truth == "" && ases == "" && !publishedToo {
@@ -99,23 +100,29 @@ func printPublished(w io.Writer, population string, network *lab.Network) error 
 	var rows [][]string
 	within := 0
 	for _, n := range numbers {
-		note := "off"
+		note, ratio := "off", fmt.Sprintf("%.2f", n.Ratio())
+		if math.IsNaN(n.Lab) {
+			ratio = ""
+		}
 		if n.Agrees() {
 			note = "ok"
 			within++
-		} else if c, ok := published.Excuse(n); ok {
+		} else if c, ok := published.Excuse(n); ok && population == datasets.DefaultPopulation {
 			note = c.Name
 		}
-		rows = append(rows, []string{n.Where, n.What, plain(n.Published), plain(n.Lab), fmt.Sprintf("%.2f", n.Ratio()), note})
+		rows = append(rows, []string{n.Where, n.What, plain(n.Published), plain(n.Lab), ratio, note})
 	}
 	return errors.Join(writeTable(w, "where|what|published|lab|ratio|note", rows),
 		printf(w, "%d of %d published numbers within %.0f %% of the lab's; synthetic population %s: no measurement of the Internet\n",
 			within, len(numbers), 100*published.Tolerance, population))
 }
 
-// plain writes a share or a count with four digits, or all before the point.
+// plain writes a share or a count with four digits, or all before the point; nothing for what is not there.
 func plain(x float64) string {
-	if x >= 1000 {
+	switch {
+	case math.IsNaN(x):
+		return ""
+	case x >= 1000:
 		return fmt.Sprintf("%.0f", x)
 	}
 	return fmt.Sprintf("%.4g", x)

@@ -22,6 +22,9 @@ type Set [MaxHandshakes / 64]uint64
 // Add puts handshake i into the set. It panics unless 0 <= i < MaxHandshakes.
 func (s *Set) Add(i int) { s[i/64] |= 1 << (i % 64) }
 
+// Remove takes handshake i out of the set, if it is there. It panics unless 0 <= i < MaxHandshakes.
+func (s *Set) Remove(i int) { s[i/64] &^= 1 << (i % 64) }
+
 // Has reports whether handshake i is in the set.
 func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 

@@ -75,7 +75,7 @@ func ExampleMatrix() {
 	shades.SetMax(1)
 	matrix, err := plotters.NewMatrix([][]plotters.Cell{
 		{{Value: 0.67, Text: "67"}, {Value: 1, Text: "100"}, {Value: math.NaN()}},
-		{{Value: 0.98, Text: "98"}, {Value: 0.004, Text: "<1"}, {Value: 0}},
+		{{Value: 0.98, Text: "98", Mark: true}, {Value: 0.004, Text: "<1", Mark: true}, {Value: 0.5, Text: "50", Hollow: true, Mark: true}},
 	}, palette.Reverse(shades), sans(8))
 	if err != nil {
 		log.Panic(err)

@@ -77,6 +77,7 @@ func (m *Matrix) draw(c draw.Canvas, r vg.Rectangle, cell Cell) {
 	case math.IsNaN(cell.Value):
 		m.Missing.Paint(c, r)
 	case cell.Hollow:
+		Fill{Color: color.White}.Paint(c, r)
 		style.Color = color.Gray{0x66}
 	default:
 		shade, err := m.Colors.At(cell.Value)

@@ -45,6 +45,11 @@ def spearman(x, y):
     return {"statistic": r.statistic, "p": r.pvalue}
 
 
+def fisher(hits1, n1, hits2, n2):
+    r = stats.fisher_exact([[hits1, n1 - hits1], [hits2, n2 - hits2]])
+    return {"statistic": r.statistic, "p": r.pvalue} if math.isfinite(r.statistic) else {"p": r.pvalue}
+
+
 def pairs(both, first, second, neither):
     r = mcnemar([[both, first], [second, neither]], exact=True)
     return {"statistic": r.statistic, "p": r.pvalue}

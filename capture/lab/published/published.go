@@ -17,7 +17,7 @@ type Number struct {
 	Where     string // in the paper: "Table 4"
 	What      string // "80: zero window, of the SYN-ACKs"
 	Published float64
-	Lab       float64
+	Lab       float64 // not a number where the lab has nothing to count
 	half      float64 // of the last digit that was published, where digits are few; 0 elsewhere
 }
 
@@ -259,4 +259,5 @@ func (s *Survey) table4() (list []Number) {
 	return list
 }
 
-func ratio(part, of int) float64 { return float64(part) / float64(max(of, 1)) }
+// ratio is a share, which is not a number where there is nothing to have a share of.
+func ratio(part, of int) float64 { return float64(part) / float64(of) }

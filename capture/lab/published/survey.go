@@ -178,7 +178,7 @@ func (p *port) others(protocol string) float64 {
 	return ratio(p.identified()-p.speaks[protocol], p.acks)
 }
 
-// mean is over ports, each of which counts alike.
+// mean is over ports, each of which counts alike. It is not a number if one of them has nothing to count.
 func (s *Survey) mean(of []uint16, f func(*port) float64) (mean float64) {
 	for _, number := range of {
 		mean += f(s.ports[number]) / float64(len(of))
@@ -259,20 +259,28 @@ func (s *Survey) outside(protocol string, first, most int) (n int) {
 }
 
 // gains is the share of the unexpected services that each handshake identifies of its own protocol: wait those that say unasked what they
-// are. Each port counts alike.
+// are. Each port that has some counts alike.
 func (s *Survey) gains(of []uint16) map[string]float64 {
-	gains := map[string]float64{}
+	gains, ports := map[string]float64{}, 0
 	for _, number := range of {
-		p, counts, n := s.ports[number], map[string]int{"wait": s.ports[number].waits}, s.ports[number].waits
+		p := s.ports[number]
+		counts, n := map[string]int{"wait": p.waits}, p.waits
 		for name, k := range p.speaks {
 			if first := servers.Protocols()[servers.Index(name)].First; name != datasets.Expected(number) && !first {
 				counts[name] = k
 				n += k
 			}
 		}
-		for name, k := range counts {
-			gains[name] += ratio(k, n) / float64(len(of))
+		if n == 0 {
+			continue
 		}
+		ports++
+		for name, k := range counts {
+			gains[name] += ratio(k, n)
+		}
+	}
+	for name := range gains {
+		gains[name] /= float64(ports)
 	}
 	return gains
 }

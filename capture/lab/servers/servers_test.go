@@ -84,6 +84,62 @@ func TestFirstWordsAreRecognised(t *testing.T) {
 	}
 }
 
+// Who answers two newlines and not HTTP, or HTTP and not newlines, takes other lines of text for what the newlines are; IPP is HTTP.
+func TestTextIsAnsweredAsNewlinesAre(t *testing.T) {
+	mongodb, memcached := testService(protocols[Index("mongodb")], 1), testService(protocols[Index("memcached")], 1)
+	mongodb.Answers, memcached.Answers = &Answers{HTTP: 1}, &Answers{Newlines: 1}
+	for _, w := range firstWords() {
+		asHTTP := w.kind == HTTP || w.kind == IPP
+		asLines := w.kind == Newlines || w.kind.text() && !asHTTP
+		if !asHTTP && !asLines {
+			continue
+		}
+		if got := mongodb.AnswersTo(w.kind, w.said); got != asHTTP {
+			t.Errorf("who answers HTTP alone answers %s: %v", w.name, got)
+		}
+		if got := memcached.AnswersTo(w.kind, w.said); got != asLines && w.kind != Memcached {
+			t.Errorf("who answers newlines alone answers %s: %v", w.name, got)
+		}
+	}
+}
+
+// Of the services of a protocol some answer only one of two ways to begin (Table 3), and the others both.
+func TestOptions(t *testing.T) {
+	said := map[string]words{}
+	for _, w := range firstWords() {
+		said[w.name] = w
+	}
+	for _, c := range []struct{ protocol, usual, other string }{
+		{"http", "http", "http-options"}, {"pptp", "pptp", "pptp-badcookie"}, {"tls", "tls", "tls-legacy"},
+	} {
+		usual, other, both := 0, 0, 0
+		for port := 1; port <= 4000; port++ {
+			s := testService(protocols[Index(c.protocol)], uint16(port))
+			s.Options = &Options{OnlyUsual: 0.3, OnlyOther: 0.2}
+			a, _ := s.Answer(said[c.usual].kind, said[c.usual].said)
+			b, _ := s.Answer(said[c.other].kind, said[c.other].said)
+			switch {
+			case len(a) > 0 && len(b) > 0:
+				both++
+			case len(a) > 0:
+				usual++
+			case len(b) > 0:
+				other++
+			default:
+				t.Fatalf("%s on %d answers neither", c.protocol, port)
+			}
+		}
+		if usual < 1100 || usual > 1300 || other < 720 || other > 880 || both < 1900 {
+			t.Errorf("%s: %d answer only the usual words, %d only the others, %d both, of 4000 with shares 0.3, 0.2, 0.5", c.protocol, usual, other, both)
+		}
+	}
+	// Words that are cut short must not panic.
+	for _, cut := range [][]byte{nil, {0x16}, said["tls-legacy"].said[:44], said["tls-legacy"].said[:46], said["pptp-badcookie"].said[:7]} {
+		exportGrade(cut)
+		badCookie(cut)
+	}
+}
+
 // Go's TLS client reads a server's first flight to the point where its keys are made up.
 func TestTLSClientsReadTheFirstFlight(t *testing.T) {
 	ends := map[string]int{}

@@ -12,6 +12,7 @@
 //	replay_test.go      tcpdump, gopacket, tshark and dd read the same records, beside  make bench-replay
 //	                    playback with its tables, as docs/scale.md has it
 //	page_test.go        a report's page in Chromium                                     make page
+//	latex_test.go       pdflatex sets what a report offers a paper                      make latex
 //	peers_test.go       LZR finds the same services, ZGrab2 reads what we write       make peers
 //
 // `make test` runs all of it that can run. What cannot, for want of a program or of root, is skipped, and written to

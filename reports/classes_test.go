@@ -1,0 +1,306 @@
+package reports
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
+	"laserdisc/capture/record"
+	"laserdisc/capture/session"
+	"laserdisc/capture/target"
+	"laserdisc/datasets"
+)
+
+// Every state of a service is either a defence or lets data in, as Figure 1 has it, too.
+func TestDefences(t *testing.T) {
+	acks := map[session.State]bool{}
+	seen := 0
+	for _, tcp := range tcpStates {
+		for _, s := range tcp.states {
+			acks[s] = tcp.name == "ACKNOWLEDGES DATA"
+			seen++
+		}
+	}
+	for s := session.Churned; s <= session.SendsData; s++ {
+		seen--
+		d := defence(s)
+		if (d == "") != acks[s] || d != "" && !slices.ContainsFunc(defences, func(l layerOf) bool { return l.kind == d }) {
+			t.Errorf("%v is %q", s, d)
+		}
+		if (outcome(80, s, "") == "") != (d != "") {
+			t.Errorf("%v is %q, and %q", s, d, outcome(80, s, ""))
+		}
+	}
+	if seen != 0 {
+		t.Errorf("Figure 1 has %d states too many", seen)
+	}
+	for _, c := range []struct {
+		port  uint16
+		state session.State
+		label string
+		want  string
+	}{
+		{80, session.SendsData, "http", speaksExpected}, {80, session.DynamicBlocking, "http", speaksExpected}, {81, session.SendsData, "http", speaksOther},
+		{443, session.SendsData, "http", speaksOther}, {80, session.SendsData, "", unknownOnThisPort}, {80, session.AllPorts, "", unknownAcross},
+		{80, session.NoDataAck, "", ""},
+	} {
+		if got := outcome(c.port, c.state, c.label); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+// madeUpClasses are three hosts: one with a service on a popular, an unpopular and another port, one that hides, one all-ports host.
+func madeUpClasses(t *testing.T, m *record.Manifest) *byClass {
+	t.Helper()
+	rows := madeUp{}
+	one, two, three := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
+	rows.add(one, 80, session.SendsData, "http")
+	rows.add(one, 22, session.SendsData, "http")
+	rows.add(one, 30005, session.SendsData, "tls")
+	rows.add(two, 22, session.ZeroWindow, "")
+	rows.add(two, 80, session.SendsData, "")
+	rows.add(three, 22, session.AllPorts, "")
+	rows.add(three, 30005, session.AllPorts, "")
+	d := datasetOf(t, m, rows.services, rows.attempts)
+	census := []analysis.Kind{
+		{Port: 22, State: session.ZeroWindow, Services: 1}, {Port: 22, State: session.AllPorts, Services: 1}, {Port: 22, State: session.SendsData, Label: "http", Services: 1},
+		{Port: 80, State: session.SendsData, Services: 1}, {Port: 80, State: session.SendsData, Label: "http", Services: 1},
+		{Port: 30005, State: session.AllPorts, Services: 1}, {Port: 30005, State: session.SendsData, Label: "tls", Services: 1},
+	}
+	b := newByClassOf(census, map[uint16]bool{80: true})
+	if err := d.Fold(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestByClass(t *testing.T) {
+	b := madeUpClasses(t, newSample(0, everything, true, 0).manifest(t, "paper"))
+	var got []string
+	for _, c := range []class{everyPort, popular, unpopular, others} {
+		for o := range ofCount {
+			for _, kind := range b.Kinds(o.in(c)) {
+				hits, all := b.Services(o.in(c), kind)
+				got = append(got, fmt.Sprintf("%v: %s: %d of %d %s", c, kind, hits, all, o))
+			}
+		}
+	}
+	want := []string{
+		"all: all_ports: 2 of 7 services", "all: not_acknowledging: 1 of 7 services", "all: zero_window: 1 of 7 services",
+		"all: not_acknowledging: 1 of 1 services that acknowledge no data", "all: zero_window: 1 of 1 services that acknowledge no data",
+		"all: all_ports: 2 of 6 services that acknowledge data", "all: expected: 1 of 6 services that acknowledge data",
+		"all: not_expected: 5 of 6 services that acknowledge data", "all: unexpected: 2 of 6 services that acknowledge data",
+		"all: unknown: 1 of 6 services that acknowledge data", "all: unknown_across_ports: 2 of 6 services that acknowledge data",
+		"all: expected: 1 of 4 services that acknowledge data, without all-ports hosts",
+		"all: not_expected: 3 of 4 services that acknowledge data, without all-ports hosts",
+		"all: unexpected: 2 of 4 services that acknowledge data, without all-ports hosts",
+		"all: unknown: 1 of 4 services that acknowledge data, without all-ports hosts",
+		"all: http: 1 of 2 unexpected services", "all: tls: 1 of 2 unexpected services",
+		"all: all_ports: 2 of 3 unidentified services that acknowledge data", "all: unknown: 1 of 3 unidentified services that acknowledge data",
+		"all: unknown_across_ports: 2 of 3 unidentified services that acknowledge data",
+		"all: all_ports: 1 of 3 hosts with a service that acknowledges data",
+		"popular: expected: 1 of 2 services that acknowledge data", "popular: not_expected: 1 of 2 services that acknowledge data",
+		"popular: unknown: 1 of 2 services that acknowledge data",
+		"popular: expected: 1 of 2 services that acknowledge data, without all-ports hosts",
+		"popular: not_expected: 1 of 2 services that acknowledge data, without all-ports hosts",
+		"popular: unknown: 1 of 2 services that acknowledge data, without all-ports hosts",
+		"popular: unknown: 1 of 1 unidentified services that acknowledge data",
+	}
+	if d := cmp.Diff(want, got[:len(want)]); d != "" {
+		t.Error(d)
+	}
+}
+
+// With all-ports hosts in a sample of hosts there is no interval, and a share of hosts has one of no sample but of hosts.
+func TestClassShares(t *testing.T) {
+	b := madeUpClasses(t, newSample(0, everything, true, 0).manifest(t, "paper"))
+	hosts, drawn := estimate.Design{Unit: estimate.ByHost, Drawn: 10, Of: 10}, estimate.Design{Unit: estimate.ByService, Drawn: 10, Of: 100}
+	for _, c := range []struct {
+		of     of
+		class  class
+		kind   string
+		design estimate.Design
+		want   string
+	}{
+		{ofAcking, everyPort, speaksExpected, hosts, "0.1667; n = 6 on 3 hosts (2 effective); Korn-Graubard; 10 of 10 by host; all-ports hosts are among them"},
+		{ofFiltered, everyPort, speaksExpected, hosts, "0.25 (0.25 to 0.25 at 95 %); n = 4 on 2 hosts (2 effective); Korn-Graubard; 10 of 10 by host"},
+		{ofAcking, everyPort, speaksExpected, drawn, "(0.03235 to 0.5447 at 95 %)"},
+		{ofHosts, everyPort, onEveryPort, hosts, "0.3333 (0.3333 to 0.3333 at 95 %); n = 3 on 3 hosts"},
+		{ofHosts, everyPort, onEveryPort, drawn, "not one random sample"},
+	} {
+		e, err := b.share(c.of, c.class, c.kind, c.design)
+		if got := e.String(); err != nil || !strings.Contains(got, c.want) {
+			t.Errorf("%v %v %s: %s, error %v; want %s", c.class, c.of, c.kind, got, err, c.want)
+		}
+	}
+}
+
+// Of a class its bar comes first, and then those of its ports, those without an expected protocol apart.
+func TestBars(t *testing.T) {
+	b := newByClassOf([]analysis.Kind{
+		{Port: 22, State: session.ZeroWindow, Services: 1}, {Port: 22, State: session.SendsData, Label: "ssh", Services: 2},
+		{Port: 80, State: session.Shunned, Services: 4}, {Port: 80, State: session.Churned, Services: 8},
+		{Port: 5060, State: session.ZeroWindow, Services: 16}, {Port: 30005, State: session.AcksData, Services: 32},
+	}, map[uint16]bool{80: true})
+	s := &stacks{
+		of: ofServices, classes: []class{popular, unpopular, others}, judged: notAcknowledging,
+		layers: []layerOf{{kind: "zero_window"}, {kind: "shunned"}},
+		kind:   func(k *analysis.Kind) string { return defence(k.State) },
+		paper:  func(_ class, _ int, _ string) float64 { return notPublished },
+	}
+	bars := b.bars(s)
+	want := []bar{
+		{popular, -1, 12, []int{0, 4}, false}, {popular, 80, 12, []int{0, 4}, true},
+		{unpopular, -1, 3, []int{1, 0}, true}, {unpopular, 22, 3, []int{1, 0}, true},
+		{others, -1, 48, []int{16, 0}, true}, {others, 5060, 16, []int{16, 0}, true}, {others, 30005, 32, []int{0, 0}, true},
+	}
+	if d := cmp.Diff(want, bars, cmp.AllowUnexported(bar{})); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(want[4:6], mostBars(bars[4:6], 1), cmp.AllowUnexported(bar{})); d != "" {
+		t.Error(d)
+	}
+	if got := mostBars(bars, 2); len(got) != 5 || got[4].port != 30005 {
+		t.Errorf("%+v", got)
+	}
+	if _, err := b.rows(s, bars, estimate.Design{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Figure 6 has the services of Figure 5, and Figure 1 all of them, of one dataset.
+func TestFigure06(t *testing.T) {
+	by := exhibitsOf(t, madeUpRun(t, "figure06"))
+	counts := make(map[string]string)
+	for _, r := range rows(t, by["figure05"].table)[1:] {
+		counts[r[0]+" "+r[2]] = r[3]
+	}
+	some := 0
+	for _, r := range rows(t, by["figure06"].table)[1:] {
+		in05 := map[string]string{speaksExpected: "l7_expected", speaksOther: "l7_other", unknownOnThisPort: "acks_data"}[r[2]]
+		if r[1] == "" || in05 == "" {
+			continue
+		}
+		if some++; counts[r[1]+" "+in05] != r[4] {
+			t.Errorf("%s %s: Figure 5 has %s, Figure 6 %s", r[1], in05, counts[r[1]+" "+in05], r[4])
+		}
+	}
+	if some != 3*len(datasets.Ports()) {
+		t.Errorf("%d rows", some)
+	}
+}
+
+func TestRankings(t *testing.T) {
+	var kinds []analysis.Kind
+	for port := range uint16(13_000) {
+		kinds = append(kinds, analysis.Kind{Port: 1 + port, State: session.AcksData, Services: 13_000 - int(port)})
+	}
+	for port, n := range map[uint16]int{1: 1, 12_000: 2, 12_500: 3} { // on ports of 504, 1,003 and 13,001 services
+		kinds = append(kinds, analysis.Kind{Port: port, State: session.SendsData, Label: "telnet", Services: n})
+	}
+	list := rankByProtocol(kinds)
+	if len(list) != 1 {
+		t.Fatalf("%+v", list)
+	}
+	want := []rankedPort{{portCount{12_500, 3}, 12_497}, {portCount{12_000, 2}, 11_998}, {portCount{1, 1}, 1}}
+	if d := cmp.Diff(want, list[0].top, cmp.AllowUnexported(rankedPort{}, portCount{})); d != "" {
+		t.Error(d)
+	}
+	if r := list[0]; r.below() != 1 || !r.ok || r.test.Statistic != -1 || r.paperBelow() != 0.7 {
+		t.Errorf("%d below, Spearman %+v, in the paper %v", r.below(), r.test, r.paperBelow())
+	}
+}
+
+// Numbers that are ever rarer have one mode, although each is a heap; a second heap far away is another, if there is enough of it.
+func TestDipOf(t *testing.T) {
+	over := sources{{Manifests: []*record.Manifest{{Seed: 1}}}}
+	count := func(unknown, hosts int) analysis.UnknownCount {
+		return analysis.UnknownCount{UnknownHosts: analysis.UnknownHosts{Unknown: unknown}, Hosts: hosts}
+	}
+	falling := []analysis.UnknownCount{count(1, 600), count(2, 250), count(3, 100), count(4, 40), count(5, 10)}
+	for _, c := range []struct {
+		list []analysis.UnknownCount
+		want string
+	}{
+		{falling, "p = 1 "},
+		{append(slices.Clone(falling), count(65_000, 400)), "p = 0.001 "},
+		{falling[4:5][:0], "too few"},
+	} {
+		if got := dipOf(c.list, over); !strings.Contains(got, c.want) {
+			t.Errorf("%v: %s", c.list, got)
+		}
+	}
+}
+
+// Two blocks of /30 were drawn: one that behaves alike, one that does not.
+func TestFigure04(t *testing.T) {
+	made := madeUp{}
+	for i, state := range []session.State{session.ZeroWindow, session.ZeroWindow, session.ZeroWindow, session.ZeroWindow, session.ZeroWindow, session.AcksData, session.ZeroWindow} {
+		made.add(made.host(i), 80, state, "")
+	}
+	m := newSample(0, everything, true, 0).manifest(t, "80")
+	m.Sample = &target.Sample{Unit: "block", Bits: 30, Drawn: 2, Of: 2, Shard: 1, Shards: 1}
+	s := exhibitsOf(t, datasetOf(t, m, made.services, made.attempts))["figure04"]
+	if s.Lacks != nil {
+		t.Fatal(s.Lacks.Needs)
+	}
+	var got []string
+	for _, r := range rows(t, s.table)[1:] {
+		got = append(got, strings.Join(r[:5], " "))
+	}
+	want := []string{
+		"zero_window 32 1 6 1.000000", "zero_window 31 2 4 0.666667", "zero_window 30 4 4 0.666667",
+		"acks_data 32 1 1 1.000000", "acks_data 31 2 0 0.000000", "acks_data 30 4 0 0.000000",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// Which runs an exhibit takes: not those that say newlines alone, nor those of blocks, unless it is about these.
+func TestSelections(t *testing.T) {
+	run := func(ports string, as func(*record.Manifest)) *analysis.Dataset {
+		s := newSample(0, "http", false, 0)
+		m := s.manifest(t, ports)
+		as(m)
+		return datasetOf(t, m, nil, nil)
+	}
+	two := []netip.Addr{netip.MustParseAddr("10.255.0.1"), netip.MustParseAddr("10.255.0.2")}
+	usual := run("80,443", func(*record.Manifest) {})
+	twice := run("80", func(m *record.Manifest) { m.Liveness, m.Revisit, m.Sources = true, 1, two })
+	once := run("80", func(m *record.Manifest) { m.Liveness, m.Sources = true, two })
+	ofBlocks := &target.Sample{Unit: "block", Bits: 24, Drawn: 1, Of: 2, Shard: 1, Shards: 1}
+	blocks := run("80", func(m *record.Manifest) { m.Sample = ofBlocks })
+	shard := run("80", func(m *record.Manifest) { s := *ofBlocks; s.Shards = 2; m.Sample = &s })
+	hosts := run("all", func(m *record.Manifest) { m.EphemeralProbes = 5 })
+	names := map[*analysis.Dataset]string{usual: "usual", twice: "twice", once: "once", blocks: "blocks", shard: "shard", hosts: "hosts"}
+	all, err := load([]*analysis.Dataset{shard, once, blocks, twice, hosts, usual})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from selection
+		want string
+	}{
+		{fewestPorts, "usual"}, {mostPorts, "hosts"}, {probedPorts, "hosts"}, {secondLook, "twice"}, {patientPorts, "twice"}, {wholeBlocks, "blocks"},
+		{hostsOnAllPorts, "hosts"},
+	} {
+		var got []string
+		for _, s := range c.from.of(all) {
+			got = append(got, names[s.dataset])
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v, want %s", c.from.Needs, got, c.want)
+		}
+	}
+	if got := patientPorts.of(all[5:]); len(got) != 1 || got[0].dataset != usual {
+		t.Errorf("without a patient run: %v", got)
+	}
+}
