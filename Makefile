@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate
+.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate sample
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -29,6 +29,18 @@ check: ## what keeps the code as it should be: format, vet, staticcheck, import 
 	$(GO) tool staticcheck $(TAGS) ./...
 	.ci/imports
 	$(GO) mod tidy -diff
+
+# As the demo's scans, but smaller, and over a link in memory. datasets/sample/README.md says what is in there.
+SAMPLE := datasets/sample
+LAB    := 198.18.0.0/15 --open 198.18.0.0/15 --lab paper-shape --seed 1 --rate 100000 --timeout 2s --compress zstd
+sample: ## datasets/sample, recorded anew: the lab's; and real servers', if SESSION=session.pcap.zst is given
+	rm -rf $(SAMPLE)/ports $(SAMPLE)/all
+	$(GO) run $(TAGS) ./cmd/laserdisc lab --asn $(SAMPLE)/ases.txt
+	$(GO) run $(TAGS) ./cmd/laserdisc scan $(LAB) --out $(SAMPLE)/ports --ports paper --sample 0.15% --sample-by host --all-handshakes \
+	  --handshakes wait,newlines,tls,tls-legacy,http,http-options,dns,pptp,pptp-badcookie,oracle,redis,postgres,mqtt,smb,rdp,mssql,mongodb,modbus,siemens,ipmi,memcached
+	$(GO) run $(TAGS) ./cmd/laserdisc scan $(LAB) --out $(SAMPLE)/all --ports all --sample 0.0004%
+	if [ -n "$(SESSION)" ]; then $(GO) test $(TAGS) -count 1 ./cmd/laserdisc -run 'TestCutServers$$' -session $(abspath $(SESSION)); fi
+	du -ah $(SAMPLE)
 
 bench: setup ## laserdisc beside zmap and masscan, on a veth pair; playback; classification
 	$(GO) test $(TAGS) -run '^$$' -bench . -benchtime 3x ./cmd/laserdisc ./cmd/laserdisc/judge

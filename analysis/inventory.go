@@ -11,6 +11,7 @@ import (
 
 	"laserdisc/analysis/predict"
 	"laserdisc/capture/handshake"
+	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
 
@@ -37,12 +38,15 @@ const everywhere = 100
 func (v *Inventory) Table() string { return services.name }
 
 // Columns are the columns that it reads.
-func (v *Inventory) Columns() []string { return []string{"addr", "port", "state", "label", "evidence"} }
+func (v *Inventory) Columns() []string {
+	return []string{"addr", "port", "state", "label", "evidence", "asn"}
+}
 
 // Add keeps the services of a batch.
 func (v *Inventory) Add(record arrow.Record) error {
 	b := batch{Record: record}
 	addr, port := readColumn[*array.String](&b, "addr"), readColumn[*array.Uint16](&b, "port")
+	asn := readColumn[*array.Int64](&b, "asn")
 	state := readCodes(&b, "state", stateCode)
 	label := readCodes(&b, "label", v.labels.number)
 	evidence := readCodes(&b, "evidence", evidenceCode)
@@ -61,7 +65,11 @@ func (v *Inventory) Add(record arrow.Record) error {
 				return fmt.Errorf("analysis: column \"addr\": %w", err)
 			}
 			v.in.move(addr.Value(row), 0)
-			v.hosts = append(v.hosts, predict.Host{Addr: host})
+			h := predict.Host{Addr: host}
+			if asn.IsValid(row) {
+				h.AS = uint32(asn.Value(row))
+			}
+			v.hosts = append(v.hosts, h)
 			v.held += hostBytes
 		}
 		h := &v.hosts[len(v.hosts)-1]
@@ -126,10 +134,10 @@ func (v *Inventory) Merge(fold Fold) error {
 	return nil
 }
 
-// Sample gives the hosts, which were probed on these ports, and how many were left out because they have services everywhere. The
-// numbers of addresses and what they were drawn from are left to the caller; kept is how many addresses there are for one whose
-// services were kept. The Inventory must not be used afterwards.
-func (v *Inventory) Sample(ports []uint16) (s *predict.Sample, everywhereHosts int, kept uint64) {
+// Sample gives the hosts of a run that has probed them on these ports, and how many it leaves out because they have services
+// everywhere. If there were more than the Inventory holds, it is as if fewer addresses had been drawn. The Inventory must not be used
+// afterwards.
+func (v *Inventory) Sample(m *record.Manifest, ports []uint16) (s *predict.Sample, everywhereHosts int) {
 	if v.halved > 0 {
 		v.halve(v.halved) // of hosts that came since
 	}
@@ -157,5 +165,12 @@ func (v *Inventory) Sample(ports []uint16) (s *predict.Sample, everywhereHosts i
 		}
 		slices.SortFunc(h.Services, func(a, b predict.Service) int { return cmp.Compare(a.Port, b.Port) })
 	}
-	return s, everywhereHosts, 1 << v.halved
+	if m.Domain != nil {
+		s.Addresses, s.Of = m.Domain.Addresses, m.Domain.Addresses
+	}
+	if m.Sample != nil && m.Sample.Unit == "host" {
+		s.Addresses, s.Of = m.Sample.Drawn, m.Sample.Of
+	}
+	s.Addresses >>= v.halved
+	return s, everywhereHosts
 }

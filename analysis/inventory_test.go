@@ -5,19 +5,22 @@ import (
 	"strings"
 	"testing"
 
+	"laserdisc/capture/record"
+	"laserdisc/capture/target"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 const inventoryText = `
-	addr      port state      label   evidence
-	10.0.0.1  22   sends_data ssh     certain
-	10.0.0.1  80   acks_data  -       none
-	10.0.0.1  443  sends_data tls     weak
-	10.0.0.2  80   sends_data http    likely
-	10.0.0.3  80   closed     -       none
-	10.0.0.4  22   all_ports  -       none
-	10.0.0.5  22   sends_data unknown none
-	10.0.0.5  80   sends_data http    certain`
+	addr      port state      label   evidence asn
+	10.0.0.1  22   sends_data ssh     certain  64500
+	10.0.0.1  80   acks_data  -       none     64500
+	10.0.0.1  443  sends_data tls     weak     64500
+	10.0.0.2  80   sends_data http    likely   -
+	10.0.0.3  80   closed     -       none     -
+	10.0.0.4  22   all_ports  -       none     -
+	10.0.0.5  22   sends_data unknown none     64501
+	10.0.0.5  80   sends_data http    certain  64501`
 
 // TestInventory keeps the services that sent data, with what they are likely or certain to speak.
 func TestInventory(t *testing.T) {
@@ -25,16 +28,16 @@ func TestInventory(t *testing.T) {
 	if err := v.Add(batchOf(t, v, inventoryText)); err != nil {
 		t.Fatal(err)
 	}
-	s, everywhere, kept := v.Sample([]uint16{22, 80, 443})
+	s, everywhere := v.Sample(&record.Manifest{Domain: &target.Domain{Addresses: 1000}}, []uint16{22, 80, 443})
 	var lines []string
 	for _, h := range s.Hosts {
 		for _, x := range h.Services {
-			lines = append(lines, strings.TrimSpace(fmt.Sprint(h.Addr, " ", x.Port, " ", s.Labels[x.Label])))
+			lines = append(lines, strings.TrimSpace(fmt.Sprint(h.Addr, " ", h.AS, " ", x.Port, " ", s.Labels[x.Label])))
 		}
 	}
-	want := []string{"10.0.0.1 22 ssh", "10.0.0.1 443", "10.0.0.2 80 http", "10.0.0.5 22", "10.0.0.5 80 http"}
-	if d := cmp.Diff(want, lines); d != "" || everywhere != 0 || kept != 1 {
-		t.Errorf("%s; everywhere %d, kept 1 in %d", d, everywhere, kept)
+	want := []string{"10.0.0.1 64500 22 ssh", "10.0.0.1 64500 443", "10.0.0.2 0 80 http", "10.0.0.5 64501 22", "10.0.0.5 64501 80 http"}
+	if d := cmp.Diff(want, lines); d != "" || everywhere != 0 || s.Addresses != 1000 || s.Of != 1000 {
+		t.Errorf("%s; everywhere %d, %d addresses of %d", d, everywhere, s.Addresses, s.Of)
 	}
 }
 
@@ -69,9 +72,9 @@ func TestInventoryIsBounded(t *testing.T) {
 				t.Fatalf("%d bytes are held, %d are possible", all.held, limit)
 			}
 		}
-		s, _, kept := all.Sample([]uint16{1, 2})
-		if n := len(s.Hosts); kept != 8 || n < 30 || n > 50 {
-			t.Errorf("%d of 300 hosts, 1 in %d", n, kept)
+		s, _ := all.Sample(&record.Manifest{Sample: &target.Sample{Unit: "host", Drawn: 800, Of: 9000}}, []uint16{1, 2})
+		if n := len(s.Hosts); s.Addresses != 100 || s.Of != 9000 || n < 30 || n > 50 {
+			t.Errorf("%d of 300 hosts, of %d of 800 addresses", n, s.Addresses)
 		}
 		return s
 	}
@@ -95,7 +98,7 @@ func TestEverywhere(t *testing.T) {
 		for port := range c.ports {
 			ports = append(ports, uint16(1+port))
 		}
-		s, left, _ := v.Sample(ports)
+		s, left := v.Sample(new(record.Manifest), ports)
 		if left != c.left || len(s.Hosts) != 1-c.left {
 			t.Errorf("%d services on %d ports: %d hosts left out, %d kept", c.services, c.ports, left, len(s.Hosts))
 		}

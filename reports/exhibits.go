@@ -39,6 +39,7 @@ var exhibits = []exhibit{
 	show("banners", "Section 4.1", bannersFirst, contents, bannerTexts),
 	show("ports", "Ports (Appendix A)", fewestPorts, census, portTable),
 	show("allports", "All-ports hosts", ephemeralProbes, allPortsHosts, allPorts),
+	show("predict", "Ports predicted", manyPortsOfHosts, inventory, predicted),
 }
 
 // What is counted for the exhibits: those made by the same count from the same runs share one fold.
@@ -58,6 +59,7 @@ var (
 	classes       = countAfter(census, newByClass)
 	streaks       = count(func(sources) *analysis.Streaks { return analysis.NewStreaks(behaviour) })
 	unknowns      = count(func(sources) *analysis.Unknowns { return new(analysis.Unknowns) })
+	inventory     = count(func(sources) *analysis.Inventory { return new(analysis.Inventory) })
 )
 
 // counted is how a fold is made for the runs that it is to count, that has counted nothing.
@@ -195,6 +197,16 @@ var (
 		Options: "--ports all --sample 0.01% --sample-by host --ephemeral-probes 5",
 	}
 
+	manyPortsOfHosts = selection{
+		of: func(all sources) sources {
+			hosts := all.where(func(m *record.Manifest) bool { return analysis.DesignOf(m).Unit == estimate.ByHost })
+			one := slices.DeleteFunc(hosts, func(s source) bool { return len(s.Manifests) != 1 || len(s.ports) < manyPorts })
+			return one[:min(1, len(one))]
+		},
+		Needs:   "a run of many ports of some hosts",
+		Options: "--ports all --sample 0.01% --sample-by host",
+	}
+
 	mostPortsWithASes = selection{
 		of: func(all sources) sources {
 			return mostPorts.of(all.where(func(m *record.Manifest) bool { return m.PrefixToAS != nil }))
@@ -234,6 +246,9 @@ var (
 		Options: "--ephemeral-probes 5",
 	}
 )
+
+// manyPorts is how many ports make it worth while to predict some.
+const manyPorts = 1000
 
 // ordinary reports whether a run can tell what services speak, and is a sample of these or of hosts.
 func ordinary(m *record.Manifest) bool {

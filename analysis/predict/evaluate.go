@@ -35,8 +35,28 @@ type Plan struct {
 	Curve []Point // after the first ports, and then down to each level of the expected yield that has probes
 }
 
-// Evaluate counts what is found. A plan has so many of the most popular ports first, or those of fixed.
-func Evaluate(s *Sample, sizes []int, fixed []uint16) *Evaluation {
+// Usual is the share of the services that plans are compared by.
+const Usual = 0.9
+
+// firsts is how many ports the plans that are compared have first.
+var firsts = []int{1, 2, 5, 10, 20, 50, 100, 200, 500}
+
+// Evaluate counts what is found by plans that have 1, 2, 5, ... of the most popular ports first; or by one that has those of fixed.
+func Evaluate(s *Sample, fixed []uint16) *Evaluation {
+	return evaluate(s, slices.DeleteFunc(slices.Clone(firsts), func(n int) bool { return n >= len(s.Ports) }), fixed)
+}
+
+// Best is the plan that finds the Usual share with the fewest probes to each address, and how many; nil if none does.
+func (e *Evaluation) Best() (best *Plan, fewest float64) {
+	for i := range e.Plans {
+		if probes, ok := e.Probes(e.Plans[i].Curve, Usual); ok && (best == nil || probes < fewest) {
+			best, fewest = &e.Plans[i], probes
+		}
+	}
+	return best, fewest
+}
+
+func evaluate(s *Sample, sizes []int, fixed []uint16) *Evaluation {
 	e := &Evaluation{Addresses: s.Addresses, Ports: len(s.Ports), Hosts: len(s.Hosts)}
 	for i := range s.Hosts {
 		e.Services += len(s.Hosts[i].Services)
@@ -250,3 +270,19 @@ func (e *Evaluation) Probes(curve []Point, share float64) (probes float64, ok bo
 
 // Exhaustive is how many probes to each address find a share of all services in random order.
 func (e *Evaluation) Exhaustive(share float64) float64 { return share * float64(e.Ports) }
+
+// Found is how many services so many probes to each address find by a curve; beyond its end, no more than there.
+func (e *Evaluation) Found(curve []Point, probes float64) float64 {
+	before := Point{}
+	for _, p := range curve {
+		if p.Probes >= probes {
+			if p.Probes == before.Probes {
+				return float64(p.Services)
+			}
+			part := (probes - before.Probes) / (p.Probes - before.Probes)
+			return float64(before.Services) + float64(part*float64(p.Services-before.Services))
+		}
+		before = p
+	}
+	return float64(before.Services)
+}

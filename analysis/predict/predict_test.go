@@ -99,7 +99,7 @@ func TestPairs(t *testing.T) {
 // addresses have, and 2 to 3 on each of those: 2 to 2.5 to each address.
 func TestFewerProbes(t *testing.T) {
 	s, _ := made(1).sample(10)
-	e := Evaluate(s, []int{1}, nil)
+	e := evaluate(s, []int{1}, nil)
 	popularity, ok := e.Probes(e.Popularity, 0.7)
 	predicted, found := e.Probes(e.Plans[0].Curve, 0.7)
 	t.Logf("70 %%: %.2f probes to each address, by popularity %.2f, in random order %.0f", predicted, popularity, e.Exhaustive(0.7))

@@ -25,6 +25,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 )
 
 // KeySize is the length of a key in bytes, as in Crypto-PAn: an AES-128 key, and what the padding is made of.
@@ -35,6 +36,11 @@ type Key struct {
 	block  cipher.Block
 	pad    [16]byte
 	secret [sha256.Size]byte // for everything but addresses
+
+	known struct {
+		sync.Mutex
+		forms map[netip.Addr]*forms
+	}
 }
 
 // NewKey makes a Key of KeySize bytes.

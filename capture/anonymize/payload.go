@@ -22,13 +22,14 @@ import (
 //   - IPv6 addresses as text: each group becomes one of as many digits, groups of zeros stay, and the canonical form (RFC 5952)
 //     stays canonical.
 //   - The own addresses in binary, in either byte order, and in hexadecimal: they become what they are in headers. Subject
-//     alternative names of X.509 (RFC 5280, section 4.2.1.6) that are addresses do, whose they may be.
+//     alternative names of X.509 (RFC 5280, section 4.2.1.6) and answers of DNS that are addresses do, whose they may be.
 //   - DNS names: of labels below an ICANN suffix of the public suffix list, or a suffix for private use, each letter and each
-//     digit becomes another, by label and what follows it; the suffix stays. So does the local part of a mail address.
+//     digit becomes another, by label and what follows it; the suffix stays. So do those of the local part of a mail address.
 //   - Host names without a dot where SMTP's greeting (RFC 5321, section 4.2) or a login prompt has one.
 //
 // Names that the scanner's own hellos have stay, and those that specifications have. Two streams that begin alike are replaced alike as far as whole names go.
 func (k *Key) Payload(b []byte, own ...netip.Addr) {
+	k.dns(b)
 	k.ipv6(b)
 	k.ipv4(b)
 	k.subjectAddresses(b)
@@ -39,26 +40,72 @@ func (k *Key) Payload(b []byte, own ...netip.Addr) {
 
 // literal replaces the own addresses as they stand in headers, and as text where it is not set apart from what is around.
 func (k *Key) literal(b []byte, own []netip.Addr) {
-	var pairs []string
-	hello := isHello(b)
+	hello, asked := false, false
 	for _, a := range own {
-		from, to := a.AsSlice(), k.Addr(a).AsSlice()
-		lower, other := hex.EncodeToString(from), hex.EncodeToString(to)
-		pairs = append(pairs, lower, other, strings.ToUpper(lower), strings.ToUpper(other))
-		if !hello {
-			pairs = append(pairs, string(from), string(to))
+		f := k.forms(a)
+		for _, p := range f.text {
+			p.replace(b)
 		}
-		slices.Reverse(from)
-		slices.Reverse(to)
-		if !hello && (len(from) == 16 || from[1] != 0 || from[2] != 0) { // 1.0.0.10 is any number in binary
-			pairs = append(pairs, string(from), string(to))
+		for _, p := range f.binary {
+			if !bytes.Contains(b, p.from) {
+				continue
+			}
+			if !asked {
+				hello, asked = isHello(b), true
+			}
+			if !hello {
+				p.replace(b)
+			}
 		}
-		text := []byte(a.String())
-		k.ipv6(text)
-		k.ipv4(text)
-		pairs = append(pairs, a.String(), string(text))
 	}
-	copy(b, strings.NewReplacer(pairs...).Replace(string(b)))
+}
+
+// forms are those of an address that literal looks for.
+type forms struct{ text, binary []pair }
+
+// pair is what takes the place of what, of the same length.
+type pair struct{ from, to []byte }
+
+func (p pair) replace(b []byte) {
+	for {
+		at := bytes.Index(b, p.from)
+		if at < 0 {
+			return
+		}
+		copy(b[at:], p.to)
+		b = b[at+len(p.to):]
+	}
+}
+
+// maxForms is how many addresses' forms are remembered: a host's streams are often next to each other, and the scanner's address
+// is in all of them.
+const maxForms = 1 << 12
+
+func (k *Key) forms(a netip.Addr) *forms {
+	k.known.Lock()
+	defer k.known.Unlock()
+	if f, ok := k.known.forms[a]; ok {
+		return f
+	}
+	if k.known.forms == nil || len(k.known.forms) == maxForms {
+		k.known.forms = make(map[netip.Addr]*forms)
+	}
+	f := new(forms)
+	k.known.forms[a] = f
+	from, to := a.AsSlice(), k.Addr(a).AsSlice()
+	f.binary = append(f.binary, pair{from, to})
+	if len(from) == 16 || from[1] != 0 || from[2] != 0 { // 1.0.0.10 is any number in binary
+		back := pair{bytes.Clone(from), bytes.Clone(to)}
+		slices.Reverse(back.from)
+		slices.Reverse(back.to)
+		f.binary = append(f.binary, back)
+	}
+	lower, other := hex.AppendEncode(nil, from), hex.AppendEncode(nil, to)
+	text, replaced := []byte(a.String()), []byte(a.String())
+	k.ipv6(replaced)
+	k.ipv4(replaced)
+	f.text = append(f.text, pair{lower, other}, pair{bytes.ToUpper(lower), bytes.ToUpper(other)}, pair{text, replaced})
+	return f
 }
 
 // isHello reports whether a stream is one of the scanner's own hellos. BGP's has an address in it, which is nobody's.
@@ -372,12 +419,9 @@ func (k *Key) name(name []byte) bool {
 	if suffix == "" || len(suffix) == len(text) || specified[text] || ownNames()[text] {
 		return false
 	}
-	after := suffix
-	end := len(text) - len(suffix) - 1
-	for end > 0 {
+	for end := len(text) - len(suffix) - 1; end > 0; {
 		start := strings.LastIndexByte(text[:end], '.') + 1
-		k.label(name[start:end], after)
-		after = text[start:end] + "." + after
+		k.label(name[start:end], text[end+1:])
 		end = start - 1
 	}
 	return true

@@ -29,7 +29,7 @@ type Result struct {
 
 // A record is dealt by connection to files so that one of them is held in memory at a time.
 const (
-	shareSize = 64 << 20 // of the record's bytes, about, for each file
+	shareSize = 16 << 20 // of the record's bytes, about, for each file
 	maxShares = 256
 	maxShare  = 1 << 30 // bytes that one may have
 )

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,16 +17,32 @@ import (
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
+	"laserdisc/datasets"
 )
 
 // Anonymized, the packets of a scan of the lab show the services that they showed before, at other addresses, with the same states
 // and labels; the same as the anonymized tables. No address is left in any file.
 func TestAnonymize(t *testing.T) {
-	dir := t.TempDir()
-	at := func(name string) string { return filepath.Join(dir, name) }
-	carryOut(t, "scan", "198.18.81.0/25", "--open", "198.18.0.0/15", "--lab", "paper-shape", "--ports", "paper", "--seed", "1",
-		"--all-handshakes", "--handshakes", "wait,newlines,tls,http,http-options,ipp,sip,dns,redis,socks5", "--out", at("run"))
-	testAnonymize(t, at("run"), at("run/packets-00000.pcapng"), at)
+	text, err := datasets.Population(datasets.DefaultPopulation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ family, prefix, scanned string }{
+		{"IPv4", "198.18.0.0/15", "198.18.81.0/25"},
+		{"IPv6", "2001:db8:7::/112", "2001:db8:7::5180/121"},
+	} {
+		t.Run(c.family, func(t *testing.T) {
+			dir := t.TempDir()
+			at := func(name string) string { return filepath.Join(dir, name) }
+			population := bytes.Replace(text, []byte(`"prefixes": ["198.18.0.0/15"]`), fmt.Appendf(nil, `"prefixes": ["%s"]`, c.prefix), 1)
+			if err := os.WriteFile(at("population.json"), population, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			carryOut(t, "scan", c.scanned, "--open", c.prefix, "--lab", at("population.json"), "--ports", "paper", "--seed", "1",
+				"--all-handshakes", "--handshakes", "wait,newlines,tls,http,http-options,ipp,sip,dns,redis,socks5", "--out", at("run"))
+			testAnonymize(t, at("run"), at("run/packets-00000.pcapng"), at)
+		})
+	}
 }
 
 // testAnonymize anonymizes the packets of a run or a capture, and the tables of its capture.

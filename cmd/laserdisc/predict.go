@@ -109,23 +109,12 @@ func inventory(ctx context.Context, d *analysis.Dataset) (s *predict.Sample, eve
 	if err := d.Fold(ctx, fold); err != nil {
 		return nil, 0, err
 	}
-	s, everywhere, kept := fold.Sample(ports)
-	s.Addresses, s.Of = m.Domain.Addresses, m.Domain.Addresses
-	if m.Sample != nil && m.Sample.Unit == "host" {
-		s.Addresses, s.Of = m.Sample.Drawn, m.Sample.Of
-	}
-	s.Addresses /= kept
+	s, everywhere = fold.Sample(m, ports)
 	return s, everywhere, nil
 }
 
-// firstPorts is how many ports the plans that are compared have first.
-var firstPorts = []int{1, 2, 5, 10, 20, 50, 100, 200, 500}
-
 // shares are the shares of the services that the table has.
 var shares = []float64{0.5, 0.8, 0.9, 0.95, 0.99}
-
-// usual is the share that the best plan is chosen by.
-const usual = 0.9
 
 func (o *predictOptions) run(ctx context.Context, w io.Writer, d *analysis.Dataset) error {
 	if len(d.Runs()) > 1 {
@@ -136,8 +125,7 @@ func (o *predictOptions) run(ctx context.Context, w io.Writer, d *analysis.Datas
 		return err
 	}
 	if o.known == "" {
-		sizes := slices.DeleteFunc(slices.Clone(firstPorts), func(n int) bool { return n >= len(s.Ports) })
-		e := predict.Evaluate(s, sizes, nil)
+		e := predict.Evaluate(s, nil)
 		return errors.Join(
 			printSample(w, s, e, everywhere),
 			printPlans(w, e),
@@ -154,7 +142,7 @@ func (o *predictOptions) run(ctx context.Context, w io.Writer, d *analysis.Datas
 			if i := slices.IndexFunc(k.Ports, func(p uint16) bool { return !slices.Contains(s.Ports, p) }); i >= 0 {
 				return fmt.Errorf("%s was made on port %d, and %s was not: nothing is known of what it predicts", o.known, k.Ports[i], d.Dir())
 			}
-			e := predict.Evaluate(s, nil, k.Ports)
+			e := predict.Evaluate(s, k.Ports)
 			return errors.Join(
 				printSample(w, s, e, everywhere),
 				printPlans(w, e),
@@ -205,19 +193,13 @@ func needed(e *predict.Evaluation, curve []predict.Point, share float64) string 
 
 // printBest prints the plan that finds most services with the fewest probes, and what predicts most in it.
 func printBest(w io.Writer, s *predict.Sample, e *predict.Evaluation) error {
-	var best *predict.Plan
-	var fewest float64
-	for i := range e.Plans {
-		if probes, ok := e.Probes(e.Plans[i].Curve, usual); ok && (best == nil || probes < fewest) {
-			best, fewest = &e.Plans[i], probes
-		}
-	}
+	best, fewest := e.Best()
 	if best == nil {
-		return printf(w, "\nNo plan finds %g %% of the services: too few hosts are known by its first ports.\n", 100*usual)
+		return printf(w, "\nNo plan finds %g %% of the services: too few hosts are known by its first ports.\n", 100*predict.Usual)
 	}
 	first := predict.Popular(s, best.First)
-	err := printf(w, "\n%g %% take %.1f times fewer probes than in random order", 100*usual, e.Exhaustive(usual)/fewest)
-	if popular, ok := e.Probes(e.Popularity, usual); ok {
+	err := printf(w, "\n%g %% take %.1f times fewer probes than in random order", 100*predict.Usual, e.Exhaustive(predict.Usual)/fewest)
+	if popular, ok := e.Probes(e.Popularity, predict.Usual); ok {
 		err = errors.Join(err, printf(w, ", %.1f times fewer than by popularity", popular/fewest))
 	}
 	return errors.Join(err, printf(w, ",\nwith these %d ports first:\n%s\n", len(first), joinPorts(first)), printPairs(w, predict.Learn(s, first)))

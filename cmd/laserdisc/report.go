@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -10,17 +11,31 @@ import (
 )
 
 func reportCommand() *cobra.Command {
-	var out string
+	var out, sample string
 	var width float64
 	cmd := &cobra.Command{
 		Use:   "report DIR|RUN... --out OUT",
 		Short: "Draw the paper's figures and tables, and a page that shows them",
 		Long: `Draw the paper's figures and tables from datasets, and a page that shows them. DIR is what replay
-made; a RUN is played back first, into a dataset in OUT.`,
-		Args: cobra.MinimumNArgs(1),
+made; a RUN is played back first, into a dataset in OUT.
+
+--sample takes two small recorded scans of the lab that laserdisc carries along, and writes them to
+OUT/sample; --sample=servers a capture of real servers in network namespaces.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if sample != "" {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := untilInterrupted(cmd.Context())
 			defer stop()
+			if sample != "" {
+				var err error
+				if args, err = playSample(ctx, sample, filepath.Join(out, "sample")); err != nil {
+					return err
+				}
+			}
 			list, err := openDatasets(ctx, args, out, func(*record.Manifest) error { return nil })
 			if err != nil {
 				return err
@@ -33,6 +48,8 @@ made; a RUN is played back first, into a dataset in OUT.`,
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the report (made if missing)")
+	cmd.Flags().StringVar(&sample, "sample", "", "draw what laserdisc carries along: lab or servers")
+	cmd.Flags().Lookup("sample").NoOptDefVal = "lab"
 	cmd.Flags().Float64Var(&width, "width", reports.DefaultWidth, "inches that the text of the page is wide, of two columns")
 	_ = cmd.MarkFlagRequired("out")
 	return cmd

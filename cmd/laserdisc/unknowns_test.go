@@ -8,6 +8,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"laserdisc/analysis"
+	"laserdisc/analysis/unknowns"
+	"laserdisc/capture/lab"
 )
 
 // TestProposal goes all the way: what the services of a scan said that nobody recognises is proposed as a signature, the proposal
@@ -18,6 +22,7 @@ func TestProposal(t *testing.T) {
 	laserdisc(t, "scan", "198.18.0.0/15", "--open", "198.18.0.0/15", "--lab", "paper-shape", "--ports", "paper", "--sample", "5%", "--rate", "0",
 		"--skip-all-ports", "--ephemeral-probes", "2", "--handshakes", "wait,http", "--seed", "1", "--out", path("run"))
 	laserdisc(t, "replay", path("run"), "--out", path("tables"))
+	compareUnknowns(t, path("tables"))
 	text, err := exec.Command(laserdiscBinary(t), "unknowns", path("tables"), "--out", path("proposals")).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -66,5 +71,50 @@ func TestProposal(t *testing.T) {
 	t.Logf("%s", moved)
 	if want := regexp.MustCompile(`^` + services + ` of \d+ services that sent data have another label or evidence\n.*\n +unknown +none +` + name + ` +likely +` + services + `\n`); !want.Match(moved) {
 		t.Errorf("%s services were proposed as %s, and moved is\n%s", services, name, moved)
+	}
+}
+
+// compareUnknowns compares the clusters with what the lab's services are: noise, or one of the messages that its unlisted protocols
+// have, which their first four bytes tell apart.
+func compareUnknowns(t *testing.T, tables string) {
+	t.Helper()
+	fold := analysis.NewUnrecognised(nil)
+	if err := openedDataset(t, tables).Fold(t.Context(), fold); err != nil {
+		t.Fatal(err)
+	}
+	responses, _ := fold.Responses()
+	clusters, rest := unknowns.Group(responses)
+	for _, r := range rest {
+		clusters = append(clusters, unknowns.Cluster{Responses: []*unknowns.Response{r}})
+	}
+	network := lab.New(lab.Default(), 1)
+	both := make(map[struct {
+		A string
+		B int
+	}]int)
+	services := 0
+	for i, c := range clusters {
+		for _, r := range c.Responses {
+			for _, at := range r.Services {
+				truth, ok := network.At(at)
+				if !ok {
+					t.Fatalf("%v is no service", at)
+				}
+				kind := truth.Protocol
+				if kind != "noise" {
+					kind += " " + r.Data[:min(4, len(r.Data))]
+				}
+				both[struct {
+					A string
+					B int
+				}{kind, i}]++
+				services++
+			}
+		}
+	}
+	index := unknowns.AdjustedRand(both)
+	t.Logf("%d services in %d clusters and %d alone; adjusted Rand index %.4f", services, len(clusters)-len(rest), len(rest), index)
+	if services < 100 || index < 0.95 {
+		t.Errorf("of %d services, the adjusted Rand index is %.4f", services, index)
 	}
 }
