@@ -30,14 +30,14 @@ check: ## what keeps the code as it should be: format, vet, staticcheck, import 
 	.ci/imports
 	$(GO) mod tidy -diff
 
-# As the demo's scans, but smaller, and over a link in memory. datasets/sample/README.md says what is in there.
+# Smaller than the demo's scans, and over a link in memory. datasets/sample/README.md says what is in there.
 SAMPLE := datasets/sample
 LAB    := 198.18.0.0/15 --open 198.18.0.0/15 --lab paper-shape --seed 1 --rate 100000 --timeout 2s --compress zstd
 sample: ## datasets/sample, recorded anew: the lab's; and real servers', if SESSION=session.pcap.zst is given
 	rm -rf $(SAMPLE)/ports $(SAMPLE)/all
 	$(GO) run $(TAGS) ./cmd/laserdisc lab --asn $(SAMPLE)/ases.txt
-	$(GO) run $(TAGS) ./cmd/laserdisc scan $(LAB) --out $(SAMPLE)/ports --ports paper --sample 0.15% --sample-by host --all-handshakes \
-	  --handshakes wait,newlines,tls,tls-legacy,http,http-options,dns,pptp,pptp-badcookie,oracle,redis,postgres,mqtt,smb,rdp,mssql,mongodb,modbus,siemens,ipmi,memcached
+	$(GO) run $(TAGS) ./cmd/laserdisc scan $(LAB) --out $(SAMPLE)/ports --ports paper --sample 0.15% --sample-by host \
+	  --all-handshakes --random-order --followup 0s,1s,5s --ephemeral-probes 2 --handshakes wait,newlines,tls,tls12,tls-legacy,http,http-options,dns,pptp,pptp-badcookie,oracle,redis,postgres,mqtt,smb,rdp,mssql,mongodb,modbus,siemens,ipmi,memcached
 	$(GO) run $(TAGS) ./cmd/laserdisc scan $(LAB) --out $(SAMPLE)/all --ports all --sample 0.0004%
 	if [ -n "$(SESSION)" ]; then $(GO) test $(TAGS) -count 1 ./cmd/laserdisc -run 'TestCutServers$$' -session $(abspath $(SESSION)); fi
 	du -ah $(SAMPLE)

@@ -70,6 +70,8 @@ type revealing struct {
 	isPage      bool // whether that is valid
 	software    string
 	banner      bool   // whether it spoke first
+	reset       bool   // it reset a connection
+	bigIP       bool   // with the text of a BIG-IP
 	words       uint32 // of which of the paper's protocols its banner has a word, a bit each
 }
 
@@ -78,7 +80,7 @@ func (c *Contents) Table() string { return "attempts" }
 
 // Columns are the columns that it reads.
 func (c *Contents) Columns() []string {
-	return append(slices.Clone(attemptColumns), "response", "truncated")
+	return append(slices.Clone(attemptColumns), "response", "truncated", "rst", "reset_text")
 }
 
 // Add takes the attempts of a batch into account.
@@ -86,6 +88,7 @@ func (c *Contents) Add(record arrow.Record) error {
 	b := batch{Record: record}
 	rows := readAttempts(&b, &c.handshakes, &c.labels)
 	responses, truncated := readColumn[*array.Binary](&b, "response"), readColumn[*array.Boolean](&b, "truncated")
+	rst, resetText := readColumn[*array.Boolean](&b, "rst"), readColumn[*array.Binary](&b, "reset_text")
 	for row := range b.rows() {
 		if !rows.visit(row).Tells() {
 			continue
@@ -102,6 +105,8 @@ func (c *Contents) Add(record arrow.Record) error {
 			c.in.move(addr, port)
 		}
 		c.service.add(&rows, row, &c.labels)
+		c.service.reset = c.service.reset || rst.Value(row)
+		c.service.bigIP = c.service.bigIP || content.IsBIGIP(resetText.Value(row))
 		handshake := c.handshakes.list[rows.handshakes.at(row)]
 		if handshake == "wait" && rows.state(row) == session.SendsData {
 			c.service.hear(responses.Value(row))
@@ -162,9 +167,14 @@ func (c *Contents) closeService() error {
 	if !s.connected {
 		return nil
 	}
-	protocol := s.protocol()
+	protocol, drawn := s.protocol(), c.drawn.String()
+	if s.reset {
+		c.words.Service(drawn, ResetWords)
+		if s.bigIP {
+			c.words.Hit(drawn, ResetWords, ResetWords)
+		}
+	}
 	if s.banner {
-		drawn := c.drawn.String()
 		for i, b := range bannerWords {
 			if b.Protocol == protocol {
 				c.words.Service(drawn, protocol)
@@ -394,8 +404,11 @@ func (c *Contents) sharedKeys() map[[16]byte]bool {
 	return shared
 }
 
+// ResetWords stands for resets where Words has protocols.
+const ResetWords = "reset"
+
 // Words gives, for each protocol of datasets.Banners, the hosts whose services spoke first, and which of their banners have one of
-// its words.
+// its words; and for ResetWords those whose services reset a connection, and which did so with the text of a BIG-IP (section 3.1).
 func (c *Contents) Words(protocol string) (estimate.Hosts, error) {
 	err := c.close()
 	return c.words.Of(protocol, protocol), err

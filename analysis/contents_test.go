@@ -26,7 +26,7 @@ func contentsText(t testing.TB) string {
 	shared, known := servers.Content{SharedKey: 1}, servers.Content{KnownKey: 1, SharedKey: 1}
 	flight := func(host int, content servers.Content) string { return tlsFlight(t, host, content) }
 	var b strings.Builder
-	b.WriteString("addr port attempt visit handshake state label evidence response truncated\n")
+	b.WriteString("addr port attempt visit handshake state label evidence response truncated rst reset_text\n")
 	for _, r := range []struct {
 		addr             string
 		port             uint16
@@ -59,13 +59,18 @@ func contentsText(t testing.TB) string {
 		{"10.0.0.5", 6443, "kubernetes", "kubernetes", flight(5, own), "no"},
 		{"10.0.0.5", 9999, "tls12", "tls", flight(5, own), "no"}, // the same host's key once more is not shared
 	} {
-		quoted := strings.ReplaceAll(strconv.QuoteToASCII(r.response), " ", `\x20`)
+		quoted := strings.NewReplacer(" ", `\x20`, "_", `\x5f`).Replace(strconv.QuoteToASCII(r.response))
 		evidence := "certain"
 		if r.label == "unknown" {
 			evidence = "none"
 		}
-		fmt.Fprintf(&b, "%s %d 0 first %s sends_data %s %s %s %s\n", r.addr, r.port, r.handshake, r.label, evidence, quoted[1:len(quoted)-1], r.truncated)
+		fmt.Fprintf(&b, "%s %d 0 first %s sends_data %s %s %s %s no -\n", r.addr, r.port, r.handshake, r.label, evidence, quoted[1:len(quoted)-1], r.truncated)
 	}
+	b.WriteString(`10.0.0.6 25 0 first wait silent - none - no no -
+10.0.0.6 25 1 first tls reset_after_handshake - none - no yes BIG-IP\x20System
+10.0.0.6 80 0 first wait reset_after_handshake - none - no yes -
+10.0.0.6 81 0 first wait closed - none - no yes BIG-IP
+`)
 	return b.String()
 }
 
@@ -118,7 +123,7 @@ func TestContents(t *testing.T) {
 	if want := (Reads{Certificates: 8, CertificatesCut: 1, CertificatesHidden: 1, Pages: 4, PagesCut: 1, SSH: 2}); reads != want {
 		t.Errorf("%+v, want %+v", reads, want)
 	}
-	for protocol, want := range map[string][2]uint64{"ssh": {2, 2}, "telnet": {1, 2}, "smtp": {0, 1}} {
+	for protocol, want := range map[string][2]uint64{"ssh": {2, 2}, "telnet": {1, 2}, "smtp": {0, 1}, ResetWords: {1, 2}} {
 		words, err := c.Words(protocol)
 		if err != nil {
 			t.Fatal(err)

@@ -219,9 +219,7 @@ func TestFoldsMerge(t *testing.T) {
 	}
 }
 
-var sameAddress = cmp.Options{
-	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
-}
+var sameAddress = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 // after is a text without its first rows.
 func after(text string, rows int64) string {

@@ -223,9 +223,6 @@ func (b *byClass) share(o of, c class, kind string, design estimate.Design) (est
 	return e, err
 }
 
-// has reports whether a class has services of the group.
-func (b *byClass) has(o of, c class) bool { return slices.Contains(b.Groups(), o.in(c)) }
-
 // otherProtocol is any that is not among those that most unexpected services speak.
 const otherProtocol = "other"
 
@@ -260,5 +257,5 @@ func paperNoAck(port int, kind string) float64 {
 	if kind != notAcknowledging {
 		return notPublished
 	}
-	return 1 - 1/(1+datasets.InText("2", "overcounted", strconv.Itoa(port)))
+	return 1 - 1/(1+datasets.InText("2", "overstates", strconv.Itoa(port)))
 }

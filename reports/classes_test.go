@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -70,7 +71,8 @@ func madeUpClasses(t *testing.T, m *record.Manifest) *byClass {
 	rows.add(three, 30005, session.AllPorts, "")
 	d := datasetOf(t, m, rows.services, rows.attempts)
 	census := []analysis.Kind{
-		{Port: 22, State: session.ZeroWindow, Services: 1}, {Port: 22, State: session.AllPorts, Services: 1}, {Port: 22, State: session.SendsData, Label: "http", Services: 1},
+		{Port: 22, State: session.ZeroWindow, Services: 1}, {Port: 22, State: session.AllPorts, Services: 1},
+		{Port: 22, State: session.SendsData, Label: "http", Services: 1},
 		{Port: 80, State: session.SendsData, Services: 1}, {Port: 80, State: session.SendsData, Label: "http", Services: 1},
 		{Port: 30005, State: session.AllPorts, Services: 1}, {Port: 30005, State: session.SendsData, Label: "tls", Services: 1},
 	}
@@ -129,7 +131,8 @@ func TestClassShares(t *testing.T) {
 		design estimate.Design
 		want   string
 	}{
-		{ofAcking, everyPort, speaksExpected, hosts, "0.1667; n = 6 on 3 hosts (2 effective); Korn-Graubard; 10 of 10 by host; all-ports hosts are among them"},
+		{ofAcking, everyPort, speaksExpected, hosts,
+			"0.1667; n = 6 on 3 hosts (2 effective); Korn-Graubard; 10 of 10 by host; all-ports hosts are among them"},
 		{ofFiltered, everyPort, speaksExpected, hosts, "0.25 (0.25 to 0.25 at 95 %); n = 4 on 2 hosts (2 effective); Korn-Graubard; 10 of 10 by host"},
 		{ofAcking, everyPort, speaksExpected, drawn, "(0.03235 to 0.5447 at 95 %)"},
 		{ofHosts, everyPort, onEveryPort, hosts, "0.3333 (0.3333 to 0.3333 at 95 %); n = 3 on 3 hosts"},
@@ -242,7 +245,9 @@ func TestDipOf(t *testing.T) {
 // Two blocks of /30 were drawn: one that behaves alike, one that does not.
 func TestFigure04(t *testing.T) {
 	made := madeUp{}
-	for i, state := range []session.State{session.ZeroWindow, session.ZeroWindow, session.ZeroWindow, session.ZeroWindow, session.ZeroWindow, session.AcksData, session.ZeroWindow} {
+	states := slices.Repeat([]session.State{session.ZeroWindow}, 7)
+	states[5] = session.AcksData
+	for i, state := range states {
 		made.add(made.host(i), 80, state, "")
 	}
 	m := newSample(0, everything, true, 0).manifest(t, "80")
@@ -261,6 +266,38 @@ func TestFigure04(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// The tables of sections 2 and 3.1, and the figures, have every value of the paper's text about what they show.
+func TestPublished(t *testing.T) {
+	published := make(map[string]int)
+	for name, s := range madeUpExhibits(t) {
+		if s.Lacks != nil || !s.table.Schema().HasField(publishedColumn) {
+			continue
+		}
+		lines := rows(t, s.table)
+		at := slices.Index(lines[0], publishedColumn)
+		for _, line := range lines[1:] {
+			if line[at] != "" {
+				published[name]++
+			}
+		}
+	}
+	want := map[string]int{
+		"figure03":  3,     // popular and unpopular ports, and port 11211
+		"section2":  3 + 9, // of all; and by defence, two of them over all ports
+		"figure06":  7,     // of ports 80, 443 and 623 what is expected and what is not, of 102 the former
+		"figure07":  3,     // HTTP and TLS of all, TLS of 80
+		"section31": 5, "unknowns": 3,
+	}
+	for name, n := range want {
+		if published[name] != n {
+			t.Errorf("%s has %d of the paper's values, want %d", name, published[name], n)
+		}
+	}
+	if p := paperNoAck(11211, notAcknowledging); math.Abs(p-0.842) > 0.0005 { // 6.33 SYN-ACKs for each that acknowledges data
+		t.Errorf("11211: %v", p)
 	}
 }
 

@@ -200,7 +200,9 @@ var (
 	manyPortsOfHosts = selection{
 		of: func(all sources) sources {
 			hosts := all.where(func(m *record.Manifest) bool { return analysis.DesignOf(m).Unit == estimate.ByHost })
-			one := slices.DeleteFunc(hosts, func(s source) bool { return len(s.Manifests) != 1 || len(s.ports) < manyPorts })
+			// Another run would add addresses, or ports to some of them: what predicts is one sample.
+			hosts = slices.DeleteFunc(hosts, func(s source) bool { return len(s.Manifests) != 1 || len(s.ports) < manyPorts })
+			one := hosts.sized(func(n, than int) bool { return n > than })
 			return one[:min(1, len(one))]
 		},
 		Needs:   "a run of many ports of some hosts",
@@ -248,7 +250,7 @@ var (
 )
 
 // manyPorts is how many ports make it worth while to predict some.
-const manyPorts = 1000
+const manyPorts = 50
 
 // ordinary reports whether a run can tell what services speak, and is a sample of these or of hosts.
 func ordinary(m *record.Manifest) bool {

@@ -49,7 +49,9 @@ type tcpState struct {
 
 var tcpStates = []tcpState{
 	{"SYN RECEIVED", plotters.Fill{Color: lightGray}, []session.State{session.Churned, session.Shunned, session.DroppedHandshake}},
-	{"ESTABLISHED", hatched(skyBlue, 1), []session.State{session.ZeroWindow, session.ResetAfterHandshake, session.ClosedAfterHandshake, session.Silent}},
+	{"ESTABLISHED", hatched(skyBlue, 1), []session.State{
+		session.ZeroWindow, session.ResetAfterHandshake, session.ClosedAfterHandshake, session.Silent,
+	}},
 	{"ACCEPTS DATA", hatched(yellow, -1), []session.State{session.NoDataAck, session.DynamicBlocking}},
 	{"ACKNOWLEDGES DATA", plotters.Fill{Color: blue}, []session.State{session.AllPorts, session.AcksData, session.SendsData}},
 }

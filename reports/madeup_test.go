@@ -229,9 +229,7 @@ var madeUpRuns = []madeUpFor{
 		m.Sample = &target.Sample{Unit: "block", Bits: 24, Numerator: 1, Denominator: 100, Drawn: 250, Of: 25_000, Shard: 1, Shards: 1}
 	}},
 	{[]string{"figure11"}, func(m *madeUp) { m.followups(2500) }, func(m *record.Manifest) { m.Followup = followupDelays }},
-	{[]string{"section33", "section33shares", "banners"}, func(m *madeUp) { m.revealing(600) }, func(m *record.Manifest) {
-		m.Handshakes = append(m.Handshakes, "tls12")
-	}},
+	{[]string{"section33", "section33shares", "banners"}, func(m *madeUp) { m.revealing(600) }, func(m *record.Manifest) {}},
 	{[]string{"unknowns"}, func(m *madeUp) { m.everywhere(49, 1) }, func(m *record.Manifest) {
 		m.Targets, _ = json.Marshal(target.Spec{Targets: []string{"10.0.0.0/12"}, Ports: "all", Sample: "1/16", SampleBy: "host"})
 		m.EphemeralProbes = 5

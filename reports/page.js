@@ -38,8 +38,8 @@ function sort(table, head, column) {
 
 // Filters: rows of another port or protocol are hidden, in the tables that have such a column.
 const form = document.getElementById("filter");
-const ports = document.getElementById("ports");
-const protocol = document.getElementById("protocol");
+const ports = document.getElementById("filter-ports");
+const protocol = document.getElementById("filter-protocol");
 form.hidden = false;
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("input", filter);
@@ -59,7 +59,7 @@ function ranges(text) {
 function filter() {
   const wanted = ranges(ports.value);
   ports.setCustomValidity(wanted ? "" : "Ports, as in 80,443,8000-8999");
-  const found = document.getElementById("found");
+  const found = document.getElementById("filter-found");
   if (!wanted) {
     found.textContent = ports.validationMessage;
     return;

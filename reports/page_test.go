@@ -54,6 +54,13 @@ func TestPage(t *testing.T) {
 			}
 		}
 	}
+	ids := make(map[string]bool)
+	for _, id := range regexp.MustCompile(` id="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		if ids[id[1]] {
+			t.Errorf("two elements have the id %s", id[1])
+		}
+		ids[id[1]] = true
+	}
 	script := regexp.MustCompile(`(?s)<script>\n(.*)</script>`).FindStringSubmatch(page)
 	if script == nil {
 		t.Fatal("no script")

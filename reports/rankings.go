@@ -149,7 +149,8 @@ func rankings(c *analysis.Census, _ sources) (figure, error) {
 	f := figure{
 		Caption: fmt.Sprintf("The %d most common ports of each protocol, by their rank among all ports by number of services; hollow are ports with fewer than %d "+
 			"services of the protocol. At the right, Spearman's correlation of the protocol's services per port with all services per port, over the "+
-			"ports that it was seen on, and how many of the %d ports rank below %s (in the paper, %.0f of Telnet's). A sample that is small for the number of ports has many ports "+
+			"ports that it was seen on, and how many of the %d ports rank below %s (in the paper, %.0f of Telnet's). A sample that is small for "+
+			"the number of ports has many ports "+
 			"with equally many services, which have the best rank of theirs. n = %s.", topPorts, fewServices, topPorts, plotters.Thousands(rankBelow),
 			topPorts*datasets.InText("3.2", "telnet", "top10_below_12000"), n),
 		table: tabulate(n, rows,

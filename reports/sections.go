@@ -84,8 +84,8 @@ func section2(b *byClass, over sources) (figure, error) {
 		list = append(list, s)
 	}
 	slices.SortStableFunc(list, func(a, b statement) int { return cmp.Compare(a.of, b.of) })
-	return b.classTable("2", list, over, "Services that acknowledge no data, of all, and of these by defence, for popular and unpopular ports and all that were "+
-		"scanned. "+classesAre)
+	return b.classTable("2", list, over, "Services that acknowledge no data, of all, and of these by defence, for popular and unpopular ports "+
+		"and all that were scanned. "+classesAre)
 }
 
 // section3 has what the paper's section 3.1 says of the services that acknowledge data.

@@ -123,7 +123,8 @@ func dipOf(list []analysis.UnknownCount, over sources) string {
 	if err != nil {
 		return "Whether they have one mode was not tested: " + err.Error() + "."
 	}
-	return fmt.Sprintf("Hypothesis that the logarithms have one mode: dip %.3g, p = %.2g (Hartigan and Hartigan 1985, %d of the hosts).", test.Statistic, test.P, test.N)
+	return fmt.Sprintf("Hypothesis that the logarithms have one mode: dip %.3g, p = %.2g (Hartigan and Hartigan 1985, %d of the hosts).",
+		test.Statistic, test.P, test.N)
 }
 
 // plotUnknowns draws which share of the hosts has more than so many unknown services.
@@ -157,5 +158,8 @@ func plotUnknowns(list []analysis.UnknownCount, hosts int) (*plot.Plot, error) {
 		mark.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
 		p.Add(mark)
 	}
-	return p, addPaper(p, plotter.XYs{{X: fewUnknown - 1, Y: 1 - datasets.InText("3.1", "few_unknown", "hosts")}, {X: manyUnknown, Y: datasets.InText("3.1", "many_unknown", "hosts")}})
+	return p, addPaper(p, plotter.XYs{
+		{X: fewUnknown - 1, Y: 1 - datasets.InText("3.1", "few_unknown", "hosts")},
+		{X: manyUnknown, Y: datasets.InText("3.1", "many_unknown", "hosts")},
+	})
 }

@@ -1,6 +1,6 @@
-// Package content reads what the first bytes of a service reveal beyond its protocol (paper, sections 3.3 and 4.1): whose
+// Package content reads what the first bytes of a service reveal beyond its protocol (paper, sections 3.1, 3.3 and 4.1): whose
 // certificate it shows and which key is in it, whether a page asks for a login, which software speaks SSH, whether a web server
-// is one of UPnP, whether a banner has a word.
+// is one of UPnP, what a reset says of its sender.
 //
 // Every function is one of bytes alone. What is looked for may lie behind the end of a response that was cut, by the server or by
 // the run's response limit: then the answer is Cut, and neither yes nor no.
@@ -41,6 +41,10 @@ func SSHMaker(software string) string { return makerOf(datasets.SSHSoftware, sof
 // IsUPnP reports whether a Server field is that of UPnP: OS/version UPnP/version product/version (UPnP Device Architecture 1.1,
 // section 1.2.2).
 func IsUPnP(server string) bool { return containsFold([]byte(server), "upnp/") }
+
+// IsBIGIP reports whether the text in a reset is that of an F5 BIG-IP, which on some networks acknowledges data on every port
+// (paper, section 3.1).
+func IsBIGIP(reset []byte) bool { return bytes.Contains(reset, []byte("BIG-IP")) }
 
 // HasWord reports whether a banner contains one of some words, in upper or lower case.
 func HasWord(banner []byte, words []string) bool {

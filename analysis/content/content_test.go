@@ -211,6 +211,9 @@ func TestWords(t *testing.T) {
 			t.Errorf("%q: UPnP is %v", server, !want)
 		}
 	}
+	if !IsBIGIP([]byte("BIG-IP System: [0x26d1f1e:2301] No local listener")) || IsBIGIP([]byte("Go away")) {
+		t.Error("BIG-IP")
+	}
 	if !HasWord([]byte("\xff\xfd\x18\r\nPlease LOGIN: "), []string{"login", "user"}) || !HasWord([]byte("RFB 003.008\n"), []string{"RFB"}) ||
 		HasWord([]byte("220 ready"), []string{"smtp"}) || HasWord(nil, []string{"x"}) {
 		t.Error("words")
@@ -238,6 +241,7 @@ func FuzzContent(f *testing.F) {
 		}
 		SSHMaker(SSHSoftware(b))
 		IsUPnP(page.Server)
+		IsBIGIP(b)
 		if want, err := x509.ParseCertificate(b); err == nil {
 			got, ok := parseCertificate(b)
 			if !ok || got.SPKI != sha256.Sum256(want.RawSubjectPublicKeyInfo) {

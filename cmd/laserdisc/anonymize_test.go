@@ -221,3 +221,22 @@ func carryOut(t *testing.T, args ...string) {
 		t.Fatalf("laserdisc %v: exit code %d", args, code)
 	}
 }
+
+// A seed that can be guessed gives away the addresses of a real scan.
+func TestWarnSeed(t *testing.T) {
+	for _, c := range []struct {
+		m    record.Manifest
+		warn bool
+	}{
+		{record.Manifest{Seed: 1}, true},
+		{record.Manifest{Seed: 1 << 63}, false},
+		{record.Manifest{Seed: 1, Synthetic: "a lab"}, false},
+		{record.Manifest{Observed: &record.Observed{}}, false},
+		{record.Manifest{Seed: 1 << 63, Shards: []*record.Manifest{{Seed: 1 << 63}, {Seed: 7}}}, true},
+	} {
+		var out bytes.Buffer
+		if warnSeed(&out, &c.m); (out.Len() > 0) != c.warn {
+			t.Errorf("of the seed %d it says %q", c.m.Seed, &out)
+		}
+	}
+}

@@ -12,13 +12,14 @@ import (
 // TestPublishedOrder scans the lab, and compares the order by own protocols with every port alike, which is the rule that the paper's
 // numbers agree with, with its Table 2: the handshakes are the same in the same order, and the published gains inside the intervals.
 // The assigned ports are scanned as the demo does. Of the services on the ephemeral ones 0.14 % speak PPTP, three in the lab: these are
-// scanned on all hosts, and the demo's tenth of them shows the first three handshakes.
+// scanned on all hosts. The demo's tenth of the hosts has enough of them for an order, and for its first handshake; http and tls, with 17.1 and
+// 15.9 %, it cannot tell apart.
 func TestPublishedOrder(t *testing.T) {
 	handshakes := demoScans[0].args[len(demoScans[0].args)-2:]
 	published := datasets.Order()
 	demo := scanLab(t, demoScans[0].args...)
 	compareOrder(t, demo, "assigned", published.Assigned)
-	compareOrder(t, demo, "ephemeral", published.Ephemeral[:3])
+	compareOrder(t, demo, "ephemeral", published.Ephemeral[:1])
 	compareOrder(t, scanLab(t, append([]string{"--ports", "ephemeral", "--rate", "200000", "--timeout", "2s", "--all-handshakes"}, handshakes...)...),
 		"ephemeral", published.Ephemeral)
 }

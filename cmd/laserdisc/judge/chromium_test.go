@@ -134,14 +134,14 @@ func (c *chromium) open(url string) {
 	}
 }
 
-// eval gives the value of an expression of JavaScript, as JSON says it.
+// eval gives the value of an expression of JavaScript, or of what it promises, as JSON says it.
 func (c *chromium) eval(expression string, value any) {
 	c.t.Helper()
 	var result struct {
 		Result           struct{ Value json.RawMessage }
 		ExceptionDetails json.RawMessage
 	}
-	c.do("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true}, &result)
+	c.do("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true}, &result)
 	if result.ExceptionDetails != nil {
 		c.t.Fatalf("%s: %s", expression, result.ExceptionDetails)
 	}

@@ -84,28 +84,29 @@ func TestPage(t *testing.T) {
 	}
 	c.keep(filepath.Join(dir, "sorted.png"), "Page.captureScreenshot")
 
-	// Filters hide rows of other ports and protocols, in all tables that have such.
+	// Filters hide rows of other ports and protocols, in all tables that have such; counted are those of tables that have both.
 	type counts struct{ Shown, All int }
 	visible := func(where string) (n counts) {
-		c.eval(`(() => { const rows = [...document.querySelectorAll("tr[data-port]")].filter(row => !row.hidden);
+		c.eval(`(() => { const rows = [...document.querySelectorAll("tr[data-port]")]
+				.filter(row => !row.hidden && row.closest("table").querySelector("tr[data-protocol]"));
 			return {all: rows.length, shown: rows.filter(row => `+where+`).length} })()`, &n)
 		return n
 	}
 	everything := visible("true")
-	c.eval(`document.getElementById("ports").focus()`, nil)
+	c.eval(`document.getElementById("filter-ports").focus()`, nil)
 	c.write("80, 8000-8999")
 	if n := visible(`row.dataset.port === "80" || row.dataset.port >= "8000" && row.dataset.port <= "8999"`); n.All == 0 || n.All != n.Shown || n.All == everything.All {
 		t.Errorf("of the ports 80 and 8000 to 8999: %+v of %+v", n, everything)
 	}
-	c.holds(`/^\d+ of \d+ rows$/.test(document.getElementById("found").textContent)`)
-	c.eval(`{ const p = document.getElementById("protocol"); p.value = "http"; p.dispatchEvent(new Event("input", {bubbles: true})) }`, nil)
+	c.holds(`/^\d+ of \d+ rows$/.test(document.getElementById("filter-found").textContent)`)
+	c.eval(`{ const p = document.getElementById("filter-protocol"); p.value = "http"; p.dispatchEvent(new Event("input", {bubbles: true})) }`, nil)
 	if n := visible(`row.dataset.protocol === "http"`); n.All == 0 || n.All != n.Shown {
 		t.Errorf("http: %+v", n)
 	}
 	c.keep(filepath.Join(dir, "filtered.png"), "Page.captureScreenshot")
-	c.eval(`document.getElementById("ports").focus()`, nil)
+	c.eval(`document.getElementById("filter-ports").focus()`, nil)
 	c.write("-")
-	c.holds(`document.getElementById("ports").matches(":invalid")`)
+	c.holds(`document.getElementById("filter-ports").matches(":invalid")`)
 	c.eval(`document.querySelector("#filter button").focus()`, nil)
 	c.press("Enter")
 	c.eval(`new Promise(resolve => setTimeout(resolve))`, nil)
