@@ -50,6 +50,9 @@ func (s sources) pair() sources {
 	for i, a := range s {
 		for _, b := range s[i+1:] {
 			if len(a.Manifests) == 1 && len(b.Manifests) == 1 && haveSameTargets(a.Manifests[0], b.Manifests[0]) {
+				if b.Manifests[0].Counters.Sent < a.Manifests[0].Counters.Sent {
+					a, b = b, a
+				}
 				return sources{a, b}
 			}
 		}

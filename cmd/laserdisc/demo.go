@@ -19,16 +19,32 @@ import (
 // isolated is set in the environment of a demo that runs in a network namespace of its own.
 const isolated = "LASERDISC_ISOLATED"
 
-// demoScans are the demo's two scans: the paper's ports with many handshakes, for the order and
-// the matrix, and a sub-sample of all ports, for where protocols live. The lab's hosts are near:
-// time-outs are shorter than the defaults, and half a minute is saved for each second.
+// demoScans are the demo's scans, which have together what every exhibit of a report needs. The lab's hosts are near: time-outs are
+// shorter than the defaults, and half a minute is saved for each second. Two scans go over a wire. Those that would take an hour of
+// waiting go over a link in memory, where time is simulated.
 var demoScans = []struct {
-	name string
-	args []string
+	name      string
+	simulated bool
+	args      []string
 }{
-	{"ports", []string{"--ports", "paper", "--sample", "10%", "--sample-by", "host", "--rate", "100000", "--timeout", "2s", "--all-handshakes",
-		"--handshakes", "wait,newlines,tls,tls-legacy,http,http-options,dns,pptp,pptp-badcookie,oracle,redis,postgres,mqtt,smb,rdp,mssql,mongodb,modbus,siemens,ipmi,memcached"}},
-	{"all", []string{"--ports", "all", "--sample", "0.05%", "--rate", "150000", "--timeout", "2s"}},
+	// Many handshakes on the paper's ports, each by itself, for orders, the matrix, options and certificates.
+	{"ports", true, []string{"--ports", "paper", "--sample", "10%", "--sample-by", "host", "--rate", "100000", "--timeout", "2s", "--wait", "2s",
+		"--all-handshakes", "--pause", "2m", "--random-order", "--ephemeral-probes", "5", "--handshakes", "wait,newlines,tls,tls-legacy,tls12,http," +
+			"http-options,dns,pptp,pptp-badcookie,oracle,redis,postgres,mqtt,smb,rdp,mssql,mongodb,modbus,siemens,ipmi,memcached"}},
+	// Where protocols live.
+	{"all", false, []string{"--ports", "all", "--sample", "0.05%", "--rate", "150000", "--timeout", "2s"}},
+	// What is on all ports of a host.
+	{"hosts", true, []string{"--ports", "all", "--sample", "0.05%", "--sample-by", "host", "--ephemeral-probes", "5", "--rate", "100000"}},
+	// The same targets as ports, in as few packets as that takes.
+	{"quick", false, []string{"--ports", "paper", "--sample", "10%", "--sample-by", "host", "--rate", "100000", "--timeout", "2s", "--wait", "2s",
+		"--ephemeral-probes", "5", "--handshakes", "wait,tls,http,dns,pptp"}},
+	// Why services acknowledge nothing.
+	{"liveness", true, []string{"--ports", "paper", "--sample", "4%", "--sample-by", "host", "--liveness", "--revisit", "5m", "--rate", "100000"}},
+	// The same in whole blocks.
+	{"blocks", true, []string{"--ports", "80,443,7547", "--sample", "10%", "--sample-by", "/24", "--handshakes", "http,tls", "--revisit", "5m", "--rate", "100000"}},
+	// Whether a wrong handshake spoils the right one.
+	{"followup", true, []string{"--ports", "paper", "--sample", "10%", "--sample-by", "host", "--followup", "0s,1s,5s,30s,120s",
+		"--handshakes", "wait,tls,http", "--rate", "100000"}},
 }
 
 func demoCommand() *cobra.Command {
@@ -92,7 +108,7 @@ func demo(cmd *cobra.Command, out string, memory bool) error {
 		run := filepath.Join(out, s.name)
 		table := filepath.Join(out, s.name+"-tables")
 		tables = append(tables, table)
-		if err := step(w, demoScan(network, memory, append(s.args, "--out", run)...)...); err != nil {
+		if err := step(w, demoScan(network, memory || s.simulated, append(s.args, "--out", run)...)...); err != nil {
 			return err
 		}
 		if err := step(w, "replay", run, "--asn", ases, "--out", table); err != nil {
@@ -100,7 +116,7 @@ func demo(cmd *cobra.Command, out string, memory bool) error {
 		}
 	}
 	for _, ports := range []string{"assigned", "ephemeral"} {
-		if err := step(w, "order", tables[0], "--ports", ports); err != nil {
+		if err := step(w, "order", tables[0], "--ports", ports, "--identify", "own", "--weight", "port"); err != nil {
 			return err
 		}
 	}
