@@ -30,7 +30,7 @@ var columnTypes = map[string]arrow.DataType{
 	"visit": dictionary, "handshake": dictionary, "state": dictionary, "label": dictionary, "evidence": dictionary,
 	"sent_bytes": arrow.PrimitiveTypes.Uint32, "fin": arrow.FixedWidthTypes.Boolean, "rst": arrow.FixedWidthTypes.Boolean,
 	"synack_time": arrow.FixedWidthTypes.Timestamp_ns, "data_time": arrow.FixedWidthTypes.Timestamp_ns, "end_time": arrow.FixedWidthTypes.Timestamp_ns,
-	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String,
+	"asn": arrow.PrimitiveTypes.Int64, "as_name": arrow.BinaryTypes.String, "delay_ms": arrow.PrimitiveTypes.Int64,
 	"ack_time": arrow.FixedWidthTypes.Timestamp_ns, "syn_time": arrow.FixedWidthTypes.Timestamp_ns, "synacks": arrow.PrimitiveTypes.Uint32, "retransmits": arrow.PrimitiveTypes.Uint32,
 	"response": arrow.BinaryTypes.Binary, "truncated": arrow.FixedWidthTypes.Boolean,
 	"reset_text": arrow.BinaryTypes.Binary,
@@ -155,6 +155,7 @@ func TestFoldsMerge(t *testing.T) {
 		}},
 		{"answers", answersText, func() Fold { return NewAnswers(time.Second) }, func(f Fold) any { return toldAnswers(f.(*Answers)) }},
 		{"curves", curvesText, func() Fold { return new(Curves) }, func(f Fold) any { return toldCurves(f.(*Curves)) }},
+		{"follow-ups", followupsText, func() Fold { return newToldFollowups() }, func(f Fold) any { return f.(*Followups[string, string]).Counted().Groups() }},
 		{"all ports", allPortsText, func() Fold { return new(AllPorts) }, func(f Fold) any {
 			steps, hosts, services := f.(*AllPorts).Steps()
 			return []any{steps, hosts, services}
@@ -508,6 +509,7 @@ func TestFoldErrors(t *testing.T) {
 		{NewAnswers(0), batchOf(t, new(Responses), many.String()), `handshake "h128" is one more than 128`},
 		{NewAnswers(0), batchOf(t, new(Responses), responsesText), `0 columns "sent_bytes"`},
 		{new(AllPorts), good, `0 columns "addr"`},
+		{newToldFollowups(), batchOf(t, new(Responses), responsesText), `0 columns "delay_ms"`},
 		{new(Connections), good, `0 columns "visit"`},
 		{new(Unknowns), good, `0 columns "addr"`},
 		{NewStreaks(stateOf), batchOf(t, NewStreaks(stateOf), "addr port state evidence\n10.0.0 80 no_data_ack none"), `column "addr": ParseAddr("10.0.0")`},
