@@ -97,7 +97,7 @@ func (c *printedColumn) printFloat(v float64) string {
 		return infinite
 	case c.share:
 		return percent(v)
-	case math.Abs(v) >= 1000:
+	case math.Abs(v) >= 999.5:
 		return wholeNumber(v)
 	}
 	return strconv.FormatFloat(v, 'f', max(0, 2-int(math.Log10(max(1, math.Abs(v))))), 64)
