@@ -253,6 +253,7 @@ func madeUpExhibits(t *testing.T) map[string]shown {
 				madeUpShown[name] = by[name]
 			}
 		}
+		madeUpShown["predict"] = exhibitsOf(t, twoKinds(t))["predict"]
 		one, other := newSample(1500, everything, true, 4).dataset(t), newSample(1500, "wait,http,redis", false, 0).dataset(t)
 		pair := exhibitsOf(t, one, other)
 		places := strings.NewReplacer(one.Dir(), "one", other.Dir(), "other") // which are others each time

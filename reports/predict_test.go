@@ -7,15 +7,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"laserdisc/analysis"
 	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
 )
 
-// TestPredicted draws hosts of two kinds that port 80 tells apart: 200 with http there have three ports more, 200 with tls have none.
-// Of 1,000 addresses, one probe each and 600 more find all 1,000 services; by popularity it takes 4,000.
-func TestPredicted(t *testing.T) {
+// twoKinds is a run over hosts of two kinds that port 80 tells apart: 200 with http there have three ports more, 200 with tls have none.
+func twoKinds(t *testing.T) *analysis.Dataset {
 	var services []session.Service
 	var attempts []session.Attempt
 	wait, _ := handshake.Lookup("wait")
@@ -39,7 +39,12 @@ func TestPredicted(t *testing.T) {
 	m.EndedBy = record.EndedTargets
 	m.Domain = &target.Domain{Addresses: 4000, Ports: 2000, Services: 8_000_000}
 	m.Sample = &target.Sample{Unit: "host", Numerator: 1, Denominator: 4, Drawn: 1000, Of: 4000, Shard: 1, Shards: 1}
-	shown := exhibitsOf(t, datasetOf(t, m, services, attempts))["predict"]
+	return datasetOf(t, m, services, attempts)
+}
+
+// TestPredicted: of 1,000 addresses, one probe each and 600 more find all 1,000 services; by popularity it takes 4,000.
+func TestPredicted(t *testing.T) {
+	shown := exhibitsOf(t, twoKinds(t))["predict"]
 	if shown.Lacks != nil {
 		t.Fatal("the run is no sample of hosts")
 	}
