@@ -11,11 +11,10 @@
 //	table2_order.tsv        Table 2: the optimal order of handshakes
 //	table3_options.tsv      Table 3: what a handshake's options change
 //	table4_performance.tsv  Table 4: LZR against ZGrab
-//	text.tsv                numbers in the text of sections 2 to 5
+//	text.tsv                numbers of the text and of figures, sections 2 to 5,
+//	                        by name and in words
 //	section33.tsv           section 3.3: what services reveal on unexpected ports
 //	banner_words.tsv        section 4.1: words in banners
-//	statements.tsv          numbers of the text and of figures, in words, that a
-//	                        lab is compared with
 //	contradictions.md       which of all these the default population does not
 //	                        have, and why
 //

@@ -114,6 +114,7 @@ func TestRowsAreCopies(t *testing.T) {
 
 func TestErrorsNameFileAndLine(t *testing.T) {
 	const ports = "port\texpected\tprotocol\tiana\tscanner\ttop30\n80\tHTTP\thttp\tHTTP\tHTTP\tyes\n"
+	const textColumns = "section\tname\tof\tvalue\twords\n"
 	const perf = "row\t80/http\n"
 	for _, c := range []struct {
 		parse func(text string) error
@@ -128,7 +129,10 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 		{portsError, ports + "80\tA\ta\tA\tA\tno\n", `f.tsv:3: port 80 is on line 2 already`},
 		{matrixError, "port\ttls\n", `f.tsv:1: first column is "port"`},
 		{matrixError, "protocol\ttls\nssh\t1.1\n", `f.tsv:2: tls: "1.1" is not a share`},
-		{inTextError, "section\tname\tof\tvalue\n2\tshunned\tpopular\tfew\n", `f.tsv:2: value: "few" is not a number`},
+		{textError, textColumns + "2\tshunned\tpopular\tfew\tw\n", `f.tsv:2: value: "few" is not a number`},
+		{textError, textColumns + "2\tshunned\tpopular\t1\t-\n", `f.tsv:2: words: none`},
+		{textError, textColumns + "2\tshunned\tpopular\t1\tw\n2\tshunned\tunpopular\t1\tw\n", `f.tsv:3: words: "w" a second time`},
+		{textError, textColumns + "2\tshunned\tpopular\t1\tw\n2\tshunned\tpopular\t1\tv\n", `f.tsv:3: 2 shunned popular: a second time`},
 		{orderError, "rank\tassigned_handshake\tassigned_delta\tephemeral_handshake\tephemeral_delta\n2\ttls\t0\ttls\t0\n",
 			`f.tsv:2: rank: 2, want 1`},
 		{makersError, "maker\tfield\tbegins_with\tbasis\nA\tcolour\ta\tknown\n", `f.tsv:2: field: "colour" is none of ["organization" "common_name" "ssh_software"]`},
@@ -156,7 +160,7 @@ func propertiesError(text string) error { _, err := parseProperties("f.tsv", []b
 func portsError(text string) error      { _, err := parsePorts("f.tsv", []byte(text)); return err }
 func matrixError(text string) error     { _, err := parseMatrix("f.tsv", []byte(text)); return err }
 func orderError(text string) error      { _, err := parseOrder("f.tsv", []byte(text)); return err }
-func inTextError(text string) error     { _, err := parseInText("f.tsv", []byte(text)); return err }
+func textError(text string) error       { _, err := parseText("f.tsv", []byte(text)); return err }
 func performanceError(text string) error {
 	_, err := parsePerformance("f.tsv", []byte(text))
 	return err
@@ -186,7 +190,7 @@ func FuzzTables(f *testing.F) {
 		parseMakers("f.tsv", []byte(text))
 		parseKnownKeys("f.tsv", []byte(text))
 		parseOptions("f.tsv", []byte(text))
-		parseInText("f.tsv", []byte(text))
+		parseText("f.tsv", []byte(text))
 	})
 }
 

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -62,11 +63,18 @@ type OptionShare struct {
 	Share    float64 // 0 to 1
 }
 
-// TextValue is a number of the paper's text, or one that it gives of a figure.
+// TextKey is where to look a number of the paper's text up.
+type TextKey struct {
+	Section string // "3.1"; a figure's numbers are in the section that the figure is of
+	Name    string
+	Of      string // a port, "popular", "unpopular", or what else the number is of
+}
+
+// TextValue is a number that the paper gives in its text or in a figure, and in no table: most are shares, 0 to 1.
 type TextValue struct {
-	Where string // in the paper
-	What  string // one of a kind
+	TextKey
 	Value float64
+	Words string // what the number is; no other has the same words
 }
 
 // Comparison is one column of Table 4: a scan of one port, LZR against ZGrab.
@@ -99,32 +107,8 @@ var (
 	order       = embedded("table2_order.tsv", parseOrder)
 	options     = embedded("table3_options.tsv", parseOptions)
 	performance = embedded("table4_performance.tsv", parsePerformance)
-	text        = embedded("statements.tsv", parseText)
-	inText      = embedded("text.tsv", parseInText)
+	text        = embedded("text.tsv", parseText)
 )
-
-// InText gives a number that the paper has in its running text (text.tsv), and NaN if it has none of that name: most are
-// shares, 0 to 1. Of is a port, "popular", "unpopular", or what else the number is of.
-func InText(section, name, of string) float64 {
-	for _, s := range inText() {
-		if s.Section == section && s.Name == name && s.Of == of {
-			return s.Value
-		}
-	}
-	return math.NaN()
-}
-
-// statement is one line of text.tsv.
-type statement struct {
-	Section, Name, Of string
-	Value             float64
-}
-
-func parseInText(name string, text []byte) ([]statement, error) {
-	return parseRows(name, text, []string{"section", "name", "of", "value"}, func(c *cells) statement {
-		return statement{c.text(), c.text(), c.text(), cell(c, parseNumber)}
-	})
-}
 
 // Matrix gives Figure 10. Protocols for which the paper's copy at hand had no
 // row are left out.
@@ -159,14 +143,30 @@ func Performance() []Comparison {
 // Text gives the numbers of the text, in the order of the paper.
 func Text() []TextValue { return slices.Clone(text()) }
 
-func parseText(name string, data []byte) ([]TextValue, error) {
-	seen := make(map[string]bool)
-	return parseRows(name, data, []string{"where", "what", "value"}, func(c *cells) TextValue {
-		v := TextValue{c.text(), c.text(), cell(c, parseNumber)}
-		if seen[v.What] {
-			c.fail(fmt.Errorf("what: %q a second time", v.What))
+// InText gives one number of the text, and NaN if it has none of that name.
+func InText(section, name, of string) float64 {
+	key := TextKey{section, name, of}
+	for _, v := range text() {
+		if v.TextKey == key {
+			return v.Value
 		}
-		seen[v.What] = true
+	}
+	return math.NaN()
+}
+
+func parseText(name string, data []byte) ([]TextValue, error) {
+	keys, words := make(map[TextKey]bool), make(map[string]bool)
+	return parseRows(name, data, []string{"section", "name", "of", "value", "words"}, func(c *cells) TextValue {
+		v := TextValue{TextKey{c.text(), c.text(), c.text()}, cell(c, parseNumber), c.text()}
+		switch {
+		case v.Words == "":
+			c.fail(errors.New("words: none"))
+		case words[v.Words]:
+			c.fail(fmt.Errorf("words: %q a second time", v.Words))
+		case keys[v.TextKey]:
+			c.fail(fmt.Errorf("%s %s %s: a second time", v.Section, v.Name, v.Of))
+		}
+		keys[v.TextKey], words[v.Words] = true, true
 		return v
 	})
 }

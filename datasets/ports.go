@@ -29,6 +29,7 @@ type Port struct {
 
 var (
 	ports     = embedded("ports.tsv", parsePorts)
+	popular   = []uint16{80, 443, 7547, 22, 21, 25}
 	ephemeral = []uint16{62220, 53194, 49227, 47808, 65535}
 )
 
@@ -51,6 +52,9 @@ func Expected(port uint16) string {
 func Assigned() []uint16 {
 	return numbers(func(p Port) bool { return p.Scanner != "" })
 }
+
+// Popular gives the six of the assigned ports that the paper found popular, by Grubbs's test on their SYN-ACKs (section 2).
+func Popular() []uint16 { return slices.Clone(popular) }
 
 // Ephemeral gives the five random ports without an assignment on which the paper
 // computes the second order of Table 2 (section 4).

@@ -24,6 +24,8 @@ type coverage struct {
 	total    int
 	ports    []estimate.PortServices // most services first
 	curve    *estimate.Curve
+
+	published []float64 // shares on so many ports, in the paper
 }
 
 // coverProtocols makes the curve of each protocol, that with the most services first.
@@ -34,9 +36,21 @@ func coverProtocols(curves *analysis.Curves, design estimate.Design) ([]coverage
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, coverage{p.Protocol, p.Services, p.Ports.Ranking(), curve})
+		list = append(list, coverage{p.Protocol, p.Services, p.Ports.Ranking(), curve, publishedCoverage(p.Protocol)})
 	}
 	return list, nil
+}
+
+// publishedCoverage adds up the shares of a protocol's services that the paper has on the first ports.
+func publishedCoverage(protocol string) (shares []float64) {
+	sum := 0.0
+	for _, v := range datasets.Text() {
+		if v.Section == "3.2" && v.Name == "on_port" && strings.HasPrefix(v.Of, protocol+"/") {
+			sum += v.Value
+			shares = append(shares, sum)
+		}
+	}
+	return shares
 }
 
 // share is the share of the services on the k ports that have most, k at least 1.
@@ -68,7 +82,7 @@ func (r *coverageRow) port() *estimate.PortServices { return at(r.coverage.ports
 
 // published is the share that the paper has there.
 func (r *coverageRow) published() float64 {
-	return datasets.InText("3.2", "on_first_ports", fmt.Sprintf("%s/%d", r.coverage.protocol, r.k))
+	return get(at(r.coverage.published, r.k-1), math.NaN(), func(share float64) float64 { return share })
 }
 
 // coverageAt are numbers of ports that the table has for every curve that is drawn, whether so many were seen or not.

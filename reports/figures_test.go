@@ -59,7 +59,7 @@ func onPorts(t *testing.T, ports ...uint16) coverage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return coverage{"http", len(ports), of.Ranking(), curve}
+	return coverage{"http", len(ports), of.Ranking(), curve, publishedCoverage("http")}
 }
 
 const curveTestSeed = 1

@@ -26,9 +26,6 @@ type portRank struct {
 	published float64 // SYN-ACKs in the paper's Table 4, NaN where that has none
 }
 
-// paperPopular are the ports that the paper's own test found popular (section 2).
-var paperPopular = []uint16{80, 443, 7547, 22, 21, 25}
-
 // grubbsLevel is that of the paper's test for popular ports.
 const grubbsLevel = 0.001
 
@@ -101,7 +98,7 @@ func popularOf(services map[uint16]int, scanned []uint16) (map[uint16]bool, erro
 
 // marked says whose test found the port popular: the run's, the paper's, or both.
 func (p *portRank) marked() string {
-	switch inPaper := slices.Contains(paperPopular, p.port); {
+	switch inPaper := slices.Contains(datasets.Popular(), p.port); {
 	case p.popular && inPaper:
 		return "both"
 	case p.popular:

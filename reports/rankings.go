@@ -93,7 +93,7 @@ func (r *ranking) below() int {
 
 // paperBelow is the paper's share of top ports below; NaN but for Telnet.
 func (r *ranking) paperBelow() float64 {
-	return datasets.InText("3.2", r.protocol, "top10_below_12000")
+	return datasets.InText("3.2", "top10_below_12000", r.protocol)
 }
 
 // rankByProtocol compares the protocols, most services first.
@@ -152,7 +152,7 @@ func rankings(c *analysis.Census, _ sources) (figure, error) {
 			"ports that it was seen on, and how many of the %d ports rank below %s (in the paper, %.0f of Telnet's). A sample that is small for "+
 			"the number of ports has many ports "+
 			"with equally many services, which have the best rank of theirs. n = %s.", topPorts, fewServices, topPorts, plotters.Thousands(rankBelow),
-			topPorts*datasets.InText("3.2", "telnet", "top10_below_12000"), n),
+			topPorts*datasets.InText("3.2", "top10_below_12000", "telnet"), n),
 		table: tabulate(n, rows,
 			texts("protocol", func(r *rankingRow) string { return r.protocol }),
 			numbers("place", "", func(r *rankingRow) int { return r.place }),

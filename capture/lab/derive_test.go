@@ -382,7 +382,7 @@ func (d *deriver) port(p plan) Port {
 	out.Acks = between(by(all, func(x drawn) float64 { return x.behaviour }), acks)
 
 	out.Defences = "unpopular"
-	if slices.Contains(popularPorts, p.port) {
+	if slices.Contains(datasets.Popular(), p.port) {
 		out.Defences = "popular"
 	}
 	if kindsOn[p.port] > 0 || p.port == 27017 {
@@ -417,8 +417,6 @@ func (d *deriver) port(p plan) Port {
 	return out
 }
 
-var popularPorts = []uint16{80, 443, 7547, 22, 21, 25}
-
 // defences derives what the services do that do not acknowledge data (section 2; for single ports Table 4).
 func (d *deriver) defences(plans []plan) (list []Defence) {
 	names := tcp.BehaviourNames[tcp.Serves+1:]
@@ -446,7 +444,7 @@ func (d *deriver) defences(plans []plan) (list []Defence) {
 	}{{"popular", 0.13, 0.02, 0.73, 0.10, 0.016}, {"unpopular", 0.26, 0.02, 0.34, 0.18, 0.05}} {
 		var services, refused, ports float64
 		for _, p := range plans {
-			if slices.Contains(popularPorts, p.port) == (g == 0) {
+			if slices.Contains(datasets.Popular(), p.port) == (g == 0) {
 				services, refused, ports = services+float64(p.synacks), refused+float64(p.synacks-p.acks), ports+1
 			}
 		}
@@ -467,7 +465,7 @@ func (d *deriver) defences(plans []plan) (list []Defence) {
 		}
 		for _, p := range plans {
 			c, ok := table[p.port]
-			if !ok || slices.Contains(popularPorts, p.port) != (g == 0) {
+			if !ok || slices.Contains(datasets.Popular(), p.port) != (g == 0) {
 				continue
 			}
 			key := strconv.Itoa(int(p.port))

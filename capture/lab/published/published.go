@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"laserdisc/datasets"
 )
@@ -56,126 +58,110 @@ func Excuse(n Number) (c datasets.Contradiction, ok bool) {
 func (s *Survey) Numbers() []Number {
 	var list []Number
 	for _, x := range datasets.Text() {
-		list = append(list, Number{Where: x.Where, What: x.What, Published: x.Value, Lab: s.text(x.Where, x.What)})
+		if lab, ok := s.text(x.TextKey); ok {
+			list = append(list, Number{Where: "section " + x.Section, What: x.Words, Published: x.Value, Lab: lab})
+		}
 	}
 	return slices.Concat(list, s.figure10(), s.table1(), s.table2(), s.table3(), s.table4())
 }
 
-// popular are the ports that are popular by Grubbs's test (paper, section 2).
-var popular = []uint16{80, 443, 7547, 22, 21, 25}
-
-// text counts a number of the text. It panics if it does not know it.
-func (s *Survey) text(where, what string) float64 {
-	if f, ok := inText[what]; ok {
-		return f(s)
-	}
-	panic(fmt.Sprintf("published: %s: %q is not counted", where, what))
-}
-
-// inText says how the numbers of the text are counted. A mean over ports counts every port alike.
-var inText = map[string]func(*Survey) float64{
-	"services that acknowledge no data": func(s *Survey) float64 {
-		all, acks := 0, 0
-		for _, p := range s.ports {
-			all, acks = all+p.services, acks+p.acks
-		}
-		return 1 - ratio(acks, all)
-	},
-	"11211: SYN-ACKs too many": func(s *Survey) float64 { return ratio(s.ports[11211].services, s.ports[11211].acks) - 1 },
-	"unidentifiable services on hosts that have them on every port, unpopular ports": func(s *Survey) float64 {
-		return s.mean(ports(false), func(p *port) float64 { return ratio(p.everywhere, p.everywhere+p.unknown) })
-	},
-	"hosts with fewer than 4 unidentifiable services, of those with any": func(s *Survey) float64 {
-		return s.hostsWith(func(services int) bool { return services < 4 })
-	},
-	"hosts with over 60,000 unidentifiable services, of those with any": func(s *Survey) float64 {
-		return s.hostsWith(func(services int) bool { return services > 60_000 })
-	},
-	"80: http":                        func(s *Survey) float64 { return s.ports[80].share("http") },
-	"80: other protocols":             func(s *Survey) float64 { return s.ports[80].others("http") },
-	"443: tls":                        func(s *Survey) float64 { return s.ports[443].share("tls") },
-	"443: other protocols":            func(s *Survey) float64 { return s.ports[443].others("tls") },
-	"623: ipmi":                       func(s *Survey) float64 { return s.ports[623].share("ipmi") },
-	"623: other protocols":            func(s *Survey) float64 { return s.ports[623].others("ipmi") },
-	"102: siemens":                    func(s *Survey) float64 { return s.ports[102].share("siemens") },
-	"http of all unexpected services": func(s *Survey) float64 { return s.ofUnexpected("http") },
-	"tls of all unexpected services":  func(s *Survey) float64 { return s.ofUnexpected("tls") },
-	"80: tls of the unexpected services": func(s *Survey) float64 {
-		p := s.ports[80]
-		return ratio(p.speaks["tls"], p.identified()-p.speaks["http"])
-	},
-	"ephemeral ports: identified": func(s *Survey) float64 {
-		return s.mean(datasets.Ephemeral(), func(p *port) float64 { return ratio(p.identified(), p.acks) })
-	},
-	"ephemeral ports: protocols on a port": func(s *Survey) float64 {
-		return s.mean(datasets.Ephemeral(), func(p *port) float64 { return float64(len(p.speaks)) })
-	},
-	"http on 80":                   func(s *Survey) float64 { return s.onPort("http", 80) },
-	"http on 7547":                 func(s *Survey) float64 { return s.onPort("http", 7547) },
-	"http on 30005":                func(s *Survey) float64 { return s.onPort("http", 30005) },
-	"tls on 443":                   func(s *Survey) float64 { return s.onPort("tls", 443) },
-	"telnet on 23":                 func(s *Survey) float64 { return s.onPort("telnet", 23) },
-	"amqp on 5672":                 func(s *Survey) float64 { return s.onPort("amqp", 5672) },
-	"amqp on 5673":                 func(s *Survey) float64 { return s.onPort("amqp", 5673) },
-	"ports that hold 90 % of http": func(s *Survey) float64 { return float64(s.portsFor("http", 0.9)) },
-	"ports that hold 90 % of tls":  func(s *Survey) float64 { return float64(s.portsFor("tls", 0.9)) },
-	"ports with http":              func(s *Survey) float64 { return float64(s.portsFor("http", 1)) },
-	"ports with tls":               func(s *Survey) float64 { return float64(s.portsFor("tls", 1)) },
-	"of telnet's first ten ports, those not among all services' first 12,000": func(s *Survey) float64 {
-		return float64(s.outside("telnet", 10, 12_000))
-	},
-	"identified by five handshakes, of what is identifiable, assigned ports": func(s *Survey) float64 {
-		return s.five(datasets.Assigned(), datasets.Order().Assigned)
-	},
-	"identified by five handshakes, of what is identifiable, ephemeral ports": func(s *Survey) float64 {
-		return s.five(datasets.Ephemeral(), datasets.Order().Ephemeral)
-	},
-	"identified by one GET, of what is identifiable": func(s *Survey) float64 { return ratio(s.byGET, s.identifiable) },
-}
-
-// What is published of popular and unpopular ports.
-func init() {
-	for name, isPopular := range map[string]bool{"popular": true, "unpopular": false} {
-		of, set := ", "+name+" ports", ports(isPopular)
-		add := func(what string, f func(*Survey) float64) { inText[what+of] = f }
-		add("services that acknowledge no data", func(s *Survey) float64 {
-			return s.mean(set, func(p *port) float64 { return 1 - ratio(p.acks, p.services) })
-		})
-		add("not the expected protocol", func(s *Survey) float64 {
-			scanned := slices.DeleteFunc(slices.Clone(set), func(p uint16) bool { return !slices.Contains(datasets.Assigned(), p) })
-			return s.mean(scanned, func(p *port) float64 { return 1 - p.share(datasets.Expected(p.number)) })
-		})
-		add("unknown when these are left out", func(s *Survey) float64 {
-			return s.mean(set, func(p *port) float64 { return ratio(p.unknown, p.acks-p.everywhere) })
-		})
-		// Of services that acknowledge no data, but for those that shun: they may, to another source.
-		for what, behaviours := range map[string][]string{
-			"zero window": {"zero_window"}, "dropped handshake": {"dropped_handshake"}, "dynamic blocking": {"dynamic_blocking"},
-			"reset after handshake": {"reset_after_handshake", "closed_after_handshake"}, // "or close"
-		} {
-			add(what+", of these", func(s *Survey) float64 {
-				some, of := s.refusing(set, behaviours...)
-				return ratio(some, of)
-			})
-		}
-		add("shunning, of all services", func(s *Survey) float64 {
-			some, all := 0, 0
-			for _, p := range set {
-				some, all = some+s.ports[p].behaviours["shunning"], all+s.ports[p].services
+// text counts a number of the text, if it is one of services, and not of scans. A mean over ports counts every port alike.
+func (s *Survey) text(k datasets.TextKey) (lab float64, ok bool) {
+	switch k.Section + " " + k.Name {
+	case "2 not_acknowledging":
+		if k.Of == "all" {
+			acks, all := 0, 0
+			for _, p := range s.ports {
+				acks, all = acks+p.acks, all+p.services
 			}
-			return ratio(some, all)
-		})
+			return 1 - ratio(acks, all), true
+		}
+		return s.mean(ports(k.Of), func(p *port) float64 { return 1 - ratio(p.acks, p.services) }), true
+	case "2 zero_window", "2 dropped_handshake", "2 dynamic_blocking":
+		return s.refusing(ports(k.Of), k.Name), true
+	case "2 reset_after_handshake":
+		return s.refusing(ports(k.Of), k.Name, "closed_after_handshake"), true // "or close"
+	case "2 shunned":
+		some, all := 0, 0
+		for _, p := range ports(k.Of) {
+			some, all = some+s.ports[p].behaviours["shunning"], all+s.ports[p].services
+		}
+		return ratio(some, all), true
+	case "2 overstates":
+		p := s.port(k.Of)
+		return ratio(p.services, p.acks) - 1, true
+	case "3.1 not_expected":
+		scanned := slices.DeleteFunc(ports(k.Of), func(p uint16) bool { return !slices.Contains(datasets.Assigned(), p) })
+		return s.mean(scanned, func(p *port) float64 { return 1 - p.share(datasets.Expected(p.number)) }), true
+	case "3.1 of_unknown_across_ports":
+		return s.mean(ports(k.Of), func(p *port) float64 { return ratio(p.everywhere, p.everywhere+p.unknown) }), true
+	case "3.1 unknown":
+		return s.mean(ports(k.Of), func(p *port) float64 { return ratio(p.unknown, p.acks-p.everywhere) }), true
+	case "3.1 few_unknown":
+		return s.hostsWith(func(services int) bool { return services < 4 }), true
+	case "3.1 many_unknown":
+		return s.hostsWith(func(services int) bool { return services > 60_000 }), true
+	case "3.1 expected":
+		p := s.port(k.Of)
+		return p.share(datasets.Expected(p.number)), true
+	case "3.1 unexpected":
+		p := s.port(k.Of)
+		return p.others(datasets.Expected(p.number)), true
+	case "3.1 http", "3.1 tls":
+		if k.Of == "all" {
+			return s.ofUnexpected(k.Name), true
+		}
+		p := s.port(k.Of)
+		return ratio(p.speaks[k.Name], p.identified()-p.speaks[datasets.Expected(p.number)]), true
+	case "3.2 identified":
+		if k.Of == "all" { // which is of a scan with so many handshakes
+			return 0, false
+		}
+		return s.mean(ports(k.Of), func(p *port) float64 { return ratio(p.identified(), p.acks) }), true
+	case "3.2 protocols":
+		return s.mean(ports(k.Of), func(p *port) float64 { return float64(len(p.speaks)) }), true
+	case "3.2 on_port":
+		protocol, number, _ := strings.Cut(k.Of, "/")
+		return s.onPort(protocol, parsePort(number)), true
+	case "3.2 ports_for_90_percent":
+		return float64(s.portsFor(k.Of, 0.9)), true
+	case "3.2 ports_with":
+		return float64(s.portsFor(k.Of, 1)), true
+	case "3.2 top10_below_12000":
+		return float64(s.outside(k.Of, 10, 12_000)) / 10, true
+	case "4.2 identified_by_five":
+		steps := map[string][]datasets.OrderStep{"assigned": datasets.Order().Assigned, "ephemeral": datasets.Order().Ephemeral}
+		return s.five(ports(k.Of), steps[k.Of]), true
+	case "5 identified_alone":
+		return ratio(s.byGET, s.identifiable), true
 	}
+	return 0, false
 }
 
-// ports are the paper's popular or unpopular ones.
-func ports(isPopular bool) (list []uint16) {
-	for _, p := range datasets.Ports() {
-		if slices.Contains(popular, p.Port) == isPopular {
-			list = append(list, p.Port)
-		}
+// ports are the paper's of a name: "all", "popular", "unpopular" for all others, "assigned" or "ephemeral".
+func ports(name string) []uint16 {
+	sets := datasets.PortSets()
+	switch name {
+	case "all":
+		return sets["paper"]
+	case "popular":
+		return datasets.Popular()
+	case "unpopular":
+		return slices.DeleteFunc(sets["paper"], func(p uint16) bool { return slices.Contains(datasets.Popular(), p) })
 	}
-	return list
+	return sets[name]
+}
+
+// port is the paper's port of a number.
+func (s *Survey) port(number string) *port { return s.ports[parsePort(number)] }
+
+// parsePort panics unless the number, which is a published one, is a port's.
+func parsePort(number string) uint16 {
+	n, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		panic(err)
+	}
+	return uint16(n)
 }
 
 // figure10 is who answers which handshake.

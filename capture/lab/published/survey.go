@@ -186,8 +186,9 @@ func (s *Survey) mean(of []uint16, f func(*port) float64) (mean float64) {
 	return mean
 }
 
-// refusing counts the services that acknowledge no data, but for those that shun, and the ones with given behaviours.
-func (s *Survey) refusing(of []uint16, behaviours ...string) (some, all int) {
+// refusing counts the services that acknowledge no data, but for those that shun, and gives the share that has one of some behaviours.
+func (s *Survey) refusing(of []uint16, behaviours ...string) float64 {
+	some, all := 0, 0
 	for _, number := range of {
 		p := s.ports[number]
 		all += p.services - p.acks - p.behaviours["shunning"]
@@ -195,7 +196,7 @@ func (s *Survey) refusing(of []uint16, behaviours ...string) (some, all int) {
 			some += p.behaviours[b]
 		}
 	}
-	return some, all
+	return ratio(some, all)
 }
 
 // hostsWith is the share of hosts with so many unidentifiable services, of those with any.
