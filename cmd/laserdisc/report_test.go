@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,6 +30,9 @@ func TestOneRule(t *testing.T) {
 	protocols := make(map[string]int)
 	identified := 0
 	for _, r := range readCSV(t, filepath.Join(report, "figure09.csv")) {
+		if r["last_port"] == "" { // a number of ports beyond those that were seen
+			continue
+		}
 		protocols[r["protocol"]] += number(t, r["services"])
 		identified += number(t, r["services"])
 	}
@@ -41,7 +45,9 @@ func TestOneRule(t *testing.T) {
 	}
 	stacks := 0
 	for _, r := range readCSV(t, filepath.Join(report, "figure05.csv")) {
-		stacks += number(t, r["l7_other"]) + number(t, r["l7_expected"])
+		if strings.HasPrefix(r["reached"], "l7_") {
+			stacks += number(t, r["services"])
+		}
 	}
 	if stacks != identified || protocols["kubernetes"] == 0 {
 		t.Errorf("Figure 5 has %d services that are identified, Figure 9 %d, of %v", stacks, identified, protocols)
