@@ -241,8 +241,8 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 			gain := l.gain()
 			names.Cells = append(names.Cells, get(l.step, "", func(s order.Step) string { return s.Handshake }))
 			gains.Cells = append(gains.Cells, percent(gain.Value))
-			between.Cells = append(between.Cells, interval(gain))
-			atRank.Cells = append(atRank.Cells, whole(l.atRank()))
+			between.Cells = append(between.Cells, interval(gain, percent, " to "))
+			atRank.Cells = append(atRank.Cells, wholePercent(l.atRank()))
 			sums.Cells = append(sums.Cells, percent(l.sum()))
 			published.Cells = append(published.Cells, get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake }))
 			publishedGains.Cells = append(publishedGains.Cells, get(l.published, "", func(p datasets.OrderStep) string { return percent(p.Gain) }))
@@ -254,22 +254,6 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 	}
 	groups[0].Columns = []plotters.Column{ranks}
 	return groups
-}
-
-// interval writes the ends of a share's interval in percent; "" if there is none.
-func interval(e estimate.Estimate) string {
-	if !e.HasInterval() {
-		return ""
-	}
-	return percent(e.Lo) + " to " + percent(e.Hi)
-}
-
-// whole writes a share in whole percent, "<1" for what is not nothing; "" for NaN.
-func whole(share float64) string {
-	if math.IsNaN(share) {
-		return ""
-	}
-	return plotters.Percent(int(math.Round(share*1e6)), 1e6)
 }
 
 func right(head string) plotters.Column { return plotters.Column{Head: head, Align: text.XRight} }
@@ -292,18 +276,6 @@ func (f *figure) drawTableIn(style text.Style, columns int, groups []plotters.Gr
 	p.X.Padding, p.Y.Padding = 0, 0
 	p.Add(table)
 	f.draw = p.Draw
-}
-
-// percent writes a share in percent, to the digit that the paper's table has; "" for NaN.
-func percent(share float64) string {
-	digits := 1
-	switch {
-	case math.IsNaN(share):
-		return ""
-	case share < 0.01:
-		digits = 2
-	}
-	return strconv.FormatFloat(share*100, 'f', digits, 64)
 }
 
 // rankLine is how often a handshake has a rank.
