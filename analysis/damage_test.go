@@ -137,13 +137,13 @@ func TestDamagedParts(t *testing.T) {
 		{"evidence", func(d damaged) { asTable(t, d.path("attempts.parquet"), with(word("evidence", text, "sure"))) }, `row 0, column "evidence": no evidence is called "sure"`},
 		{"address", func(d damaged) { asTable(t, d.path("attempts.parquet"), with(word("addr", text, "9.0.0.256"))) }, `row 0, column "addr": ParseAddr("9.0.0.256")`},
 		{"more evidence than matches", func(d damaged) { asTable(t, d.path("attempts.parquet"), with(evidence)) }, `row 0, column "matches_evidence": one more of them than matches`},
-		{"other ports", func(d damaged) { asTable(t, d.path("attempts.parquet"), with(number("port", unsigned16, 80))) }, "row 4 is out of order"},
-		{"another row", func(d damaged) { asTable(t, d.path("attempts.parquet"), with(number("synacks", unsigned32, 7))) }, "its 6 rows have the digest"},
+		{"other ports", func(d damaged) { asTable(t, d.path("attempts.parquet"), with(number("port", unsigned16, 80))) }, "row 5 is out of order"},
+		{"another row", func(d damaged) { asTable(t, d.path("attempts.parquet"), with(number("synacks", unsigned32, 7))) }, "its 7 rows have the digest"},
 		{"of another dataset", func(d damaged) {
 			other := t.TempDir()
 			write(t, other, tables{attempts: examples().attempts[1:]})
 			copyFile(t, filepath.Join(other, "attempts.parquet"), d.path("attempts.parquet"))
-		}, "attempts.parquet has 5 rows, not the 6 that dataset.json tells of"},
+		}, "attempts.parquet has 6 rows, not the 7 that dataset.json tells of"},
 	} {
 		d := damage(t)
 		c.damage(d)
@@ -231,12 +231,12 @@ func TestDamagedHeader(t *testing.T) {
 		{"the same part", replace(attemptsPart, `"name": "services.parquet"`), `part "services.parquet" is named twice`},
 		{"absent part", replace(attemptsPart, `"name": "attempts-1.parquet"`), "attempts-1.parquet: no such file"},
 		{"digest cut", replace(`"digest": "`, `"digest": "0`), "odd length hex string"},
-		{"negative rows", replace(`"rows": 6`, `"rows": -6`), "cannot unmarshal number -6"},
-		{"rows of the table", replace(`"rows": 6`, `"rows": 7`), "attempts: its parts have 6 rows, and it 7"},
-		{"rows of a part", strings.ReplaceAll(good, `"rows": 6`, `"rows": 7`), "has 6 rows, not the 7 that dataset.json tells of"},
-		{"too many rows", strings.ReplaceAll(good, `"rows": 6`, `"rows": 18446744073709551615`), "has 6 rows, not the 18446744073709551615"},
+		{"negative rows", replace(`"rows": 7`, `"rows": -6`), "cannot unmarshal number -6"},
+		{"rows of the table", replace(`"rows": 7`, `"rows": 8`), "attempts: its parts have 7 rows, and it 8"},
+		{"rows of a part", strings.ReplaceAll(good, `"rows": 7`, `"rows": 8`), "has 7 rows, not the 8 that dataset.json tells of"},
+		{"too many rows", strings.ReplaceAll(good, `"rows": 7`, `"rows": 18446744073709551615`), "has 7 rows, not the 18446744073709551615"},
 		{"digest of the table", replace(d.good.header.Attempts.Digest.String(), Digest{1}.String()), "the digests of its parts add up to"},
-		{"digest of a part", strings.ReplaceAll(good, d.good.header.Attempts.Digest.String(), Digest{1}.String()), "its 6 rows have the digest"},
+		{"digest of a part", strings.ReplaceAll(good, d.good.header.Attempts.Digest.String(), Digest{1}.String()), "its 7 rows have the digest"},
 	} {
 		d.put(t, headerFile, []byte(c.text))
 		err := d.use()
@@ -273,7 +273,7 @@ func FuzzHeader(f *testing.F) {
 	good := d.get(f, headerFile)
 	f.Add(good)
 	f.Add(good[:len(good)/2])
-	f.Add([]byte(strings.ReplaceAll(string(good), `"rows": 6`, `"rows": 18446744073709551615`)))
+	f.Add([]byte(strings.ReplaceAll(string(good), `"rows": 7`, `"rows": 18446744073709551615`)))
 	f.Add([]byte(strings.Replace(string(good), `"name": "`, `"name": "../`, 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d.put(t, headerFile, text)

@@ -72,8 +72,8 @@ func classColumns() []column[classShare] {
 		texts("kind", func(s *classShare) string { return s.kind }),
 		texts("of", func(s *classShare) string { return s.of.String() }),
 		numbers("services", "services", func(s *classShare) int { return s.services }),
-		estimates("share", "share of what the column of says", func(s *classShare) estimate.Estimate { return s.share }),
-		paper("share of what the column of says", func(s *classShare) float64 { return s.paper }),
+		estimates("share", "share of the services in column of", func(s *classShare) estimate.Estimate { return s.share }),
+		paper("share of the services in column of", func(s *classShare) float64 { return s.paper }),
 	}
 }
 

@@ -59,6 +59,9 @@ func unseenRows(kinds []analysis.Kind, design estimate.Design) ([]unseenRow, err
 		if rows[i].atLeast, err = rows[i].counts.Chao1(design); err != nil {
 			return nil, err
 		}
+		if rows[i].kinds == "ports" { // there are no more
+			rows[i].atLeast.Value = min(rows[i].atLeast.Value, 1<<16-1)
+		}
 		if rows[i].covered, err = rows[i].counts.Coverage(design); err != nil {
 			return nil, err
 		}

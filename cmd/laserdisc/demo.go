@@ -34,7 +34,7 @@ var demoScans = []struct {
 	// Where protocols live.
 	{"all", false, []string{"--ports", "all", "--sample", "0.05%", "--rate", "150000", "--timeout", "2s"}},
 	// What is on all ports of a host.
-	{"hosts", true, []string{"--ports", "all", "--sample", "0.05%", "--sample-by", "host", "--ephemeral-probes", "5", "--rate", "100000"}},
+	{"hosts", true, []string{"--ports", "all", "--sample", "0.1%", "--sample-by", "host", "--ephemeral-probes", "5", "--timeout", "2s", "--rate", "150000"}},
 	// The same targets as ports, in as few packets as that takes.
 	{"quick", false, []string{"--ports", "paper", "--sample", "10%", "--sample-by", "host", "--rate", "100000", "--timeout", "2s", "--wait", "2s",
 		"--ephemeral-probes", "5", "--handshakes", "wait,tls,http,dns,pptp"}},

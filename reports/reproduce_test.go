@@ -1,0 +1,99 @@
+package reports
+
+import (
+	"encoding/csv"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var from = flag.String("from", "", "with -update: the report of make demo that docs/reproduce.md tells of")
+
+// TestReproduce holds docs/reproduce.md to the exhibits that there are.
+func TestReproduce(t *testing.T) {
+	const file, mark = "../docs/reproduce.md", "<!-- What follows"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(text), mark)
+	if at < 0 {
+		t.Fatalf("%s has no %q", file, mark)
+	}
+	head, rest := string(text[:at]), string(text[at:])
+	line, _, _ := strings.Cut(rest, "\n")
+	if *update && *from != "" {
+		rest = line + "\n\n" + exhibitList() + "\n" + publishedList(t, filepath.Join(*from, "published.csv"))
+		if err := os.WriteFile(file, []byte(head+rest), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(rest, exhibitList()) {
+		t.Errorf("%s tells of other exhibits: run make demo, and then what stands in its line %q", file, line)
+	}
+}
+
+// exhibitList is the table of exhibits, with the run that each needs.
+func exhibitList() string {
+	var b strings.Builder
+	b.WriteString("| exhibit | files | needs | `laserdisc scan` |\n| --- | --- | --- | --- |\n")
+	for _, e := range exhibits {
+		fmt.Fprintf(&b, "| %s | %s | %s | `%s` |\n", e.title, e.name, e.from.Needs, e.from.Command())
+	}
+	return b.String()
+}
+
+// publishedList is the table of what a report found and the paper has. The cells of Figure 10 are only counted.
+func publishedList(t *testing.T, file string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("| exhibit | what | paper | here | 95 % interval | n | the paper's is |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	cells, inside, judged := 0, 0, 0
+	for _, r := range rows[1:] {
+		exhibit, of, what, value, low, high, n, paper, is := r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8]
+		if exhibit == "Figure 10" {
+			cells++
+			if is != "" {
+				judged++
+			}
+			if is == "inside" {
+				inside++
+			}
+			continue
+		}
+		interval := ""
+		if low != "" {
+			interval = digits(t, low) + " to " + digits(t, high)
+		}
+		fmt.Fprintf(&b, "| %s | %s: %s | %s | %s | %s | %s | %s |\n", exhibit, of, what, digits(t, paper), digits(t, value), interval, n, is)
+	}
+	fmt.Fprintf(&b, "\nOf Figure 10 the paper has %d cells that were counted here; of %d with an interval, %d have the paper's value in it.\n", cells, judged, inside)
+	return b.String()
+}
+
+// digits writes a number of a CSV with three digits.
+func digits(t *testing.T, cell string) string {
+	if cell == "inf" {
+		return "more"
+	}
+	v, err := strconv.ParseFloat(cell, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v >= 1000 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
