@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/plot/text"
-
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
 	"laserdisc/datasets"
@@ -167,8 +165,8 @@ func portTable(c *analysis.Census, over sources) (figure, error) {
 // portGroup are the columns of one half of the table.
 func portGroup(list []portRank) plotters.Group {
 	rank, port, total, between := right("#"), right("Port"), right("Services"), right("95 % interval")
-	expected, iana := plotters.Column{Head: "Expected", Align: text.XLeft}, plotters.Column{Head: "IANA", Align: text.XLeft}
-	popular, top := plotters.Column{Head: "Popular", Align: text.XLeft}, plotters.Column{Head: "Top 30", Align: text.XLeft}
+	expected, iana := left("Expected"), left("IANA")
+	popular, top := left("Popular"), left("Top 30")
 	for i := range list {
 		p := &list[i]
 		rank.Cells = append(rank.Cells, strconv.Itoa(p.rank))

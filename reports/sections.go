@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/plot/text"
-
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
@@ -27,7 +25,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 		return figure{}, b.err
 	}
 	classes := []class{popular, unpopular, everyPort}
-	titles := plotters.Column{Head: "Shares in percent", Align: text.XLeft}
+	titles := left("Shares in percent")
 	for _, s := range list {
 		titles.Cells = append(titles.Cells, s.title)
 	}

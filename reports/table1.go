@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/plot/text"
-
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
 	"laserdisc/datasets"
@@ -124,7 +122,6 @@ func table1(o *analysis.Origins, over sources) (figure, error) {
 }
 
 func table1Groups(list []topAS) []plotters.Group {
-	left := func(head string) plotters.Column { return plotters.Column{Head: head, Align: text.XLeft} }
 	port, n, hosts, between := right("Port"), right("n"), right("Hosts"), right("95 % interval")
 	as, share, shares := left("Top AS"), right("Share (%)"), right("95 % interval")
 	paperHosts, paperAS, paperShare := right("Hosts"), left("Top AS"), right("Share (%)")

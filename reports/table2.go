@@ -122,6 +122,14 @@ func at[T any](list []T, i int) *T {
 	return &list[i]
 }
 
+// elementOr is element i, or what stands for none.
+func elementOr[T any](list []T, i int, none T) T {
+	if i >= len(list) {
+		return none
+	}
+	return list[i]
+}
+
 // get is something of a thing that may not be there.
 func get[T, V any](thing *T, none V, of func(T) V) V {
 	if thing == nil {
@@ -132,7 +140,7 @@ func get[T, V any](thing *T, none V, of func(T) V) V {
 
 // gain is the estimate of what the step gains.
 func (l *orderLine) gain() estimate.Estimate {
-	return get(at(l.of.gains, l.rank-1), estimate.Estimate{Value: math.NaN()}, func(e estimate.Estimate) estimate.Estimate { return e })
+	return elementOr(l.of.gains, l.rank-1, estimate.Estimate{Value: math.NaN()})
 }
 
 // atRank is the share of the resamples whose own order has the step's handshake at its rank.
@@ -145,7 +153,7 @@ func (l *orderLine) atRank() float64 {
 
 // optimum is the largest share that as many handshakes can identify.
 func (l *orderLine) optimum() float64 {
-	return get(at(l.of.optimum, l.rank-1), math.NaN(), func(share float64) float64 { return share })
+	return elementOr(l.of.optimum, l.rank-1, math.NaN())
 }
 
 func (l *orderLine) sum() float64 {
@@ -256,6 +264,7 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 	return groups
 }
 
+func left(head string) plotters.Column  { return plotters.Column{Head: head, Align: text.XLeft} }
 func right(head string) plotters.Column { return plotters.Column{Head: head, Align: text.XRight} }
 
 func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
