@@ -8,11 +8,8 @@ import (
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"laserdisc/analysis/estimate"
-	"laserdisc/capture/handshake"
-	"laserdisc/capture/session"
 )
 
 // Curves is a Fold that counts the services of each protocol by port, so that it can be estimated how many ports hold what share of
@@ -40,29 +37,24 @@ const curveSeed = 1
 func (c *Curves) Table() string { return "services" }
 
 // Columns are the columns that it reads.
-func (c *Curves) Columns() []string { return []string{"addr", "port", "state", "label", "evidence"} }
+func (c *Curves) Columns() []string { return seenColumns }
 
 // Add counts the services of a batch whose protocol is likely or certain.
 func (c *Curves) Add(record arrow.Record) error {
-	b := batch{Record: record}
-	addr, port := readColumn[*array.String](&b, "addr"), readColumn[*array.Uint16](&b, "port")
-	state := readCodes(&b, "state", stateCode)
-	label := readCodes(&b, "label", c.labels.number)
-	evidence := readCodes(&b, "evidence", evidenceCode)
-	for row := range b.rows() {
-		if !session.State(state.at(row)).Connected() || handshake.Evidence(evidence.at(row)) < handshake.Likely {
-			continue
+	return eachSeen(record, &c.labels, func(s *Seen) error {
+		if s.Label == "" {
+			return nil
 		}
-		if name := addr.Value(row); name != c.addr {
-			host, err := netip.ParseAddr(name)
+		if s.Addr != c.addr {
+			host, err := netip.ParseAddr(s.Addr)
 			if err != nil {
 				return fmt.Errorf("analysis: column \"addr\": %w", err)
 			}
-			c.addr, c.host = strings.Clone(name), host // the batch's own text is not valid later
+			c.addr, c.host = strings.Clone(s.Addr), host // the batch's own text is not valid later
 		}
-		c.of(label.at(row)).Add(c.host, port.Value(row))
-	}
-	return b.err
+		c.of(s.label).Add(c.host, s.Port)
+		return nil
+	})
 }
 
 // of is the ports of a protocol.

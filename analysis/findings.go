@@ -6,9 +6,7 @@ import (
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 
-	"laserdisc/capture/handshake"
 	"laserdisc/capture/session"
 )
 
@@ -108,36 +106,24 @@ func (f *Findings) Keep(isTarget func(netip.AddrPort) bool) int {
 func (f *Findings) Table() string { return "services" }
 
 // Columns are the columns that it reads.
-func (f *Findings) Columns() []string { return []string{"addr", "port", "state", "label", "evidence"} }
+func (f *Findings) Columns() []string { return seenColumns }
 
 // Add takes the services of a batch. One that acknowledges data as its host does on every port acknowledges data.
 func (f *Findings) Add(record arrow.Record) error {
-	b := batch{Record: record}
-	addr, port := readColumn[*array.String](&b, "addr"), readColumn[*array.Uint16](&b, "port")
-	state := readCodes(&b, "state", stateCode)
-	label := readCodes(&b, "label", f.labels.number)
-	evidence := readCodes(&b, "evidence", evidenceCode)
-	for row := range b.rows() {
-		is := session.State(state.at(row))
-		if !is.Connected() {
-			continue
-		}
-		host, err := netip.ParseAddr(addr.Value(row))
+	return eachSeen(record, &f.labels, func(s *Seen) error {
+		host, err := netip.ParseAddr(s.Addr)
 		if err != nil {
 			return fmt.Errorf("analysis: column \"addr\": %w", err)
 		}
 		level := Connects
 		switch {
-		case handshake.Evidence(evidence.at(row)) >= handshake.Likely:
+		case s.Label != "":
 			level = Identifies
-		case is >= session.AllPorts:
+		case s.State >= session.AllPorts:
 			level = Acks
 		}
-		if err := f.Found(netip.AddrPortFrom(host, port.Value(row)), level, f.labels.list[label.at(row)]); err != nil {
-			return err
-		}
-	}
-	return b.err
+		return f.Found(netip.AddrPortFrom(host, s.Port), level, s.Label)
+	})
 }
 
 // Merge takes what another has found.

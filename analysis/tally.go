@@ -24,6 +24,8 @@ type Seen struct {
 	Port  uint16
 	State session.State // one that connected
 	Label string        // protocol, by likely or certain evidence; "" is none
+
+	label int // the number of Label, valid unless that is ""
 }
 
 // seenColumns are the columns of services that eachSeen reads.
@@ -42,7 +44,8 @@ func eachSeen(record arrow.Record, labels *names, do func(*Seen) error) error {
 			continue
 		}
 		if handshake.Evidence(evidence.at(row)) >= handshake.Likely {
-			s.Label = labels.list[label.at(row)]
+			s.label = label.at(row)
+			s.Label = labels.list[s.label]
 		}
 		if err := do(&s); err != nil {
 			return err

@@ -39,7 +39,7 @@ func Contradictions() []Contradiction {
 }
 
 // parseContradictions reads the page. What stands before the first section, which begins with "## ", is for people. A section has text, and
-// lines such as "- `Figure 7: ...`", each of which is a number and nothing else. No number is listed twice.
+// lines such as "- `Figure 10: ...`", each of which is a number and nothing else. No number is listed twice.
 func parseContradictions(name, page string) (list []Contradiction, err error) {
 	lineOf := map[string]int{}
 	begun := 0

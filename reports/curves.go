@@ -49,6 +49,20 @@ func newCurve(i int, points, marks plotter.XYs) (*plotter.Line, *plotter.Scatter
 	return line, markers, nil
 }
 
+// ruleLine is for what is no data: a bound, or where two things are equal.
+var ruleLine = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
+
+// addLine draws a straight line.
+func addLine(p *plot.Plot, style draw.LineStyle, from, to plotter.XY) error {
+	line, err := plotter.NewLine(plotter.XYs{from, to})
+	if err != nil {
+		return err
+	}
+	line.LineStyle = style
+	p.Add(line)
+	return nil
+}
+
 // addBand fills what is between two edges with a colour made light, if there is any.
 func addBand(p *plot.Plot, low, high plotter.XYs, c color.Color) error {
 	if len(low) == 0 {

@@ -161,12 +161,9 @@ func plotStates(rows []stateRow) (shares, repeats *plot.Plot, err error) {
 		end := orZero(r.share.Value)
 		if r.share.HasInterval() {
 			end = r.share.Hi
-			line, err := plotter.NewLine(plotter.XYs{{X: r.share.Lo, Y: y}, {X: r.share.Hi, Y: y}})
-			if err != nil {
+			if err := addLine(shares, draw.LineStyle{Color: black, Width: axisLine}, plotter.XY{X: r.share.Lo, Y: y}, plotter.XY{X: r.share.Hi, Y: y}); err != nil {
 				return nil, nil, err
 			}
-			line.LineStyle = draw.LineStyle{Color: black, Width: axisLine}
-			shares.Add(line)
 		}
 		if r.services > 0 {
 			texts.XYs, texts.Labels = append(texts.XYs, plotter.XY{X: end, Y: y}), append(texts.Labels, percent(r.share.Value))

@@ -237,12 +237,9 @@ func plotStacks(ports []portStack) (counts, shares *plot.Plot, err error) {
 	shares.X.Tick.Marker = names
 	upright(shares)
 	if apart > 0 {
-		line, err := plotter.NewLine(plotter.XYs{{X: float64(apart), Y: 0}, {X: float64(apart), Y: 1}})
-		if err != nil {
+		if err := addLine(shares, ruleLine, plotter.XY{X: float64(apart), Y: 0}, plotter.XY{X: float64(apart), Y: 1}); err != nil {
 			return nil, nil, err
 		}
-		line.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
-		shares.Add(line)
 	}
 	return counts, shares, nil
 }

@@ -82,7 +82,7 @@ func (r *coverageRow) port() *estimate.PortServices { return at(r.coverage.ports
 
 // published is the share that the paper has there.
 func (r *coverageRow) published() float64 {
-	return get(at(r.coverage.published, r.k-1), math.NaN(), func(share float64) float64 { return share })
+	return elementOr(r.coverage.published, r.k-1, math.NaN())
 }
 
 // coverageAt are numbers of ports that the table has for every curve that is drawn, whether so many were seen or not.

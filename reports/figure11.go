@@ -272,12 +272,9 @@ func plotFollowups(rows []followupRow, delays []time.Duration) (*plot.Plot, []en
 				points = append(points, plotter.XY{X: x, Y: r.share.Value})
 			}
 			if !math.IsNaN(r.published) {
-				there, err := plotter.NewLine(plotter.XYs{{X: x - 0.3, Y: r.published}, {X: x + 0.3, Y: r.published}})
-				if err != nil {
+				if err := addLine(p, draw.LineStyle{Color: style.Color, Width: curveLine, Dashes: dashed}, plotter.XY{X: x - 0.3, Y: r.published}, plotter.XY{X: x + 0.3, Y: r.published}); err != nil {
 					return nil, nil, err
 				}
-				there.LineStyle = draw.LineStyle{Color: style.Color, Width: curveLine, Dashes: dashed}
-				p.Add(there)
 			}
 		}
 		if err := addIntervals(p, bars, style.Color); err != nil {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/plot/text"
-
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
 	"laserdisc/datasets"
@@ -166,9 +164,9 @@ func portTable(c *analysis.Census, over sources) (figure, error) {
 
 // portGroup are the columns of one half of the table.
 func portGroup(list []portRank) plotters.Group {
-	rank, port, total, interval := right("#"), right("Port"), right("Services"), right("95 % interval")
-	expected, iana := plotters.Column{Head: "Expected", Align: text.XLeft}, plotters.Column{Head: "IANA", Align: text.XLeft}
-	popular, top := plotters.Column{Head: "Popular", Align: text.XLeft}, plotters.Column{Head: "Top 30", Align: text.XLeft}
+	rank, port, total, between := right("#"), right("Port"), right("Services"), right("95 % interval")
+	expected, iana := left("Expected"), left("IANA")
+	popular, top := left("Popular"), left("Top 30")
 	for i := range list {
 		p := &list[i]
 		rank.Cells = append(rank.Cells, strconv.Itoa(p.rank))
@@ -176,20 +174,9 @@ func portGroup(list []portRank) plotters.Group {
 		expected.Cells = append(expected.Cells, p.expected())
 		iana.Cells = append(iana.Cells, p.iana())
 		total.Cells = append(total.Cells, wholeNumber(p.total.Value))
-		interval.Cells = append(interval.Cells, totalRange(p.total))
+		between.Cells = append(between.Cells, interval(p.total, wholeNumber, "-"))
 		popular.Cells = append(popular.Cells, p.marked())
 		top.Cells = append(top.Cells, only(p.top30() == "yes", "yes"))
 	}
-	return plotters.Group{Columns: []plotters.Column{rank, port, expected, iana, total, interval, popular, top}}
-}
-
-// whole writes a number without decimal places.
-func wholeNumber(v float64) string { return plotters.Thousands(int(math.Round(v))) }
-
-// totalRange writes the interval of a total, "" if there is none.
-func totalRange(e estimate.Estimate) string {
-	if !e.HasInterval() {
-		return ""
-	}
-	return wholeNumber(e.Lo) + "-" + wholeNumber(e.Hi)
+	return plotters.Group{Columns: []plotters.Column{rank, port, expected, iana, total, between, popular, top}}
 }

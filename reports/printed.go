@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"laserdisc/analysis/estimate"
 	"laserdisc/reports/plotters"
 )
 
@@ -101,6 +102,37 @@ func (c *printedColumn) printFloat(v float64) string {
 		return wholeNumber(v)
 	}
 	return strconv.FormatFloat(v, 'f', max(0, 2-int(math.Log10(max(1, math.Abs(v))))), 64)
+}
+
+// percent writes a share in percent, to the digit that the paper's table has; "" for NaN.
+func percent(share float64) string {
+	digits := 1
+	switch {
+	case math.IsNaN(share):
+		return ""
+	case share < 0.01:
+		digits = 2
+	}
+	return strconv.FormatFloat(share*100, 'f', digits, 64)
+}
+
+// wholePercent writes a share in whole percent, "<1" for what is not nothing; "" for NaN.
+func wholePercent(share float64) string {
+	if math.IsNaN(share) {
+		return ""
+	}
+	return plotters.Percent(int(math.Round(share*1e6)), 1e6)
+}
+
+// wholeNumber writes a number without decimal places.
+func wholeNumber(v float64) string { return plotters.Thousands(int(math.Round(v))) }
+
+// interval writes the ends of an interval; "" if there is none.
+func interval(e estimate.Estimate, write func(float64) string, to string) string {
+	if !e.HasInterval() {
+		return ""
+	}
+	return write(e.Lo) + to + write(e.Hi)
 }
 
 // isShare reports whether a unit is one of shares, which are printed in percent.

@@ -132,12 +132,9 @@ func plotComparisons(list []comparison) (*plot.Plot, error) {
 	p := newPlot()
 	p.X.Label.Text, p.X.Tick.Marker, p.X.Min, p.X.Max = "In the paper (%)", plotters.Percents(25), 0, 1
 	p.Y.Label.Text, p.Y.Tick.Marker, p.Y.Min, p.Y.Max = "Here (%)", plotters.Percents(25), 0, 1
-	same, err := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
-	if err != nil {
+	if err := addLine(p, ruleLine, plotter.XY{X: 0, Y: 0}, plotter.XY{X: 1, Y: 1}); err != nil {
 		return p, err
 	}
-	same.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
-	p.Add(same)
 	for _, c := range list {
 		if !c.share() {
 			continue
@@ -147,12 +144,9 @@ func plotComparisons(list []comparison) (*plot.Plot, error) {
 			color = vermilion
 		}
 		if !math.IsNaN(c.low) {
-			bar, err := plotter.NewLine(plotter.XYs{{X: c.paper, Y: c.low}, {X: c.paper, Y: c.high}})
-			if err != nil {
+			if err := addLine(p, draw.LineStyle{Color: color, Width: axisLine}, plotter.XY{X: c.paper, Y: c.low}, plotter.XY{X: c.paper, Y: c.high}); err != nil {
 				return p, err
 			}
-			bar.LineStyle = draw.LineStyle{Color: color, Width: axisLine}
-			p.Add(bar)
 		}
 		point, err := plotter.NewScatter(plotter.XYs{{X: c.paper, Y: c.value}})
 		if err != nil {

@@ -218,12 +218,9 @@ func plotRankings(list []ranking) (*plot.Plot, error) {
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plotters.Decades{}
 	p.Y.Tick.Marker = names
-	cut, err := plotter.NewLine(plotter.XYs{{X: rankBelow, Y: 0.5}, {X: rankBelow, Y: 0.5 - float64(max(1, len(list)))}})
-	if err != nil {
+	if err := addLine(p, ruleLine, plotter.XY{X: rankBelow, Y: 0.5}, plotter.XY{X: rankBelow, Y: 0.5 - float64(max(1, len(list)))}); err != nil {
 		return nil, err
 	}
-	cut.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
-	p.Add(cut)
 	if err := addPoints(p, solid, hollow); err != nil {
 		return nil, err
 	}

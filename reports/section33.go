@@ -259,12 +259,9 @@ func (f *figure) drawDots(dots []dot, axis dotAxis) error {
 		ticks[i] = plot.Tick{Value: v, Label: strconv.FormatFloat(v*axis.unit, 'g', 3, 64)}
 	}
 	if axis.mark > 0 {
-		line, err := plotter.NewLine(plotter.XYs{{X: axis.mark, Y: -0.6}, {X: axis.mark, Y: float64(len(dots)) - 0.4}})
-		if err != nil {
+		if err := addLine(p, ruleLine, plotter.XY{X: axis.mark, Y: -0.6}, plotter.XY{X: axis.mark, Y: float64(len(dots)) - 0.4}); err != nil {
 			return err
 		}
-		line.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
-		p.Add(line)
 	}
 	for i, d := range dots {
 		y := float64(len(dots) - 1 - i)
@@ -297,12 +294,9 @@ func glyph(style draw.GlyphStyle) plot.Thumbnailer { return &plotter.Scatter{Gly
 
 func (d *dot) addTo(p *plot.Plot, axis dotAxis, y float64) error {
 	if d.here.HasInterval() {
-		bar, err := plotter.NewLine(plotter.XYs{{X: axis.within(d.here.Lo), Y: y}, {X: axis.within(d.here.Hi), Y: y}})
-		if err != nil {
+		if err := addLine(p, draw.LineStyle{Color: blue, Width: curveLine}, plotter.XY{X: axis.within(d.here.Lo), Y: y}, plotter.XY{X: axis.within(d.here.Hi), Y: y}); err != nil {
 			return err
 		}
-		bar.LineStyle = draw.LineStyle{Color: blue, Width: curveLine}
-		p.Add(bar)
 	}
 	for _, point := range []struct {
 		value float64

@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/plot/text"
-
-	"laserdisc/analysis/estimate"
 	"laserdisc/capture/session"
 	"laserdisc/datasets"
 	"laserdisc/reports/plotters"
@@ -28,7 +25,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 		return figure{}, b.err
 	}
 	classes := []class{popular, unpopular, everyPort}
-	titles := plotters.Column{Head: "Shares in percent", Align: text.XLeft}
+	titles := left("Shares in percent")
 	for _, s := range list {
 		titles.Cells = append(titles.Cells, s.title)
 	}
@@ -46,7 +43,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 			}
 			rows = append(rows, row)
 			here.Cells = append(here.Cells, percent(row.share.Value))
-			between.Cells = append(between.Cells, intervalText(row.share))
+			between.Cells = append(between.Cells, interval(row.share, percent, "-"))
 			n.Cells = append(n.Cells, plotters.SI(float64(row.share.N)))
 			paper.Cells = append(paper.Cells, percent(row.paper))
 		}
@@ -61,14 +58,6 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 	}
 	f.drawTableIn(sans(tickSize), 2, groups, nil)
 	return f, nil
-}
-
-// intervalText writes an interval of a share in percent; "" if there is none.
-func intervalText(e estimate.Estimate) string {
-	if !e.HasInterval() {
-		return ""
-	}
-	return percent(e.Lo) + "-" + percent(e.Hi)
 }
 
 // section2 has what the paper's section 2 says of the services that acknowledge no data.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/plot/text"
-
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
 	"laserdisc/datasets"
@@ -124,15 +122,14 @@ func table1(o *analysis.Origins, over sources) (figure, error) {
 }
 
 func table1Groups(list []topAS) []plotters.Group {
-	left := func(head string) plotters.Column { return plotters.Column{Head: head, Align: text.XLeft} }
-	port, n, hosts, interval := right("Port"), right("n"), right("Hosts"), right("95 % interval")
+	port, n, hosts, between := right("Port"), right("n"), right("Hosts"), right("95 % interval")
 	as, share, shares := left("Top AS"), right("Share (%)"), right("95 % interval")
 	paperHosts, paperAS, paperShare := right("Hosts"), left("Top AS"), right("Share (%)")
 	for i := range list {
 		t := &list[i]
 		port.Cells = append(port.Cells, strconv.Itoa(int(t.Port)))
 		hosts.Cells = append(hosts.Cells, wholeNumber(t.total.Value))
-		interval.Cells = append(interval.Cells, totalRange(t.total))
+		between.Cells = append(between.Cells, interval(t.total, wholeNumber, "-"))
 		name := ""
 		if t.ASN != 0 {
 			name = fmt.Sprintf("AS%d %s", t.ASN, shorten(t.AS, 24))
@@ -144,24 +141,16 @@ func table1Groups(list []topAS) []plotters.Group {
 		} else {
 			share.Cells = append(share.Cells, percent(t.inTop.Value))
 		}
-		shares.Cells = append(shares.Cells, percentRange(t.inTop))
+		shares.Cells = append(shares.Cells, interval(t.inTop, percent, "-"))
 		paperHosts.Cells = append(paperHosts.Cells, get(t.published, "", func(p datasets.TelnetPort) string { return plotters.Thousands(int(p.Hosts)) }))
 		paperAS.Cells = append(paperAS.Cells, get(t.published, "", func(p datasets.TelnetPort) string { return fmt.Sprintf("AS%d %s", p.ASN, p.TopAS) }))
 		paperShare.Cells = append(paperShare.Cells, get(t.published, "", func(p datasets.TelnetPort) string { return percent(p.ShareInTop) }))
 	}
 	return []plotters.Group{
 		{Columns: []plotters.Column{port}},
-		{Title: "These runs", Columns: []plotters.Column{n, hosts, interval, as, share, shares}},
+		{Title: "These runs", Columns: []plotters.Column{n, hosts, between, as, share, shares}},
 		{Title: "Paper", Columns: []plotters.Column{paperHosts, paperAS, paperShare}},
 	}
-}
-
-// percentRange writes the interval of a share in percent, "" if there is none.
-func percentRange(e estimate.Estimate) string {
-	if !e.HasInterval() {
-		return ""
-	}
-	return percent(e.Lo) + "-" + percent(e.Hi)
 }
 
 // shorten cuts a name to fit into a column. Type has only ASCII.

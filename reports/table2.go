@@ -122,6 +122,14 @@ func at[T any](list []T, i int) *T {
 	return &list[i]
 }
 
+// elementOr is element i, or what stands for none.
+func elementOr[T any](list []T, i int, none T) T {
+	if i >= len(list) {
+		return none
+	}
+	return list[i]
+}
+
 // get is something of a thing that may not be there.
 func get[T, V any](thing *T, none V, of func(T) V) V {
 	if thing == nil {
@@ -132,7 +140,7 @@ func get[T, V any](thing *T, none V, of func(T) V) V {
 
 // gain is the estimate of what the step gains.
 func (l *orderLine) gain() estimate.Estimate {
-	return get(at(l.of.gains, l.rank-1), estimate.Estimate{Value: math.NaN()}, func(e estimate.Estimate) estimate.Estimate { return e })
+	return elementOr(l.of.gains, l.rank-1, estimate.Estimate{Value: math.NaN()})
 }
 
 // atRank is the share of the resamples whose own order has the step's handshake at its rank.
@@ -145,7 +153,7 @@ func (l *orderLine) atRank() float64 {
 
 // optimum is the largest share that as many handshakes can identify.
 func (l *orderLine) optimum() float64 {
-	return get(at(l.of.optimum, l.rank-1), math.NaN(), func(share float64) float64 { return share })
+	return elementOr(l.of.optimum, l.rank-1, math.NaN())
 }
 
 func (l *orderLine) sum() float64 {
@@ -241,8 +249,8 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 			gain := l.gain()
 			names.Cells = append(names.Cells, get(l.step, "", func(s order.Step) string { return s.Handshake }))
 			gains.Cells = append(gains.Cells, percent(gain.Value))
-			between.Cells = append(between.Cells, interval(gain))
-			atRank.Cells = append(atRank.Cells, whole(l.atRank()))
+			between.Cells = append(between.Cells, interval(gain, percent, " to "))
+			atRank.Cells = append(atRank.Cells, wholePercent(l.atRank()))
 			sums.Cells = append(sums.Cells, percent(l.sum()))
 			published.Cells = append(published.Cells, get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake }))
 			publishedGains.Cells = append(publishedGains.Cells, get(l.published, "", func(p datasets.OrderStep) string { return percent(p.Gain) }))
@@ -256,22 +264,7 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 	return groups
 }
 
-// interval writes the ends of a share's interval in percent; "" if there is none.
-func interval(e estimate.Estimate) string {
-	if !e.HasInterval() {
-		return ""
-	}
-	return percent(e.Lo) + " to " + percent(e.Hi)
-}
-
-// whole writes a share in whole percent, "<1" for what is not nothing; "" for NaN.
-func whole(share float64) string {
-	if math.IsNaN(share) {
-		return ""
-	}
-	return plotters.Percent(int(math.Round(share*1e6)), 1e6)
-}
-
+func left(head string) plotters.Column  { return plotters.Column{Head: head, Align: text.XLeft} }
 func right(head string) plotters.Column { return plotters.Column{Head: head, Align: text.XRight} }
 
 func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
@@ -292,18 +285,6 @@ func (f *figure) drawTableIn(style text.Style, columns int, groups []plotters.Gr
 	p.X.Padding, p.Y.Padding = 0, 0
 	p.Add(table)
 	f.draw = p.Draw
-}
-
-// percent writes a share in percent, to the digit that the paper's table has; "" for NaN.
-func percent(share float64) string {
-	digits := 1
-	switch {
-	case math.IsNaN(share):
-		return ""
-	case share < 0.01:
-		digits = 2
-	}
-	return strconv.FormatFloat(share*100, 'f', digits, 64)
 }
 
 // rankLine is how often a handshake has a rank.

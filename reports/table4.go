@@ -262,8 +262,8 @@ func table4Drawn(ports []*table4Port) []*table4Port {
 }
 
 func table4Groups(ports []*table4Port) []plotters.Group {
-	names := plotters.Column{Head: "Services", Align: text.XLeft}
-	scans := plotters.Column{Head: "Scan", Align: text.XLeft}
+	names := left("Services")
+	scans := left("Scan")
 	columns := make([]plotters.Column, len(ports))
 	for k, p := range ports {
 		columns[k] = right(portName(p.port, datasets.Expected(p.port)))
@@ -358,7 +358,7 @@ func table4Cost(first, second *findingsByState, over sources) (figure, error) {
 			values("published_low", "", func(c *cost) float64 { return c.paper[0] }),
 			values("published_high", "", func(c *cost) float64 { return c.paper[1] })),
 	}
-	name, unit := plotters.Column{Head: "Quantity", Align: text.XLeft}, plotters.Column{Align: text.XLeft}
+	name, unit := left("Quantity"), plotters.Column{Align: text.XLeft}
 	a, b, paper := right("A"), right("B"), right("Paper")
 	write := func(c *cost, v float64) string {
 		switch {

@@ -151,12 +151,9 @@ func plotUnknowns(list []analysis.UnknownCount, hosts int) (*plot.Plot, error) {
 	line.LineStyle = curveStyles[0].line
 	p.Add(line)
 	for _, cut := range []float64{fewUnknown - 1, manyUnknown} {
-		mark, err := plotter.NewLine(plotter.XYs{{X: cut, Y: 0}, {X: cut, Y: 1}})
-		if err != nil {
+		if err := addLine(p, ruleLine, plotter.XY{X: cut, Y: 0}, plotter.XY{X: cut, Y: 1}); err != nil {
 			return nil, err
 		}
-		mark.LineStyle = draw.LineStyle{Color: gray, Width: axisLine, Dashes: dashed}
-		p.Add(mark)
 	}
 	return p, addPaper(p, plotter.XYs{
 		{X: fewUnknown - 1, Y: 1 - datasets.InText("3.1", "few_unknown", "hosts")},

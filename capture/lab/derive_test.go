@@ -438,21 +438,20 @@ func (d *deriver) defences(plans []plan) (list []Defence) {
 		}
 	}
 	wanted := map[string]map[string]float64{}
-	for g, group := range []struct {
-		name                                    string
-		zero, dropped, reset, dynamic, shunning float64
-	}{{"popular", 0.13, 0.02, 0.73, 0.10, 0.016}, {"unpopular", 0.26, 0.02, 0.34, 0.18, 0.05}} {
+	for g, group := range []string{"popular", "unpopular"} {
+		zero, dropped := datasets.InText("2", "zero_window", group), datasets.InText("2", "dropped_handshake", "all")
+		reset, dynamic := datasets.InText("2", "reset_after_handshake", group), datasets.InText("2", "dynamic_blocking", group)
 		var services, refused, ports float64
 		for _, p := range plans {
 			if slices.Contains(datasets.Popular(), p.port) == (g == 0) {
 				services, refused, ports = services+float64(p.synacks), refused+float64(p.synacks-p.acks), ports+1
 			}
 		}
-		shunned := group.shunning * services
+		shunned := datasets.InText("2", "shunned", group) * services
 		of := refused - shunned
-		left := map[string]float64{"zero_window": group.zero * of, "dropped_handshake": group.dropped * of, "reset": group.reset * of,
-			"dynamic_blocking": group.dynamic * of, "shunning": shunned,
-			"never_acks": (1 - group.zero - group.dropped - group.reset - group.dynamic) * of}
+		left := map[string]float64{"zero_window": zero * of, "dropped_handshake": dropped * of, "reset": reset * of,
+			"dynamic_blocking": dynamic * of, "shunning": shunned,
+			"never_acks": (1 - zero - dropped - reset - dynamic) * of}
 		for name, n := range boxed {
 			if strings.HasSuffix(name, "after_handshake") {
 				name = "reset"
@@ -495,10 +494,10 @@ func (d *deriver) defences(plans []plan) (list []Defence) {
 		w := left
 		w["reset_after_handshake"], w["closed_after_handshake"] = 0.8*w["reset"], 0.2*w["reset"]
 		delete(w, "reset")
-		wanted[group.name] = w
+		wanted[group] = w
 		for name, n := range w {
 			if n < 0 {
-				d.t.Errorf("%s: %s: %.0f are too many already", group.name, name, -n)
+				d.t.Errorf("%s: %s: %.0f are too many already", group, name, -n)
 				w[name] = 0
 			}
 		}
