@@ -73,6 +73,9 @@ func (b *byState) rows(over sources) (rows []stateRow, err error) {
 	patient := len(over.where(func(m *record.Manifest) bool { return m.Liveness })) == len(over)
 	for i := range tcpStates {
 		for _, state := range tcpStates[i].states {
+			if state == session.AllPorts && len(over.where(func(m *record.Manifest) bool { return m.EphemeralProbes > 0 })) == 0 {
+				continue // nobody looked
+			}
 			r := stateRow{tcp: &tcpStates[i], state: state, repeated: math.NaN(), paper: notPublished}
 			if patient {
 				r.paper = datasets.InText("2", "repeated_synacks", state.String())

@@ -197,7 +197,8 @@ func figure11(f *analysis.Followups[string, string], over sources) (figure, erro
 	n := fmt.Sprintf("%s and %s", plural(followups, "follow-up"), plural(controls, "control"))
 	fig := figure{
 		Caption: "Right handshakes that draw no data, after a wrong one that drew data (or none), by the time between the two, and alone, the control; " +
-			"which of these was drawn for each service. Dashes: the paper's. At the right, after each wrong handshake and the shortest time, " +
+			"which of these was drawn for each service. At the left, of the services whose wrong handshake drew data, but where it says otherwise. Dashes: the " +
+			"paper's. At the right, of all services, after each wrong handshake and the shortest time, " +
 			fmt.Sprintf("in percent, for protocols with %d services at least; blank is none, hatched was not drawn. Hollow, and grey without a "+
 				"shade, are fewer than %d services. n = %s.", fewServices, fewServices, n),
 		table: tabulate(n, rows,

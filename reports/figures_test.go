@@ -175,9 +175,9 @@ func TestHandshakes(t *testing.T) {
 		}},
 		{"table2", []string{"ports", "rank", "handshake", "gained", "share", "cumulative_share", "optimum", "published_handshake", "published_share", "published", "warnings"}, []string{
 			// On 443 tls is expected; on 65535 it is not.
-			"assigned 1 http 3 1.000000 1.000000 1.000000 wait 0.513000  too few hosts; fewer than 200 identified services",
+			"assigned 1 http 3 1.000000 1.000000 1.000000 wait 0.513000  too few effective hosts; fewer than 200 identified services",
 			"assigned 2      tls 0.290000  ", "assigned 3      http 0.136000  ", "assigned 4      dns 0.034000  ", "assigned 5      pptp 0.018000  ",
-			"ephemeral 1 tls 1 1.000000 1.000000 1.000000 wait 0.663000  too few hosts; fewer than 200 identified services",
+			"ephemeral 1 tls 1 1.000000 1.000000 1.000000 wait 0.663000  too few effective hosts; fewer than 200 identified services",
 			"ephemeral 2      http 0.171000  ", "ephemeral 3      tls 0.159000  ", "ephemeral 4      oracle 0.002300  ", "ephemeral 5      pptp 0.001400  ",
 		}},
 		{"figure08", []string{"services", "handshakes", "last", "share", "n", "published"}, []string{

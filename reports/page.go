@@ -345,11 +345,14 @@ func (all sources) commands(page layout) []string {
 			for _, r := range m.Recorded() {
 				switch run := outOf(r.Arguments); {
 				case r.Observed != nil:
-					list = append(list, "laserdisc replay "+quoteShell(r.Observed.Path)+" --out "+quoteShell(s.Dir))
+					list = append(list, "laserdisc replay "+quoteShell(r.Observed.Path)+asnOf(m)+" --out "+quoteShell(s.Dir))
 				case len(r.Arguments) > 0:
+					if r.Synthetic != "" && r.Link.Kind == "packet" {
+						list = append(list, "# Only where the wire leads to a lab, as in make demo's network namespaces:")
+					}
 					list = append(list, quoteAll(r.Arguments))
 					if run != "" && len(s.Manifests) == 1 && len(m.Shards) == 0 {
-						list = append(list, "laserdisc replay "+quoteShell(run)+" --out "+quoteShell(s.Dir))
+						list = append(list, "laserdisc replay "+quoteShell(run)+asnOf(m)+" --out "+quoteShell(s.Dir))
 					}
 				}
 			}
@@ -360,6 +363,14 @@ func (all sources) commands(page layout) []string {
 		report += " --width " + strconv.FormatFloat(inches, 'g', -1, 64)
 	}
 	return append(list, report+" --out report")
+}
+
+// asnOf is the option of replay that gave a run's services their ASes. The manifest has the file's name, and not where it is.
+func asnOf(m *record.Manifest) string {
+	if m.PrefixToAS == nil {
+		return ""
+	}
+	return " --asn " + quoteShell(m.PrefixToAS.File)
 }
 
 func quoteAll(arguments []string) string {

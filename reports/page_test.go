@@ -87,7 +87,7 @@ func TestPageEscapes(t *testing.T) {
 	if strings.Contains(page, "<script>alert") || strings.Count(page, "<script>") != 1 {
 		t.Error("a text of the manifest is markup")
 	}
-	if want := html.EscapeString(`laserdisc replay "\$(rm -r x)" --out`); !strings.Contains(page, want) {
+	if want := html.EscapeString(`laserdisc replay "\$(rm -r x)" --asn`); !strings.Contains(page, want) {
 		t.Errorf("the page does not say %q", want)
 	}
 }

@@ -100,6 +100,8 @@ func (c *printedColumn) printFloat(v float64) string {
 		return percent(v)
 	case math.Abs(v) >= 999.5:
 		return wholeNumber(v)
+	case v > 0 && v < 0.005:
+		return "<0.01"
 	}
 	return strconv.FormatFloat(v, 'f', max(0, 2-int(math.Log10(max(1, math.Abs(v))))), 64)
 }
@@ -110,6 +112,8 @@ func percent(share float64) string {
 	switch {
 	case math.IsNaN(share):
 		return ""
+	case share > 0 && share < 0.00005:
+		return "<0.01"
 	case share < 0.01:
 		digits = 2
 	}

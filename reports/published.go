@@ -93,8 +93,11 @@ func float(column arrow.Array, row int) float64 {
 // published shows every estimate of the other exhibits for which the paper has a value, against that.
 func published(exhibits []shown) (figure, error) {
 	list := comparisons(exhibits)
-	inside, judged := 0, 0
+	inside, judged, services := 0, 0, 0
 	for i := range list {
+		if list[i].n < fewServices {
+			services++
+		}
 		if v := list[i].verdict(); v != "" {
 			judged++
 			if v == "inside" {
@@ -105,8 +108,9 @@ func published(exhibits []shown) (figure, error) {
 	n := plural(len(list), "estimate")
 	f := figure{
 		Caption: fmt.Sprintf("Every estimate of the other exhibits for which the paper gives a value, against that value; bars are the estimates' "+
-			"intervals, hollow points are of fewer than %d services. Of %d with an interval, %d have the paper's value in it. n = %s.",
-			fewServices, judged, inside, n),
+			"intervals. Circles: the paper's value is in the interval. Squares: it is not. Grey crosses: there is no interval, so that nothing is said. "+
+			"Hollow are those of fewer than %d services, %d in all. Of %d with an interval, %d have the paper's value in it, wide ones among them; "+
+			"%d have none. n = %s.", fewServices, services, judged, inside, len(list)-judged, n),
 		table: tabulate(n, list,
 			texts("exhibit", func(c *comparison) string { return c.exhibit }),
 			texts("of", func(c *comparison) string { return c.of }),
@@ -139,9 +143,12 @@ func plotComparisons(list []comparison) (*plot.Plot, error) {
 		if !c.share() {
 			continue
 		}
-		color := blue
-		if v := c.verdict(); v == "below" || v == "above" {
-			color = vermilion
+		color, solid, hollow := blue, draw.GlyphDrawer(draw.CircleGlyph{}), draw.GlyphDrawer(draw.RingGlyph{})
+		switch c.verdict() {
+		case "below", "above":
+			color, solid, hollow = vermilion, draw.BoxGlyph{}, draw.SquareGlyph{}
+		case "":
+			color, solid, hollow = gray, draw.CrossGlyph{}, draw.CrossGlyph{}
 		}
 		if !math.IsNaN(c.low) {
 			if err := addLine(p, draw.LineStyle{Color: color, Width: axisLine}, plotter.XY{X: c.paper, Y: c.low}, plotter.XY{X: c.paper, Y: c.high}); err != nil {
@@ -152,9 +159,9 @@ func plotComparisons(list []comparison) (*plot.Plot, error) {
 		if err != nil {
 			return p, err
 		}
-		point.GlyphStyle = draw.GlyphStyle{Color: color, Radius: 1.6, Shape: draw.CircleGlyph{}}
+		point.GlyphStyle = draw.GlyphStyle{Color: color, Radius: 1.6, Shape: solid}
 		if c.n < fewServices {
-			point.Shape = draw.RingGlyph{}
+			point.Shape = hollow
 		}
 		p.Add(point)
 	}

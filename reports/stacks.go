@@ -72,8 +72,8 @@ func classColumns() []column[classShare] {
 		texts("kind", func(s *classShare) string { return s.kind }),
 		texts("of", func(s *classShare) string { return s.of.String() }),
 		numbers("services", "services", func(s *classShare) int { return s.services }),
-		estimates("share", "share of the services in column of", func(s *classShare) estimate.Estimate { return s.share }),
-		paper("share of the services in column of", func(s *classShare) float64 { return s.paper }),
+		estimates("share", "share of the services that `of` names", func(s *classShare) estimate.Estimate { return s.share }),
+		paper("share of the services that `of` names", func(s *classShare) float64 { return s.paper }),
 	}
 }
 
@@ -185,7 +185,7 @@ func (b *byClass) figure(s *stacks, over sources, caption, counted, axis string)
 	}
 	n := fmt.Sprintf("%s on %s", plural(all, counted), plural(ports, "port"))
 	f := figure{
-		Caption: caption + " In brackets, the services of each bar; hollow are bars of fewer than " + fmt.Sprint(fewServices) + ". n = " + n + ".",
+		Caption: caption + " A diamond is the paper's value for a part of the bar, as high as the parts up to and with that. In brackets, the services of each bar; hollow are bars of fewer than " + fmt.Sprint(fewServices) + ". n = " + n + ".",
 		table:   tabulate(n, rows, classColumns()...),
 		columns: 2, height: 3 * vg.Inch,
 	}

@@ -77,8 +77,8 @@ func unknownsPerHost(u *analysis.Unknowns, over sources) (figure, error) {
 			texts("name", func(r *unknownRow) string { return r.name }),
 			texts("of", func(r *unknownRow) string { return r.of }),
 			numbers("number", "hosts or services", func(r *unknownRow) int { return r.number }),
-			estimates("share", "share of the services in column of", func(r *unknownRow) estimate.Estimate { return r.share }),
-			paper("share of the services in column of", func(r *unknownRow) float64 { return r.paper })),
+			estimates("share", "share of the services that `of` names", func(r *unknownRow) estimate.Estimate { return r.share }),
+			paper("share of the services that `of` names", func(r *unknownRow) float64 { return r.paper })),
 		columns: 1, height: 2.2 * vg.Inch,
 	}
 	p, err := plotUnknowns(list, hosts)

@@ -88,7 +88,7 @@ const (
 	NoData      Warning = "no data"                          // nothing was counted; the value is not a number
 	NoHits      Warning = "none of the kind on one side"     // of a ratio; there is no interval
 	NoSample    Warning = "not one random sample"            // the Design is the zero one; there is no interval
-	TooFewHosts Warning = "too few hosts"                    // fewer than 50 effective ones, or blocks; there is no interval
+	TooFewHosts Warning = "too few effective hosts"          // fewer than 50 effective ones, or blocks; there is no interval
 	LowerBound  Warning = "a lower bound: there may be more" // the value is none but that
 )
 

@@ -235,6 +235,9 @@ func sameTargets(a, b *record.Manifest) bool {
 	return whole(a) && whole(b) && a.TargetDigest == b.TargetDigest
 }
 
+// sameClock reports whether the time of both scans passed, or that of both was simulated.
+func sameClock(a, b *record.Manifest) bool { return a.Link.Kind == b.Link.Kind }
+
 // common leaves out what was found at targets of one side alone, and says so.
 func common(w io.Writer, a, b *side) error {
 	if m := a.manifest(); sameTargets(m, b.manifest()) {
@@ -405,7 +408,7 @@ func printCost(w io.Writer, a, b *side) error {
 	if !sameTargets(a.manifest(), b.manifest()) {
 		return nil
 	}
-	if first, second := a.duration(), b.duration(); first > 0 && second > 0 {
+	if first, second := a.duration(), b.duration(); first > 0 && second > 0 && sameClock(a.manifest(), b.manifest()) {
 		if err := printf(w, "A was %.2f times as fast as B\n", second.Seconds()/first.Seconds()); err != nil {
 			return err
 		}
