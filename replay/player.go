@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"io"
+	"net/netip"
 	"sync/atomic"
 
 	"laserdisc/capture/packet"
@@ -33,6 +34,7 @@ type player struct {
 	services atomic.Uint64
 	lines    lineSum
 	line     []byte
+	left     map[netip.AddrPort]bool // what an earlier part left in flight, and none has probed since
 	err      error
 }
 
@@ -62,7 +64,14 @@ func (p *player) run() {
 
 // resume begins the next part as the resumed scan did: with nothing in flight.
 func (p *player) resume() (err error) {
-	p.rows.Resumed(p.machine.Unfinished())
+	unfinished := p.machine.Unfinished()
+	for _, t := range unfinished {
+		if p.left == nil {
+			p.left = make(map[netip.AddrPort]bool)
+		}
+		p.left[t] = true
+	}
+	p.rows.Resumed(unfinished)
 	p.part++
 	p.machine, err = session.New(p.settings, p.part, p)
 	return err
@@ -118,6 +127,7 @@ func (p *player) Next(deadline int64, e *session.Event) error {
 		// The session did not ask for it, so it was a probe; Send takes it off.
 		p.probed = s.Number
 		p.probes++
+		delete(p.left, s.Dst)
 		e.Time, e.Target = s.Time, s.Dst
 	}
 	return nil

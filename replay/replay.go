@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -54,7 +55,8 @@ type Result struct {
 
 	// Parts is how many the record has: one more than the times the scan was resumed.
 	Parts int
-	// Unfinished are the services in flight at the end of the last part, in order.
+	// Unfinished are the services in flight at the end of the last part, and those that an earlier part left in flight and none has
+	// probed since, in order.
 	Unfinished []netip.AddrPort
 
 	// Truncated is set if the record ends before the scan did; what stands before is played back.
@@ -145,7 +147,7 @@ func (d *dealer) gather() {
 		result.Counters.Launched += p.probes
 		result.Services += p.services.Load()
 		result.lines.add(p.lines)
-		result.Unfinished = append(result.Unfinished, p.machine.Unfinished()...)
+		result.Unfinished = slices.AppendSeq(append(result.Unfinished, p.machine.Unfinished()...), maps.Keys(p.left))
 	}
 	result.Counters.Services = result.Services
 	slices.SortFunc(result.Unfinished, netip.AddrPort.Compare)

@@ -182,8 +182,8 @@ func (o *scanOptions) takeUp(s *capture.Scan, set *target.Set, h history) error 
 	return nil
 }
 
-// recentSYNs lists the targets of the SYNs in the last moments of a record, each once, and tells
-// when its last packet was.
+// recentSYNs lists the targets of the SYNs in the last moments of a record, and of those in the last moments of an earlier part that
+// no later one has probed again, each once. It tells when the last packet was.
 func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end int64, err error) {
 	r, err := record.Open(dir)
 	if err != nil {
@@ -197,12 +197,27 @@ func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end i
 	var recent []sent
 	var f record.Frame
 	var s packet.Segment
+	seen := make(map[netip.AddrPort]bool)
+	// list takes up those that a part ends with. The very last SYNs count whenever they were: from them on, nothing has been probed.
+	list := func(end int64) {
+		for i, s := range recent {
+			if s.at >= end-int64(last) || i >= len(recent)-1024 {
+				seen[s.to] = true
+			}
+		}
+		recent = recent[:0]
+	}
 	for {
+		part, before := f.Part, f.Time
 		if err = r.Next(&f); err != nil {
 			break
 		}
+		if f.Part != part {
+			list(before)
+		}
 		if f.Direction == record.Sent && s.Decode(f.LinkType, f.Data) == nil && s.Flags.Has(packet.SYN) {
 			recent = append(recent, sent{f.Time, s.Dst})
+			delete(seen, s.Dst)
 		}
 		if n := len(recent); n >= 1024 && recent[n/2].at < f.Time-int64(last) {
 			recent = append(recent[:0], recent[n/2:]...)
@@ -212,15 +227,8 @@ func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end i
 	if !errors.Is(err, io.EOF) && !errors.As(err, &truncated) {
 		return nil, 0, err
 	}
-	seen := make(map[netip.AddrPort]bool)
-	for i, s := range recent {
-		// The very last SYNs count whenever they were: from them on, nothing has been probed.
-		if (s.at >= f.Time-int64(last) || i >= len(recent)-1024) && !seen[s.to] {
-			seen[s.to] = true
-			targets = append(targets, s.to)
-		}
-	}
-	return targets, f.Time, nil
+	list(f.Time)
+	return slices.SortedFunc(maps.Keys(seen), netip.AddrPort.Compare), f.Time, nil
 }
 
 // after returns the targets past the furthest of those probed, and how many come before.

@@ -79,6 +79,43 @@ func TestResumeAnywhere(t *testing.T) {
 	}
 }
 
+// A scan that is killed again when it has hardly gone on does not forget those that the first kill left in flight: most services
+// wait for their follow-up then.
+func TestResumeTwice(t *testing.T) {
+	t.Parallel()
+	args := []string{"scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--ports", "22,80,443", "--sample", "5%",
+		"--rate", "20000", "--timeout", "2s", "--wait", "2s", "--handshakes", "wait,tls,http", "--all-handshakes", "--pause", "20s", "--seed", "9"}
+	whole := filepath.Join(t.TempDir(), "whole")
+	laserdisc(t, append(args, "--out", whole)...)
+	want := findings(readRun(t, whole).services)
+	cut := func(chunk string, part, of int64) {
+		info, err := os.Stat(chunk)
+		if err == nil {
+			err = os.Truncate(chunk, info.Size()*part/of)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	chunks := chunksOf(t, whole)
+	cut(chunks[len(chunks)-1], 6, 10)
+	laserdisc(t, "scan", "--resume", whole)
+	for _, part := range []int64{30, 10, 3} { // of a thousand, always of the newest chunk
+		chunks = chunksOf(t, whole)
+		cut(chunks[len(chunks)-1], part, 1000)
+		laserdisc(t, "scan", "--resume", whole)
+	}
+	got := findings(readRun(t, whole).services)
+	if len(want) < 1000 {
+		t.Errorf("%d services: too few to prove anything", len(want))
+	}
+	for a := range want {
+		if _, ok := got[a]; !ok {
+			t.Fatalf("%v is lost, one of %d", a, len(want)-len(got))
+		}
+	}
+}
+
 // A default that has changed since does not change a scan: what is sent and how it is judged is in the manifest, and a
 // scan goes on by that, whatever its command line left to the defaults of its time.
 func TestResumeByManifest(t *testing.T) {
