@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -98,8 +99,15 @@ func latexTable(table arrow.Record) (head []tabularColumn, lines [][]string, not
 	return head, lines, notes
 }
 
-// latex writes a text so that LaTeX prints it.
-func latex(text string) string { return latexEscapes.Replace(text) }
+// latex writes a text so that LaTeX prints it: pdflatex, too, which has no letters but Latin ones.
+func latex(text string) string {
+	return latexEscapes.Replace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r > unicode.MaxLatin1 && string(r) != infinite {
+			return '?'
+		}
+		return r
+	}, text))
+}
 
 var latexEscapes = strings.NewReplacer(`\`, `\textbackslash{}`, `{`, `\{`, `}`, `\}`, `%`, `\%`, `&`, `\&`, `#`, `\#`, `_`, `\_`, `$`, `\$`,
 	`~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `<`, `\textless{}`, `>`, `\textgreater{}`)

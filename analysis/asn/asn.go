@@ -115,6 +115,11 @@ func (t *Table) readDatabase(r io.Reader) error {
 	if t.database, err = maxminddb.OpenBytes(data); err != nil {
 		return fmt.Errorf("%s: %w", t.path, err)
 	}
+	for _, other := range []string{"City", "Country", "Anonymous", "Domain", "Connection"} { // MaxMind's, and those made like them
+		if kind := t.database.Metadata.DatabaseType; strings.Contains(kind, other) {
+			return fmt.Errorf("%s: a database of type %s does not tell ASes", t.path, kind)
+		}
+	}
 	return nil
 }
 

@@ -25,7 +25,7 @@ func (k *Key) Manifest(m *record.Manifest) *record.Manifest {
 		c.Partial = "not all of the record is in the tables" // why may name packets
 	}
 	if m.Observed != nil {
-		c.Observed = &record.Observed{SHA256: m.Observed.SHA256}
+		c.Observed = new(record.Observed) // with the digest of the capture, whoever has that could tell that this is of it
 	}
 	c.Shards = nil
 	for _, s := range m.Shards {

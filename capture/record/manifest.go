@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 
 	"laserdisc/capture/packet"
 	"laserdisc/capture/session"
@@ -253,6 +255,9 @@ func parseManifest(text []byte) (*Manifest, error) {
 	case m.Format > ManifestFormat:
 		return nil, fmt.Errorf("manifest has format %d, written by laserdisc %s; this laserdisc reads up to format %d",
 			m.Format, m.Laserdisc, ManifestFormat)
+	}
+	if strings.ContainsFunc(m.Synthetic, unicode.IsControl) {
+		return nil, fmt.Errorf("%w: synthetic is %q, which has a control character", errNoManifest, m.Synthetic)
 	}
 	if m.Targets != nil {
 		var b bytes.Buffer

@@ -270,6 +270,9 @@ func common(w io.Writer, a, b *side) error {
 	}
 	is := func(t netip.AddrPort) bool { return has(both, t) }
 	outA, outB := a.findings.Keep(is), b.findings.Keep(is)
+	if empty := func(f *analysis.Findings) bool { return f.Len() == 0 }; empty(a.findings) && outA > 0 || empty(b.findings) && outB > 0 {
+		return errors.New("the services of one side are all at targets that the other did not probe: nothing is to be compared")
+	}
 	return printf(w, "left out, at other targets: %s services of A, %s of B\n", plotters.Thousands(outA), plotters.Thousands(outB))
 }
 

@@ -264,6 +264,9 @@ func (o *predictOptions) writeList(w io.Writer, s, known *predict.Sample) (err e
 	if err != nil {
 		return err
 	}
+	if list.Len() == 0 {
+		return errors.New("no probe is left to predict: the known services are on all ports that the sample has services on")
+	}
 	f, err := os.Create(o.out)
 	if err != nil {
 		return err

@@ -291,6 +291,9 @@ func (o *scanOptions) compile(stderr io.Writer) (*target.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	if sample := set.Sample(); sample.Unit == "block" && sample.Drawn == sample.Of && sample.Numerator < sample.Denominator {
+		return nil, fmt.Errorf("--sample-by: the targets are in %d blocks of /%d, and the share asked for is all of them: take a longer prefix", sample.Of, sample.Bits)
+	}
 	for _, e := range set.Excluded() {
 		fmt.Fprintf(stderr, "laserdisc: %s: %s%s keeps out %d targets\n", e.Reason, e.Entry, note(e.Note), e.Targets)
 	}
