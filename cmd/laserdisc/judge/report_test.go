@@ -18,6 +18,7 @@ import (
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
+	"laserdisc/capture/target"
 )
 
 var (
@@ -114,6 +115,7 @@ func makeDataset(t *testing.T, dir string, attempts uint64) error {
 	if err != nil {
 		return err
 	}
+	m.Sample = &target.Sample{Unit: "host", Numerator: 1, Denominator: 8, Drawn: 1 << 28, Of: 1 << 31, Shard: 1, Shards: 1} // of which the hosts below answered
 	builder, err := analysis.Create(dir, analysis.Options{})
 	if err != nil {
 		return err
