@@ -30,6 +30,9 @@ type Inventory struct {
 // inventoryLimit bounds what an Inventory holds, in bytes.
 const inventoryLimit = 256 << 20
 
+// NewInventory returns an Inventory that holds about so many bytes at most.
+func NewInventory(limit int) *Inventory { return &Inventory{limit: limit} }
+
 // Who has a service on more than everywhere ports, and on more than a tenth of those that were probed, answers for others or says
 // the same on all of them: nothing is to be learnt from it about a host.
 const everywhere = 100

@@ -59,7 +59,7 @@ var (
 	classes       = countAfter(census, newByClass)
 	streaks       = count(func(sources) *analysis.Streaks { return analysis.NewStreaks(behaviour) })
 	unknowns      = count(func(sources) *analysis.Unknowns { return new(analysis.Unknowns) })
-	inventory     = count(func(sources) *analysis.Inventory { return new(analysis.Inventory) })
+	inventory     = count(func(sources) *analysis.Inventory { return analysis.NewInventory(drawnInventory) })
 )
 
 // counted is how a fold is made for the runs that it is to count, that has counted nothing.

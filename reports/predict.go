@@ -19,6 +19,10 @@ type predictedRow struct {
 	exhaustive, popularity, predicted float64 // shares of the services
 }
 
+// drawnInventory is how many bytes of hosts a picture of the curves is made from: some 37,000 hosts of two services. To learn from more
+// takes minutes, which laserdisc predict does.
+const drawnInventory = 4 << 20
+
 // predicted shows what probes find that are predicted, beside ports by popularity and in random order.
 func predicted(v *analysis.Inventory, over sources) (figure, error) {
 	s, _ := v.Sample(over[0].Manifests[0], over[0].ports)
