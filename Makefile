@@ -20,7 +20,7 @@ demo: build ## the main job, end to end, into out/demo
 	bin/laserdisc demo --out out/demo
 
 test: setup build ## every test, on real wires between network namespaces
-	$(GO) test $(TAGS) -timeout 12m ./...
+	$(GO) test $(TAGS) -timeout 17m ./...
 	@cat out/absent.txt 2>/dev/null || true # real servers that were not there to be scanned
 
 check: ## what keeps the code as it should be: format, vet, staticcheck, import direction, go.mod
