@@ -131,6 +131,9 @@ func (d *dealer) decode(b *dealt) error {
 			return fmt.Errorf("replay: frame %d is earlier than the one before: not a record of laserdisc's", f.Number)
 		}
 		d.last = f.Time
+		if d.options.story != nil && !d.options.story.mayConcern(f) {
+			continue
+		}
 		if bad := s.Decode(f.LinkType, f.Data); bad != nil {
 			if f.Direction == record.Sent {
 				return fmt.Errorf("replay: frame %d was sent, but does not decode: %w", f.Number, bad)
@@ -143,6 +146,9 @@ func (d *dealer) decode(b *dealt) error {
 		host := s.Src
 		if f.Direction == record.Sent {
 			host = s.Dst
+		}
+		if d.options.story != nil && host.Addr() != d.options.story.service.Addr() {
+			continue
 		}
 		p := partition(host.Addr(), len(b.of))
 		b.of[p] = append(b.of[p], uint32(i))

@@ -54,8 +54,17 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 	if own := r.Manifest(); own != nil { // a record of ours, its packets only
 		m.Synthetic, m.Anonymized = own.Synthetic, own.Anonymized
 	}
+	st := o.story
+	if st != nil {
+		if err := st.Manifest(r.Manifest()); err != nil {
+			return nil, err
+		}
+	}
 	result := &Result{Manifest: m, Parts: 1}
 	observer := session.NewObserver(limit, sink(1).Attempt)
+	if st != nil {
+		st.attempt = observer.Attempt
+	}
 	var first, last int64
 	for ctx.Err() == nil {
 		var b record.Batch
@@ -77,6 +86,9 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 				}
 				last = max(last, f.Time)
 			}
+			if st != nil && !st.mayConcern(f) {
+				continue
+			}
 			var s packet.Segment
 			if bad := s.Decode(f.LinkType, f.Data); bad != nil {
 				if !errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
@@ -84,9 +96,17 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 				}
 				continue
 			}
+			if st != nil && s.Src != st.service && s.Dst != st.service {
+				continue
+			}
 			s.Time, s.Number = f.Time, f.Number
 			if err := observer.Observe(&s); err != nil {
 				return nil, err
+			}
+			if st != nil {
+				if err := st.observed(f, &s); err != nil {
+					return nil, err
+				}
 			}
 		}
 		result.Packets += uint64(len(b.Frames))

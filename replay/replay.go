@@ -24,6 +24,8 @@ import (
 type Options struct {
 	Workers  int            // players at a time, at least 1
 	Progress func(Progress) // called for each batch of frames, from one goroutine; may be nil
+
+	story *story // of the one service that matters; nil: all do
 }
 
 // Progress is how far a playback is.
@@ -106,6 +108,12 @@ func Run(ctx context.Context, dir string, o Options, sink Sink) (*Result, error)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d := &dealer{path: dir, reader: r, options: o, result: &Result{Manifest: m}}
+	if o.story != nil {
+		if err := o.story.Manifest(m); err != nil {
+			return nil, err
+		}
+		sink = func(int) Rows { return teller{o.story} }
+	}
 	workers := max(1, o.Workers)
 	for i := range workers {
 		p, err := newPlayer(m, i, workers)
@@ -117,6 +125,7 @@ func Run(ctx context.Context, dir string, o Options, sink Sink) (*Result, error)
 	var group sync.WaitGroup
 	for _, p := range d.players {
 		p.rows = sink(len(d.players))
+		p.tells(o.story)
 		group.Go(func() {
 			if p.run(); p.err != nil && !errors.As(p.err, new(*Difference)) {
 				cancel(p.err)

@@ -326,12 +326,17 @@ func (o *Observer) tell(c *conversation) {
 		return
 	}
 	a := &c.Attempt
-	a.State, a.Handshake = c.state(), handshake.Other
-	if c.connected {
-		a.Handshake = handshake.Said(c.said, a.Service)
-	}
+	a.State, a.Handshake = c.state(), c.handshake()
 	if len(a.Response) > 0 {
 		handshake.Classify(&a.Verdict, c.said, a.Response)
 	}
 	o.err = o.attempt(a)
+}
+
+// handshake is what the client has said.
+func (c *conversation) handshake() *handshake.Protocol {
+	if !c.connected {
+		return handshake.Other
+	}
+	return handshake.Said(c.said, c.pair.service)
 }

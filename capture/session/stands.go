@@ -1,0 +1,48 @@
+package session
+
+import (
+	"laserdisc/capture/handshake"
+	"laserdisc/capture/packet"
+)
+
+// Attempt is how the attempt that a segment is of stands after it: State is what it comes to if nothing more happens, and
+// Verdict what its response shows so far. It is nil for a segment of no attempt that is in flight: the SYN of a sweep, for
+// nothing is kept of that, or what came after an attempt's end. It is valid until the machine's next event.
+func (m *Machine) Attempt(s *packet.Segment) *Attempt {
+	for _, way := range [...]pair{{s.Src, s.Dst}, {s.Dst, s.Src}} {
+		ss := m.probes[way.service]
+		if ss == nil {
+			ss, _ = m.services.get(way.service)
+		}
+		if ss != nil && !ss.over && ss.end.source == way.client {
+			return ss.conn.stands(m.now, m.helloOf(ss))
+		}
+	}
+	return nil
+}
+
+// Attempt is how the connection that a segment is of stands after it, as Machine.Attempt has it. It is nil for a segment of
+// none that is open: a SYN that nothing has answered, or what came after a connection's end.
+func (o *Observer) Attempt(s *packet.Segment) *Attempt {
+	for _, way := range [...]pair{{s.Src, s.Dst}, {s.Dst, s.Src}} {
+		if c := o.open[way.hash()]; c != nil && c.pair == way {
+			a := c.stands(o.now, c.said)
+			a.Handshake = c.handshake()
+			return a
+		}
+	}
+	return nil
+}
+
+// stands is what the tracker has come to at a time.
+func (t *tracker) stands(now int64, said []byte) *Attempt {
+	at := *t
+	at.End = now
+	a := &at.Attempt
+	a.State = at.state()
+	a.Verdict = handshake.Verdict{}
+	if len(a.Response) > 0 {
+		handshake.Classify(&a.Verdict, said, a.Response)
+	}
+	return a
+}
