@@ -46,10 +46,18 @@ func (b *dealt) release() {
 // batchesInFlight bounds what has been read and not yet been played by the slowest player.
 const batchesInFlight = 6
 
+// source is what a record is read from: all of it, or an excerpt.
+type source interface {
+	NextBatch(*record.Batch) error
+	End() (int64, bool)
+	Position() (read, size int64)
+}
+
 // dealer reads a record and gives each host's frames to that host's player.
 type dealer struct {
 	path    string
-	reader  *record.Reader
+	reader  source
+	index   *record.IndexWriter // or nil
 	options Options
 	players []*player
 	result  *Result
@@ -124,6 +132,11 @@ func (d *dealer) decode(b *dealt) error {
 		b.resumed = part > 0
 		d.result.Parts++
 	}
+	if d.index != nil {
+		if err := d.index.Batch(&b.batch); err != nil {
+			return err
+		}
+	}
 	c := &d.result.Counters
 	for i := range frames {
 		f, s := &frames[i], &b.segments[i]
@@ -149,6 +162,11 @@ func (d *dealer) decode(b *dealt) error {
 		}
 		if d.options.story != nil && host.Addr() != d.options.story.service.Addr() {
 			continue
+		}
+		if d.index != nil {
+			if err := d.index.Host(f.Number, host.Addr()); err != nil {
+				return err
+			}
 		}
 		p := partition(host.Addr(), len(b.of))
 		b.of[p] = append(b.of[p], uint32(i))

@@ -25,16 +25,16 @@ type Teller interface {
 }
 
 // Show plays back the run at path, or observes the capture, as Run and Observe do, for one service alone. Of a run it plays
-// all of the service's host, because a verdict on that decides what is sent to the service. The Result counts only what that took:
-// Unread, and what a packet could not be compared with, are of this host.
-func Show(ctx context.Context, path string, service netip.AddrPort, to Teller) (*Result, error) {
+// all of the service's host, because a verdict on that decides what is sent to the service. With an index, of the record at path,
+// it reads no more than what that has for the host; nil is none. What the Result counts is of what was read.
+func Show(ctx context.Context, path string, index *record.Index, service netip.AddrPort, to Teller) (*Result, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	st := newStory(service, to)
 	if info.IsDir() {
-		return Run(ctx, path, Options{Workers: 1, story: st}, func(int) Rows { return to })
+		return Run(ctx, path, Options{Workers: 1, story: st, excerpt: index}, nil)
 	}
 	result, err := observe(ctx, path, Options{story: st}, func(int) Rows { return st })
 	if err != nil {

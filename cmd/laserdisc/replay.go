@@ -149,6 +149,9 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 	sink := func(of int) replay.Rows { return builder.Partition(of) }
 	var result *replay.Result
 	if info.IsDir() {
+		if playing.Index, err = builder.Index(); err != nil {
+			return nil, nil, errors.Join(err, builder.Abort())
+		}
 		result, err = replay.Run(ctx, path, playing, sink)
 	} else {
 		result, err = replay.Observe(ctx, path, playing, sink)

@@ -5,11 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"laserdisc/analysis"
+	"laserdisc/capture/record"
 	"laserdisc/replay"
 )
 
@@ -52,11 +56,105 @@ comment. With --json, each packet, attempt and service is a line, with all of th
 
 // show tells the service's story from what path is.
 func show(ctx context.Context, out *storyPrinter, path, pcap string) error {
-	return showPackets(ctx, out, path, pcap)
+	if !analysis.IsDataset(path) {
+		return showPackets(ctx, out, path, nil, pcap)
+	}
+	d, err := analysis.Open(path)
+	if err != nil {
+		return err
+	}
+	from, index, problem := packetsOf(d, out.service.Addr())
+	if problem != nil {
+		if pcap != "" {
+			return problem
+		}
+		return showRows(ctx, out, d, problem)
+	}
+	if err := showPackets(ctx, out, from, index, pcap); err != nil {
+		return err
+	}
+	_, found, err := d.At(ctx, out.service)
+	if err != nil {
+		return err
+	}
+	for _, s := range found {
+		if p := out.found; p != nil && (s.State != p.State || s.Label != p.Label || s.Evidence != p.Evidence) {
+			return verdictError{fmt.Errorf("the tables of %s say otherwise: %v, %s; they are of other packets, or of another laserdisc", path,
+				s.State, labelled(s.Label, s.Evidence))}
+		}
+	}
+	return nil
+}
+
+// packetsOf finds the packets that a dataset was made from, and what of them has to be read for a host; all of them, if that is nil.
+// The error says where they would be.
+func packetsOf(d *analysis.Dataset, host netip.Addr) (path string, index *record.Index, err error) {
+	if len(d.Runs()) > 1 || len(d.Manifest().Shards) > 0 {
+		return "", nil, fmt.Errorf("%s was merged: the packets are in the records of its runs", d.Dir())
+	}
+	if o := d.Manifest().Observed; o != nil {
+		if _, err := os.Stat(o.Path); err != nil {
+			return "", nil, fmt.Errorf("the packets would be in the capture: %w", err)
+		}
+		return o.Path, nil, nil
+	}
+	at := filepath.Join(d.Dir(), record.IndexFile)
+	index, err = record.Lookup(at, host)
+	switch {
+	case index == nil && errors.Is(err, fs.ErrNotExist) && record.Packets(d.Dir()) != "":
+		return d.Dir(), nil, nil
+	case index == nil && errors.Is(err, fs.ErrNotExist):
+		return "", nil, fmt.Errorf("where the packets are is not known: %s has no %s, which replay writes", d.Dir(), record.IndexFile)
+	case index == nil:
+		return "", nil, err
+	case err != nil && !errors.Is(err, record.ErrStale):
+		return "", nil, fmt.Errorf("the packets would be in %s: %w", index.Record, err)
+	}
+	m, problem := record.LoadManifest(index.Record)
+	if problem == nil && (m.CookieKey != d.Manifest().CookieKey || !m.Start.Equal(d.Manifest().Start)) {
+		problem = fmt.Errorf("%s holds another run's", index.Record)
+	}
+	if problem != nil {
+		return "", nil, fmt.Errorf("the packets would be in %s: %w", index.Record, problem)
+	}
+	if err != nil || index.Whole {
+		return index.Record, nil, nil
+	}
+	return index.Record, index, nil
+}
+
+// showRows shows what a dataset's tables say of a service, where its packets are not at hand.
+func showRows(ctx context.Context, out *storyPrinter, d *analysis.Dataset, problem error) error {
+	tried, found, err := d.At(ctx, out.service)
+	if err != nil {
+		return err
+	}
+	if len(tried) == 0 {
+		return verdictError{fmt.Errorf("%s has no attempt at %v", d.Dir(), out.service)}
+	}
+	fmt.Fprintf(os.Stderr, "laserdisc: %v: this is what the tables say\n", problem)
+	if err := out.Manifest(d.Manifest()); err != nil {
+		return err
+	}
+	for _, a := range tried {
+		if err := out.row(a); err != nil {
+			return err
+		}
+	}
+	for _, s := range found {
+		out.found = s
+		if err := out.end(); err != nil {
+			return err
+		}
+	}
+	if len(found) == 0 {
+		return out.end()
+	}
+	return nil
 }
 
 // showPackets tells the service's story from the packets of a run or a capture.
-func showPackets(ctx context.Context, out *storyPrinter, path, pcap string) error {
+func showPackets(ctx context.Context, out *storyPrinter, path string, index *record.Index, pcap string) error {
 	if pcap != "" {
 		f, err := os.OpenFile(pcap, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 		if err != nil {
@@ -65,7 +163,10 @@ func showPackets(ctx context.Context, out *storyPrinter, path, pcap string) erro
 		defer f.Close()
 		out.cut = f
 	}
-	result, err := replay.Show(ctx, path, out.service, out)
+	if info, err := os.Stat(path); err == nil && info.IsDir() && index == nil {
+		fmt.Fprintf(os.Stderr, "laserdisc: all of %s is read, for want of an index: show a dataset that replay made of it\n", path)
+	}
+	result, err := replay.Show(ctx, path, index, out.service, out)
 	if err != nil {
 		return err
 	}
@@ -80,7 +181,7 @@ func showPackets(ctx context.Context, out *storyPrinter, path, pcap string) erro
 	case out.packets == 0:
 		return verdictError{fmt.Errorf("%s has no packet of %v", path, out.service)}
 	case result.Truncated != nil:
-		return printf(os.Stderr, "laserdisc: the story may lack its end: %v\n", result.Truncated)
+		fmt.Fprintf(os.Stderr, "laserdisc: the story may lack its end: %v\n", result.Truncated)
 	}
 	return nil
 }

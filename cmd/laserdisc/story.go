@@ -103,7 +103,7 @@ func (p *storyPrinter) Packet(f *record.Frame, s *packet.Segment, a *session.Att
 		return nil
 	}
 	if direction == ">" && a != nil {
-		p.lines(9, dissect(a.Handshake.Name, s.Payload))
+		p.lines(9, messagesIn(a.Handshake.Name, s.Payload))
 	}
 	if direction == "<" && a != nil && a.Verdict.Label != "" {
 		p.line(9, "so far: "+labelled(a.Verdict.Label, a.Verdict.Evidence))
@@ -181,6 +181,9 @@ func (p *storyPrinter) Attempt(a *session.Attempt) error {
 	if a.Verdict.Label != "" {
 		text += ", " + labelled(a.Verdict.Label, a.Verdict.Evidence)
 	}
+	if a.Source != p.client && a.Service == p.service { // others' packets came in between
+		text = fmt.Sprintf("from %v: %s", a.Source, text)
+	}
 	fmt.Fprintf(p.w, "      =  ")
 	p.hanging(9, text)
 	if n := len(a.Response); n > 0 {
@@ -189,7 +192,35 @@ func (p *storyPrinter) Attempt(a *session.Attempt) error {
 			cut = ", cut there"
 		}
 		p.line(9, fmt.Sprintf("response of %d bytes%s", n, cut))
-		p.lines(9, dissect(a.Verdict.Label, a.Response))
+		p.lines(9, messagesIn(a.Verdict.Label, a.Response))
+	}
+	return nil
+}
+
+// row prints an attempt of which no packet is at hand.
+func (p *storyPrinter) row(a *session.Attempt) error {
+	if p.json {
+		return p.encode(attemptLine(a))
+	}
+	if a.Source != p.client {
+		p.client = a.Source
+		fmt.Fprintf(p.w, "\n%v\n", a.Source)
+	}
+	for _, moment := range []struct {
+		what string
+		at   int64
+	}{{"SYN sent", a.SYNTime}, {"SYN-ACK received", a.SYNACKTime}, {"data acknowledged", a.AckTime}, {"data received", a.DataTime}, {"over", a.End}} {
+		if moment.at != 0 {
+			p.line(9, time.Unix(0, moment.at).UTC().Format("2006-01-02 15:04:05.000000000 ")+moment.what)
+		}
+	}
+	p.line(9, fmt.Sprintf("%d of %d bytes acknowledged, SYN-ACK's window %d, options %s; frames %d to %d of the record",
+		a.AckedBytes, a.SentBytes, a.Window, cmp.Or(a.Layout, "none"), a.FirstFrame, a.LastFrame))
+	if err := p.Attempt(a); err != nil {
+		return err
+	}
+	if len(a.Response) > 0 {
+		p.dump(a.Response)
 	}
 	return nil
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/google/gopacket/layers"
 )
 
-// dissectors read what gopacket knows of the protocols that TCP carries, by the name of a handshake or a label. Each returns a line
+// messageReaders read what gopacket knows of the protocols that TCP carries, by the name of a handshake or a label. Each returns a line
 // for each message.
-var dissectors = map[string]func([]byte) ([]string, error){
-	"tls": dissectTLS, "tls-legacy": dissectTLS, "tls12": dissectTLS, "dns": dissectDNS, "sip": dissectSIP, "modbus": dissectModbus,
+var messageReaders = map[string]func([]byte) ([]string, error){
+	"tls": readTLS, "tls-legacy": readTLS, "tls12": readTLS, "dns": readDNS, "sip": readSIP, "modbus": readModbus,
 }
 
-// dissect says what is in the first bytes of one direction of a connection, a line for each message; nothing for a protocol that
+// messagesIn says what is in the first bytes of one direction of a connection, a line for each message; nothing for a protocol that
 // gopacket does not know. What cannot be read is told in the last line: a segment may end within a message.
-func dissect(protocol string, data []byte) (lines []string) {
-	read := dissectors[protocol]
+func messagesIn(protocol string, data []byte) (lines []string) {
+	read := messageReaders[protocol]
 	if read == nil || len(data) == 0 {
 		return nil
 	}
@@ -37,9 +37,12 @@ func dissect(protocol string, data []byte) (lines []string) {
 
 var errCut = errors.New("it ends within a message")
 
-// dissectTLS goes through the records (RFC 8446, section 5.1).
-func dissectTLS(data []byte) (lines []string, err error) {
+// readTLS goes through the records (RFC 8446, section 5.1).
+func readTLS(data []byte) (lines []string, err error) {
 	for len(data) > 0 {
+		if first := layers.TLSType(data[0]); first < layers.TLSChangeCipherSpec || first > layers.TLSApplicationData {
+			return lines, errors.New("it is no record")
+		}
 		if len(data) < 5 {
 			return lines, errCut
 		}
@@ -86,8 +89,8 @@ func tlsMessages(data []byte) string {
 	return strings.Join(names, " ")
 }
 
-// dissectDNS reads a message with its length before it (RFC 1035, section 4.2.2).
-func dissectDNS(data []byte) ([]string, error) {
+// readDNS reads a message with its length before it (RFC 1035, section 4.2.2).
+func readDNS(data []byte) ([]string, error) {
 	if len(data) < 2 || len(data) < 2+int(binary.BigEndian.Uint16(data)) {
 		return nil, errCut
 	}
@@ -114,8 +117,8 @@ func dissectDNS(data []byte) ([]string, error) {
 	return lines, nil
 }
 
-// dissectSIP reads the first line of a message and names its headers.
-func dissectSIP(data []byte) ([]string, error) {
+// readSIP reads the first line of a message and names its headers.
+func readSIP(data []byte) ([]string, error) {
 	s := layers.NewSIP()
 	if err := s.DecodeFromBytes(data, gopacket.NilDecodeFeedback); err != nil {
 		return nil, err
@@ -126,8 +129,8 @@ func dissectSIP(data []byte) ([]string, error) {
 	return []string{fmt.Sprintf("SIP %v %s, %d headers", s.Method, shown(s.RequestURI), len(s.Headers))}, nil
 }
 
-// dissectModbus reads the header of a message, and its function code.
-func dissectModbus(data []byte) ([]string, error) {
+// readModbus reads the header of a message, and its function code.
+func readModbus(data []byte) ([]string, error) {
 	var m layers.ModbusTCP
 	if err := m.DecodeFromBytes(data, gopacket.NilDecodeFeedback); err != nil {
 		return nil, err
