@@ -231,12 +231,15 @@ type Index struct {
 	stretches []Stretch
 }
 
-// ErrStale is of an index whose record is not as it was when the index was made.
-var ErrStale = errors.New("the record is not as it was when its index was made")
+// What a record may be, other than what its index was made of.
+var (
+	ErrStale    = errors.New("the record is not as it was when its index was made")
+	ErrOtherRun = errors.New("there is a record of another run")
+)
 
 // Lookup reads the index in a file, and finds what of its record has to be read for a host: the stretches that may have it, and
-// the first and last of each part. If the record has changed since, the error is ErrStale, and if it is not there, one of
-// os.ErrNotExist; the Index is then valid for its Record alone. Without an Index, the index itself cannot be read.
+// the first and last of each part. If the record has changed since, the error is ErrStale, and if it is not there,
+// ErrOtherRun or what opening it gave; the Index is then valid for its Record alone. Without an Index, the index itself cannot be read.
 func Lookup(path string, host netip.Addr) (*Index, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -252,14 +255,18 @@ func Lookup(path string, host netip.Addr) (*Index, error) {
 
 // check compares the record with what it was.
 func (x *Index) check(t *indexTrailer) error {
-	paths, _, err := locate(x.Record)
+	r, err := Open(x.Record)
 	if err != nil {
 		return err
 	}
-	if len(paths) != len(t.Chunks) {
+	defer r.Close()
+	switch {
+	case r.run != x.run:
+		return ErrOtherRun
+	case len(r.paths) != len(t.Chunks):
 		return ErrStale
 	}
-	for i, path := range paths {
+	for i, path := range r.paths {
 		info, err := os.Stat(path)
 		if err != nil {
 			return fmt.Errorf("record: %w", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -104,7 +105,7 @@ func readDNS(data []byte) ([]string, error) {
 	}
 	lines := []string{fmt.Sprintf("DNS %s, id %d", what, d.ID)}
 	for _, q := range d.Questions {
-		lines = append(lines, fmt.Sprintf("  question %s %v %v", shown(string(q.Name)), q.Type, q.Class))
+		lines = append(lines, fmt.Sprintf("  question %s %v %v", cmp.Or(shown(string(q.Name)), "."), q.Type, q.Class))
 	}
 	for _, section := range []struct {
 		name    string

@@ -45,7 +45,7 @@ comment. With --json, each packet, attempt and service is a line, with all of th
 			ctx, stop := untilInterrupted(cmd.Context())
 			defer stop()
 			w := bufio.NewWriter(cmd.OutOrStdout())
-			out := &storyPrinter{w: w, service: service, json: lines}
+			out := &storyPrinter{w: w, remarks: cmd.ErrOrStderr(), service: service, json: lines}
 			return errors.Join(show(ctx, out, args[0], pcap), w.Flush())
 		},
 	}
@@ -110,13 +110,6 @@ func packetsOf(d *analysis.Dataset, host netip.Addr) (path string, index *record
 	case err != nil && !errors.Is(err, record.ErrStale):
 		return "", nil, fmt.Errorf("the packets would be in %s: %w", index.Record, err)
 	}
-	m, problem := record.LoadManifest(index.Record)
-	if problem == nil && (m.CookieKey != d.Manifest().CookieKey || !m.Start.Equal(d.Manifest().Start)) {
-		problem = fmt.Errorf("%s holds another run's", index.Record)
-	}
-	if problem != nil {
-		return "", nil, fmt.Errorf("the packets would be in %s: %w", index.Record, problem)
-	}
 	if err != nil || index.Whole {
 		return index.Record, nil, nil
 	}
@@ -132,7 +125,7 @@ func showRows(ctx context.Context, out *storyPrinter, d *analysis.Dataset, probl
 	if len(tried) == 0 {
 		return verdictError{fmt.Errorf("%s has no attempt at %v", d.Dir(), out.service)}
 	}
-	fmt.Fprintf(os.Stderr, "laserdisc: %v: this is what the tables say\n", problem)
+	fmt.Fprintf(out.remarks, "laserdisc: %v: this is what the tables say\n", problem)
 	if err := out.Manifest(d.Manifest()); err != nil {
 		return err
 	}
@@ -164,7 +157,7 @@ func showPackets(ctx context.Context, out *storyPrinter, path string, index *rec
 		out.cut = f
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() && index == nil {
-		fmt.Fprintf(os.Stderr, "laserdisc: all of %s is read, for want of an index: show a dataset that replay made of it\n", path)
+		fmt.Fprintf(out.remarks, "laserdisc: all of %s is read, for want of an index: show a dataset that replay made of it\n", path)
 	}
 	result, err := replay.Show(ctx, path, index, out.service, out)
 	if err != nil {
@@ -181,7 +174,7 @@ func showPackets(ctx context.Context, out *storyPrinter, path string, index *rec
 	case out.packets == 0:
 		return verdictError{fmt.Errorf("%s has no packet of %v", path, out.service)}
 	case result.Truncated != nil:
-		fmt.Fprintf(os.Stderr, "laserdisc: the story may lack its end: %v\n", result.Truncated)
+		fmt.Fprintf(out.remarks, "laserdisc: the story may lack its end: %v\n", result.Truncated)
 	}
 	return nil
 }

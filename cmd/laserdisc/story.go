@@ -28,6 +28,7 @@ const (
 // storyPrinter prints a story, as text or as JSON lines, and may cut its packets out. It implements replay.Teller.
 type storyPrinter struct {
 	w       *bufio.Writer
+	remarks io.Writer
 	service netip.AddrPort
 	json    bool
 	cut     io.Writer // where the packets go, too; nil: nowhere
