@@ -136,7 +136,7 @@ func portsOf(m *record.Manifest) ([]uint16, error) {
 type shown struct {
 	Name, Title string
 	Lacks       *selection // what the runs lack for it; nil if they have it, and then the rest is valid
-	dirs        []string   // of the datasets that it is made from
+	examples    []examples // services of the datasets that it is made from
 	figure
 }
 
@@ -199,6 +199,10 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 			return nil, err
 		}
 	}
+	services, err := all.examples(ctx)
+	if err != nil {
+		return nil, err
+	}
 	list := make([]shown, len(exhibits))
 	for i, e := range exhibits {
 		list[i] = shown{Name: e.name, Title: e.title}
@@ -225,7 +229,12 @@ func (all sources) exhibits(ctx context.Context) ([]shown, error) {
 			f.Caption += " From " + strings.Join(over.dirs(), ", ") + "."
 		}
 		f.note = over.note()
-		list[i].figure, list[i].dirs = f, over.dirs()
+		list[i].figure = f
+		if f.behind != nil {
+			for _, dir := range over.dirs() {
+				list[i].examples = append(list[i].examples, services[dir])
+			}
+		}
 	}
 	against, err := published(list)
 	if err != nil {
