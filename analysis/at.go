@@ -14,20 +14,22 @@ import (
 	"laserdisc/capture/session"
 )
 
-// At returns the attempts at a service, in their order, and what they make: none, or one service in each run that found it. It reads
-// few row groups, however many the tables have.
-func (d *Dataset) At(ctx context.Context, at netip.AddrPort) (tried []*session.Attempt, found []*session.Service, err error) {
+// AttemptsAt returns the attempts at a service, in their order. It reads few row groups, however many the table has.
+func (d *Dataset) AttemptsAt(ctx context.Context, at netip.AddrPort) (list []*session.Attempt, err error) {
 	err = rowsAt(ctx, d, attempts, d.header.Attempts, at, func() attempt { return attempt{Attempt: new(session.Attempt)} }, func(a *attempt) error {
-		tried = append(tried, a.Clone())
+		list = append(list, a.Clone())
 		return nil
 	})
-	if err == nil {
-		err = rowsAt(ctx, d, services, d.header.Services, at, func() service { return service{Service: new(session.Service)} }, func(s *service) error {
-			found = append(found, s.Clone())
-			return nil
-		})
-	}
-	return tried, found, err
+	return list, err
+}
+
+// ServicesAt returns the rows of a service: one for each run that found it. It reads few row groups, however many the table has.
+func (d *Dataset) ServicesAt(ctx context.Context, at netip.AddrPort) (list []*session.Service, err error) {
+	err = rowsAt(ctx, d, services, d.header.Services, at, func() service { return service{Service: new(session.Service)} }, func(s *service) error {
+		list = append(list, s.Clone())
+		return nil
+	})
+	return list, err
 }
 
 // rowsAt calls row for those of a table that are of a service.

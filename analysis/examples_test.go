@@ -42,7 +42,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// What At finds of a service is what the tables have, in one part or many, and in one row group or more.
+// What is found of a service is what the tables have, in one part or many, and in one row group or more.
 func TestAt(t *testing.T) {
 	rows := many(groupRows + 1000)
 	for i := range rows.attempts { // a service in both row groups, wherever they are cut
@@ -70,7 +70,11 @@ func TestAt(t *testing.T) {
 	}
 	for _, d := range []*Dataset{whole, parts} {
 		for _, at := range asked {
-			tried, found, err := d.At(t.Context(), at)
+			tried, err := d.AttemptsAt(t.Context(), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := d.ServicesAt(t.Context(), at)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -156,19 +156,19 @@ func (d *dealer) decode(b *dealt) error {
 		}
 		c.Count(f.Direction, s)
 		s.Time, s.Number = f.Time, f.Number
-		host := s.Src
+		service := s.Src
 		if f.Direction == record.Sent {
-			host = s.Dst
+			service = s.Dst
 		}
-		if d.options.story != nil && host.Addr() != d.options.story.service.Addr() {
+		if d.options.story != nil && !d.options.story.concerns(service) {
 			continue
 		}
 		if d.index != nil {
-			if err := d.index.Host(f.Number, host.Addr()); err != nil {
+			if err := d.index.Service(f.Number, service); err != nil {
 				return err
 			}
 		}
-		p := partition(host.Addr(), len(b.of))
+		p := partition(service.Addr(), len(b.of))
 		b.of[p] = append(b.of[p], uint32(i))
 	}
 	last := &frames[len(frames)-1]

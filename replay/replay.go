@@ -117,6 +117,7 @@ func Run(ctx context.Context, dir string, o Options, sink Sink) (*Result, error)
 		if err := o.story.Manifest(m); err != nil {
 			return nil, err
 		}
+		o.story.hosts = m.EphemeralProbes > 0
 		sink = func(int) Rows { return teller{o.story} }
 	}
 	workers := max(1, o.Workers)

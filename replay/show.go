@@ -24,9 +24,9 @@ type Teller interface {
 	Manifest(*record.Manifest) error
 }
 
-// Show plays back the run at path, or observes the capture, as Run and Observe do, for one service alone. Of a run it plays
-// all of the service's host, because a verdict on that decides what is sent to the service. With an index, of the record at path,
-// it reads no more than what that has for the host; nil is none. What the Result counts is of what was read.
+// Show plays back the run at path, or observes the capture, as Run and Observe do, for one service alone. Of a run that asked
+// hosts on ephemeral ports it plays all of the service's host, because a verdict on that decides what is sent to the service. With an
+// index, of the record at path, it reads no more than what that has for the service; nil is none. What the Result counts is of what was read.
 func Show(ctx context.Context, path string, index *record.Index, service netip.AddrPort, to Teller) (*Result, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -48,6 +48,7 @@ type story struct {
 	Teller
 	service netip.AddrPort
 	host    []byte // the service's address, as packets have it
+	hosts   bool   // whether all of its host has to be played, because a verdict on that decides what is sent to the service
 
 	// attempt gives the attempt that a packet is of, after that.
 	attempt func(*packet.Segment) *session.Attempt
@@ -69,6 +70,11 @@ func newStory(service netip.AddrPort, to Teller) *story {
 
 // mayConcern is false for most frames of other hosts, without looking at what they are.
 func (st *story) mayConcern(f *record.Frame) bool { return bytes.Contains(f.Data, st.host) }
+
+// concerns reports whether packets of a service have to be played.
+func (st *story) concerns(service netip.AddrPort) bool {
+	return service == st.service || st.hosts && service.Addr() == st.service.Addr()
+}
 
 // take takes a packet of the host, which is told of when it is known what has become of it.
 func (st *story) take(f *record.Frame, s *packet.Segment) {

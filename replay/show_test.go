@@ -160,7 +160,7 @@ func TestShow(t *testing.T) {
 		}
 		size := sizeOf(t, dir)
 		for at, frames := range framesOf(t, dir) {
-			index, err := record.Lookup(path, at.Addr())
+			index, err := record.Lookup(path, at)
 			if err != nil {
 				t.Fatal(err)
 			}

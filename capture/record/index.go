@@ -17,10 +17,11 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// An index says in which stretches of a record packets of a host may be, so that these alone need be read. A stretch is what one
-// batch has, some 256 KiB of a chunk, or one frame of zstd. Of each the index has the hosts, as hashes of 24 bits, in order, each as
-// its distance from the one before: about 2 bytes for each host of a stretch, 2 % of a record of SYNs. One stretch in some thousands
-// is read in vain.
+// An index says in which stretches of a record packets of a service may be, so that these alone need be read. A stretch is what one
+// batch has, some 256 KiB of a chunk, or one frame of zstd. Of each the index has the services, as hashes of 24 bits, in order, each
+// as its distance from the one before: about 2 bytes for each service of a stretch, 2 % of a record of SYNs. One stretch in some
+// thousands is read in vain. Where a scan asks hosts on ephemeral ports, what becomes of a service depends on its host, and the index
+// is of hosts.
 //
 //	laserdisc index 1       the first line
 //	{"record":...}          the second: indexHeader
@@ -35,8 +36,9 @@ const indexMagic = "laserdisc index 1\n"
 const IndexFile = "packets.index"
 
 type indexHeader struct {
-	Record string `json:"record"` // the run's directory, absolute
-	Run    string `json:"run"`    // which run it is: the SHA-256 of chunk 0's manifest
+	Record string `json:"record"`          // the run's directory, absolute
+	Run    string `json:"run"`             // which run it is: the SHA-256 of chunk 0's manifest
+	Hosts  bool   `json:"hosts,omitempty"` // whether it is of hosts, and not of services
 }
 
 type indexTrailer struct {
@@ -67,9 +69,14 @@ const (
 	maxStretch = 1 << 24 // bytes of one in an index
 )
 
-// indexed is a host in an index.
-func indexed(host netip.Addr) uint32 {
-	b := host.As16()
+// hash stands for a service in an index, or for its host.
+func (h *indexHeader) hash(service netip.AddrPort) uint32 {
+	var b [18]byte
+	addr := service.Addr().As16()
+	copy(b[:], addr[:])
+	if !h.Hosts {
+		binary.LittleEndian.PutUint16(b[16:], service.Port())
+	}
 	return uint32(xxh3.Hash(b[:]) >> (64 - hashBits))
 }
 
@@ -78,9 +85,10 @@ func indexed(host netip.Addr) uint32 {
 type IndexWriter struct {
 	w       *bufio.Writer
 	reader  *Reader
+	header  indexHeader
 	at      Stretch   // the one at hand; First is 0 before there is one
 	cuts    []Stretch // that begin within the batch
-	hosts   []uint32  // of the one at hand
+	hashes  []uint32  // of the one at hand
 	chunk   int       // that packed is of; -1 before there is one
 	packed  bool      // whether it is compressed
 	encoded []byte
@@ -93,11 +101,12 @@ func NewIndexWriter(w io.Writer, r *Reader) (*IndexWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
-	x := &IndexWriter{w: bufio.NewWriterSize(w, 64<<10), reader: r, chunk: -1}
+	x := &IndexWriter{w: bufio.NewWriterSize(w, 64<<10), reader: r, chunk: -1, header: indexHeader{Record: dir, Run: r.run}}
+	x.header.Hosts = r.manifest != nil && r.manifest.EphemeralProbes > 0
 	if _, err := x.w.WriteString(indexMagic); err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
-	return x, x.json(indexHeader{Record: dir, Run: r.run})
+	return x, x.json(x.header)
 }
 
 func (x *IndexWriter) json(v any) error {
@@ -137,14 +146,14 @@ func (x *IndexWriter) Batch(b *Batch) error {
 	return nil
 }
 
-// Host adds a host that a frame of the batch is of. Frames come in their order.
-func (x *IndexWriter) Host(frame uint64, a netip.Addr) error {
+// Service adds the service that a frame of the batch is of. Frames come in their order.
+func (x *IndexWriter) Service(frame uint64, service netip.AddrPort) error {
 	if len(x.cuts) > 0 && x.cuts[0].First <= frame {
 		if err := x.until(frame); err != nil {
 			return err
 		}
 	}
-	x.hosts = append(x.hosts, indexed(a))
+	x.hashes = append(x.hashes, x.header.hash(service))
 	return nil
 }
 
@@ -166,12 +175,12 @@ func (x *IndexWriter) until(frame uint64) error {
 // flush writes the stretch that is at hand.
 func (x *IndexWriter) flush() error {
 	if x.at.First == 0 || x.whole {
-		x.hosts = x.hosts[:0]
+		x.hashes = x.hashes[:0]
 		return nil
 	}
-	slices.Sort(x.hosts)
-	x.encoded = x.at.append(x.encoded[:0], slices.Compact(x.hosts))
-	x.hosts = x.hosts[:0]
+	slices.Sort(x.hashes)
+	x.encoded = x.at.append(x.encoded[:0], slices.Compact(x.hashes))
+	x.hashes = x.hashes[:0]
 	_, err := x.w.Write(binary.AppendUvarint(nil, uint64(len(x.encoded))))
 	if err == nil {
 		_, err = x.w.Write(x.encoded)
@@ -182,12 +191,12 @@ func (x *IndexWriter) flush() error {
 	return nil
 }
 
-func (s *Stretch) append(b []byte, hosts []uint32) []byte {
+func (s *Stretch) append(b []byte, hashes []uint32) []byte {
 	for _, n := range []uint64{uint64(s.Chunk), uint64(s.File), uint64(s.Plain), s.First, uint64(s.Part)} {
 		b = binary.AppendUvarint(b, n)
 	}
 	before := uint32(0)
-	for _, h := range hosts {
+	for _, h := range hashes {
 		b = binary.AppendUvarint(b, uint64(h-before))
 		before = h
 	}
@@ -223,7 +232,7 @@ func (x *IndexWriter) Close() error {
 	return nil
 }
 
-// Index is what of a record has to be read for a host.
+// Index is what of a record has to be read for a service.
 type Index struct {
 	Record    string // the run's directory
 	Whole     bool   // whether the record has to be read whole: Open cannot
@@ -237,16 +246,16 @@ var (
 	ErrOtherRun = errors.New("there is a record of another run")
 )
 
-// Lookup reads the index in a file, and finds what of its record has to be read for a host: the stretches that may have it, and
+// Lookup reads the index in a file, and finds what of its record has to be read for a service: the stretches that may have packets of it, and
 // the first and last of each part. If the record has changed since, the error is ErrStale, and if it is not there,
 // ErrOtherRun or what opening it gave; the Index is then valid for its Record alone. Without an Index, the index itself cannot be read.
-func Lookup(path string, host netip.Addr) (*Index, error) {
+func Lookup(path string, service netip.AddrPort) (*Index, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
 	defer f.Close()
-	x, trailer, err := readIndex(f, host)
+	x, trailer, err := readIndex(f, service)
 	if err != nil {
 		return nil, fmt.Errorf("record: %s: %w", path, err)
 	}
@@ -280,7 +289,7 @@ func (x *Index) check(t *indexTrailer) error {
 
 var errIndex = errors.New("not an index, or a damaged one: replay writes it anew")
 
-func readIndex(src io.Reader, host netip.Addr) (*Index, *indexTrailer, error) {
+func readIndex(src io.Reader, service netip.AddrPort) (*Index, *indexTrailer, error) {
 	r := bufio.NewReaderSize(src, 1<<20)
 	magic, err := r.Peek(len(indexMagic))
 	if err != nil || string(magic) != indexMagic {
@@ -293,7 +302,7 @@ func readIndex(src io.Reader, host netip.Addr) (*Index, *indexTrailer, error) {
 		return nil, nil, errIndex
 	}
 	x := &Index{Record: h.Record, run: h.Run}
-	wanted := indexed(host)
+	wanted := h.hash(service)
 	var last, header Stretch // header is the chunk's first, which begins where its header ends
 	var content []byte
 	kept := false // whether last is in x.stretches
@@ -313,7 +322,7 @@ func readIndex(src io.Reader, host netip.Addr) (*Index, *indexTrailer, error) {
 		if content, err = readFull(r, content, int(n)); err != nil {
 			return nil, nil, errIndex
 		}
-		s, hosts, ok := parseStretch(content)
+		s, hashes, ok := parseStretch(content)
 		if !ok || !first && !s.follows(&last) {
 			return nil, nil, errIndex
 		}
@@ -332,7 +341,7 @@ func readIndex(src io.Reader, host netip.Addr) (*Index, *indexTrailer, error) {
 		}
 		begins := first || s.Part != last.Part
 		last, kept = s, false
-		has, ok := hasHost(hosts, wanted)
+		has, ok := hasHash(hashes, wanted)
 		if !ok {
 			return nil, nil, errIndex
 		}
@@ -358,7 +367,7 @@ func readFull(r io.Reader, into []byte, n int) ([]byte, error) {
 	return into, err
 }
 
-func parseStretch(b []byte) (s Stretch, hosts []byte, ok bool) {
+func parseStretch(b []byte) (s Stretch, hashes []byte, ok bool) {
 	var fields [5]uint64
 	for i := range fields {
 		n, size := binary.Uvarint(b)
@@ -382,13 +391,13 @@ func (s *Stretch) follows(before *Stretch) bool {
 	return s.Chunk > before.Chunk
 }
 
-// hasHost reports whether a host is among those of a stretch, and whether these could be read.
-func hasHost(hosts []byte, wanted uint32) (has, ok bool) {
+// hasHash reports whether a hash is among those of a stretch, and whether these could be read.
+func hasHash(hashes []byte, wanted uint32) (has, ok bool) {
 	at := uint64(0)
-	for len(hosts) > 0 {
-		n, size := uint64(hosts[0]), 1
+	for len(hashes) > 0 {
+		n, size := uint64(hashes[0]), 1
 		if n >= 0x80 {
-			if n, size = binary.Uvarint(hosts); size <= 0 {
+			if n, size = binary.Uvarint(hashes); size <= 0 {
 				return false, false
 			}
 		}
@@ -396,12 +405,12 @@ func hasHost(hosts []byte, wanted uint32) (has, ok bool) {
 			return false, false
 		}
 		has = has || uint32(at) == wanted
-		hosts = hosts[size:]
+		hashes = hashes[size:]
 	}
 	return has, true
 }
 
-// Excerpt reads the stretches of a record that an index has for a host. Its methods are for one goroutine.
+// Excerpt reads the stretches of a record that an index has for a service. Its methods are for one goroutine.
 type Excerpt struct {
 	index    *Index
 	paths    []string
@@ -411,7 +420,7 @@ type Excerpt struct {
 	position *position
 }
 
-// Open opens the record, to read what there may be of the host.
+// Open opens the record, to read what there may be of the service.
 func (x *Index) Open() (*Excerpt, error) {
 	paths, manifest, err := locate(x.Record)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// indexedRun writes a run of many chunks, in which a host has two packets, and its index.
-func indexedRun(t testing.TB, compression string) (dir, index string, host netip.Addr) {
+// indexedRun writes a run of many chunks, in which a service has two packets, and its index.
+func indexedRun(t testing.TB, compression string) (dir, index string, service netip.AddrPort) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "run")
 	m := testManifest()
@@ -49,7 +49,7 @@ func indexedRun(t testing.TB, compression string) (dir, index string, host netip
 			t.Fatal(err)
 		}
 		for _, f := range batch.Frames {
-			if err := x.Host(f.Number, hostOf(f.Number)); err != nil {
+			if err := x.Service(f.Number, serviceOf(f.Number)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -62,22 +62,22 @@ func indexedRun(t testing.TB, compression string) (dir, index string, host netip
 	if err := os.WriteFile(index, b.Bytes(), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	return dir, index, hostOf(54_321)
+	return dir, index, serviceOf(54_321)
 }
 
-// hostOf gives every frame a host of its own, but frame 76,543 that of 54,321.
-func hostOf(frame uint64) netip.Addr {
+// serviceOf gives every frame a service of its own, but frame 76,543 that of 54,321.
+func serviceOf(frame uint64) netip.AddrPort {
 	if frame == 76_543 {
 		frame = 54_321
 	}
-	return netip.AddrFrom4([4]byte{198, byte(frame >> 16), byte(frame >> 8), byte(frame)})
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, byte(frame >> 16), byte(frame >> 8), byte(frame)}), 80)
 }
 
-// What an excerpt has are the record's frames, with their numbers, and all of the host's; it ends as the record does.
+// What an excerpt has are the record's frames, with their numbers, and all of the service's; it ends as the record does.
 func TestIndex(t *testing.T) {
 	for _, compression := range []string{"", "zstd"} {
-		_, path, host := indexedRun(t, compression)
-		index, err := Lookup(path, host)
+		_, path, service := indexedRun(t, compression)
+		index, err := Lookup(path, service)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestIndex(t *testing.T) {
 			t.Errorf("%q: it ends with frame %d, at %d, %v, %v", compression, last, end, closed, err)
 		}
 		if !seen[54_321] || !seen[76_543] {
-			t.Errorf("%q: frames of the host are missing", compression)
+			t.Errorf("%q: frames of the service are missing", compression)
 		}
 		read, size := e.Position()
 		t.Logf("%q: %d of 250,000 frames read; %d of %d bytes", compression, len(seen), read, size)
@@ -120,7 +120,7 @@ func TestIndex(t *testing.T) {
 
 // An index of a record that has changed, or that is not there, says so; what is no index is an error.
 func TestIndexStale(t *testing.T) {
-	dir, path, host := indexedRun(t, "")
+	dir, path, service := indexedRun(t, "")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestIndexStale(t *testing.T) {
 		if err := os.WriteFile(cut, text[:n], 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if x, err := Lookup(cut, host); x != nil || !errors.Is(err, errIndex) {
+		if x, err := Lookup(cut, service); x != nil || !errors.Is(err, errIndex) {
 			t.Errorf("of an index that was cut at byte %d: %v", n, err)
 		}
 	}
@@ -142,20 +142,20 @@ func TestIndexStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	if x, err := Lookup(path, host); x == nil || !errors.Is(err, ErrStale) {
+	if x, err := Lookup(path, service); x == nil || !errors.Is(err, ErrStale) {
 		t.Error("a chunk has grown:", err)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if x, err := Lookup(path, host); x == nil || x.Record != dir || !errors.Is(err, fs.ErrNotExist) {
+	if x, err := Lookup(path, service); x == nil || x.Record != dir || !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the record is gone:", err)
 	}
 }
 
 // Whatever an index has, it is an error or can be looked up.
 func FuzzIndex(f *testing.F) {
-	_, path, host := indexedRun(f, "zstd")
+	_, path, service := indexedRun(f, "zstd")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		f.Fatal(err)
@@ -163,7 +163,7 @@ func FuzzIndex(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte(indexMagic + "{}\n\x00{}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		x, _, err := readIndex(bytes.NewReader(text), host)
+		x, _, err := readIndex(bytes.NewReader(text), service)
 		if (x == nil) == (err == nil) {
 			t.Error("neither an index nor an error, or both")
 		}

@@ -29,7 +29,7 @@ payload, of which the first 256 bytes; and behind each the state that its attemp
 ends with what was said in it and what came of it. At the end stands what the service is, and which bytes
 by which signature and specification say so. An IPv6 address stands in brackets: [2001:db8::1]:443.
 
-A RUN is played back, all of the service's host, and every packet compared. Of a CAPTURE that something
+A RUN is played back, as far as the service depends on it, and every packet compared. Of a CAPTURE that something
 else made the story is told as replay would observe it. A DATASET leads to the packets that it was made
 from; if they are not there, its rows are shown, and where the packets would be.
 
@@ -63,7 +63,7 @@ func show(ctx context.Context, out *storyPrinter, path, pcap string) error {
 	if err != nil {
 		return err
 	}
-	from, index, problem := packetsOf(d, out.service.Addr())
+	from, index, problem := packetsOf(d, out.service)
 	if problem != nil {
 		if pcap != "" {
 			return problem
@@ -73,7 +73,7 @@ func show(ctx context.Context, out *storyPrinter, path, pcap string) error {
 	if err := showPackets(ctx, out, from, index, pcap); err != nil {
 		return err
 	}
-	_, found, err := d.At(ctx, out.service)
+	found, err := d.ServicesAt(ctx, out.service)
 	if err != nil {
 		return err
 	}
@@ -86,9 +86,9 @@ func show(ctx context.Context, out *storyPrinter, path, pcap string) error {
 	return nil
 }
 
-// packetsOf finds the packets that a dataset was made from, and what of them has to be read for a host; all of them, if that is nil.
+// packetsOf finds the packets that a dataset was made from, and what of them has to be read for a service; all of them, if that is nil.
 // The error says where they would be.
-func packetsOf(d *analysis.Dataset, host netip.Addr) (path string, index *record.Index, err error) {
+func packetsOf(d *analysis.Dataset, service netip.AddrPort) (path string, index *record.Index, err error) {
 	if len(d.Runs()) > 1 || len(d.Manifest().Shards) > 0 {
 		return "", nil, fmt.Errorf("%s was merged: the packets are in the records of its runs", d.Dir())
 	}
@@ -99,7 +99,7 @@ func packetsOf(d *analysis.Dataset, host netip.Addr) (path string, index *record
 		return o.Path, nil, nil
 	}
 	at := filepath.Join(d.Dir(), record.IndexFile)
-	index, err = record.Lookup(at, host)
+	index, err = record.Lookup(at, service)
 	switch {
 	case index == nil && errors.Is(err, fs.ErrNotExist) && record.Packets(d.Dir()) != "":
 		return d.Dir(), nil, nil
@@ -118,7 +118,11 @@ func packetsOf(d *analysis.Dataset, host netip.Addr) (path string, index *record
 
 // showRows shows what a dataset's tables say of a service, where its packets are not at hand.
 func showRows(ctx context.Context, out *storyPrinter, d *analysis.Dataset, problem error) error {
-	tried, found, err := d.At(ctx, out.service)
+	tried, err := d.AttemptsAt(ctx, out.service)
+	if err != nil {
+		return err
+	}
+	found, err := d.ServicesAt(ctx, out.service)
 	if err != nil {
 		return err
 	}
