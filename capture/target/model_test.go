@@ -122,6 +122,44 @@ func TestSetIsWhatWasAsked(t *testing.T) {
 	})
 }
 
+// A set has what it yields, of all that is named, of its neighbours on other ports, and of the addresses beside it.
+func TestSetHasWhatItYields(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		set, err := Compile(spec, namedPorts)
+		if err != nil {
+			return
+		}
+		yields := make(map[netip.AddrPort]bool)
+		for it := set.Iterate(); ; {
+			target, ok := it.Next()
+			if !ok {
+				break
+			}
+			yields[target] = true
+		}
+		spec.Sample, spec.SampleBy, spec.Shard, spec.Block, spec.Allow = "", "", "", nil, nil
+		named, _ := asked(spec)
+		for _, text := range named {
+			target := netip.MustParseAddrPort(text)
+			port := target.Port()
+			for _, t2 := range []netip.AddrPort{
+				target, netip.AddrPortFrom(target.Addr(), port+1), netip.AddrPortFrom(target.Addr(), port-1),
+				netip.AddrPortFrom(target.Addr().Next(), port), netip.AddrPortFrom(target.Addr().Prev(), port),
+			} {
+				if t2.Addr().IsValid() && set.Has(t2) != yields[t2] {
+					t.Fatalf("Has(%v) is %t, and it is yielded: %t", t2, set.Has(t2), yields[t2])
+				}
+			}
+		}
+		for target := range yields {
+			if !set.Has(target) {
+				t.Fatalf("%v is yielded, and Has denies it", target)
+			}
+		}
+	})
+}
+
 // counted is the Domain of services, counted one by one.
 func counted(services []string) Domain {
 	addresses, ports := map[netip.Addr]bool{}, map[uint16]bool{}
