@@ -122,40 +122,41 @@ func TestSetIsWhatWasAsked(t *testing.T) {
 	})
 }
 
-// A set has what it yields, of all that is named, of its neighbours on other ports, and of the addresses beside it.
-func TestSetHasWhatItYields(t *testing.T) {
+// PositionOf inverts At, of all that is named, of its neighbours on other ports, and of the addresses beside it.
+func TestPositions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec := drawSpec(t)
+		spec.Shard = rapid.SampledFrom([]string{"", "1/2", "3/3"}).Draw(t, "shard")
 		set, err := Compile(spec, namedPorts)
 		if err != nil {
 			return
 		}
-		yields := make(map[netip.AddrPort]bool)
-		for it := set.Iterate(); ; {
-			target, ok := it.Next()
-			if !ok {
-				break
+		at := make(map[netip.AddrPort]uint64)
+		for position := range set.Len() {
+			if target, ok := set.At(position); ok {
+				at[target] = position
 			}
-			yields[target] = true
+		}
+		check := func(target netip.AddrPort) {
+			want, wanted := at[target]
+			if got, ok := set.PositionOf(target); ok != wanted || ok && got != want {
+				t.Fatalf("%v is at %d (%t), and PositionOf says %d (%t)", target, want, wanted, got, ok)
+			}
 		}
 		spec.Sample, spec.SampleBy, spec.Shard, spec.Block, spec.Allow = "", "", "", nil, nil
 		named, _ := asked(spec)
 		for _, text := range named {
 			target := netip.MustParseAddrPort(text)
 			port := target.Port()
-			for _, t2 := range []netip.AddrPort{
+			for _, other := range []netip.AddrPort{
 				target, netip.AddrPortFrom(target.Addr(), port+1), netip.AddrPortFrom(target.Addr(), port-1),
 				netip.AddrPortFrom(target.Addr().Next(), port), netip.AddrPortFrom(target.Addr().Prev(), port),
 			} {
-				if t2.Addr().IsValid() && set.Has(t2) != yields[t2] {
-					t.Fatalf("Has(%v) is %t, and it is yielded: %t", t2, set.Has(t2), yields[t2])
-				}
+				check(other)
 			}
 		}
-		for target := range yields {
-			if !set.Has(target) {
-				t.Fatalf("%v is yielded, and Has denies it", target)
-			}
+		for target := range at {
+			check(target)
 		}
 	})
 }

@@ -159,14 +159,15 @@ func (s *Set) target(number uint64) netip.AddrPort {
 	return netip.AddrPortFrom(s.table.address(host).addr(), port)
 }
 
-// Has reports whether a service is one of the targets: whether At gives it at some position. It does not allocate.
-func (s *Set) Has(target netip.AddrPort) bool {
+// PositionOf is the inverse of At: the position of a target; false for a service that is none. It does not allocate.
+func (s *Set) PositionOf(target netip.AddrPort) (uint64, bool) {
 	number, ok := s.numberOf(target)
 	if !ok || s.blocked != nil && s.blocked.Contains(target.Addr()) {
-		return false
+		return 0, false
 	}
 	place := s.order.indexOf(number)
-	return place%s.shard.count == s.shard.index && place/s.shard.count < s.length
+	position := place / s.shard.count
+	return position, place%s.shard.count == s.shard.index && position < s.length
 }
 
 // numberOf is the inverse of target; false for what is not among the services that order permutes.
