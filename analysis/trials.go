@@ -221,31 +221,20 @@ func readCosts(b *batch, ends *endings) costColumns {
 		synacks: readColumn[*array.Uint32](b, "synacks"), retransmits: readColumn[*array.Uint32](b, "retransmits")}
 }
 
-// of is what an attempt took, as far as the table tells. Packets: the SYN; an acknowledgement of each SYN-ACK, the first of
-// which carries the handshake; one of the response; what was sent again; and the reset, unless the server sent
-// one. Bytes: 40 or 60 of IPv4's or IPv6's and TCP's headers for each, and the handshake's first message once. Time: from the
-// SYN, or from the SYN-ACK where it is not known when that was sent, to the attempt's end.
-func (c *costColumns) of(rows *attemptRows, row int) (cost order.Cost) {
-	cost.Packets = 1 + uint64(c.retransmits.Value(row)) + uint64(c.synacks.Value(row))
-	if !c.ends.data.IsNull(row) {
-		cost.Packets++
-	}
-	if !c.ends.rst.Value(row) && !c.ends.synack.IsNull(row) {
-		cost.Packets++
-	}
-	headers := uint64(40)
-	if strings.Contains(rows.addr.Value(row), ":") {
-		headers = 60
-	}
-	cost.Bytes = headers*cost.Packets + uint64(c.ends.sentBytes.Value(row))
+// of is what the attempt of a row took.
+func (c *costColumns) of(rows *attemptRows, row int) order.Cost {
 	began := c.syn
 	if began.IsNull(row) {
 		began = c.ends.synack
 	}
-	if !began.IsNull(row) && !c.ends.end.IsNull(row) {
-		cost.Nanoseconds = uint64(max(0, c.ends.end.Value(row)-began.Value(row)))
+	known := connectionCost{
+		retransmits: uint64(c.retransmits.Value(row)), synacks: uint64(c.synacks.Value(row)), sent: uint64(c.ends.sentBytes.Value(row)),
+		v6: strings.Contains(rows.addr.Value(row), ":"), data: !c.ends.data.IsNull(row), reset: c.ends.rst.Value(row), connected: !c.ends.synack.IsNull(row),
 	}
-	return cost
+	if !began.IsNull(row) && !c.ends.end.IsNull(row) {
+		known.began, known.end = int64(began.Value(row)), int64(c.ends.end.Value(row))
+	}
+	return known.cost()
 }
 
 // closeService counts the service that the fold is in, or has it wait for the verdict on its host.

@@ -233,6 +233,16 @@ func compileTargets(m *record.Manifest) (*target.Set, error) {
 	return set, err
 }
 
+// resample makes the set of targets that a scan would have had with a smaller sample: a subset of those that it had.
+func resample(m *record.Manifest, share string) (*target.Set, error) {
+	var spec target.Spec
+	if err := json.Unmarshal(m.Targets, &spec); err != nil {
+		return nil, err
+	}
+	spec.Sample = share
+	return target.Compile(spec, datasets.PortSets())
+}
+
 // sameTargets reports whether two runs of laserdisc probed the same targets, all of them.
 func sameTargets(a, b *record.Manifest) bool {
 	whole := func(m *record.Manifest) bool {
