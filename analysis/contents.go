@@ -35,6 +35,7 @@ type Contents struct {
 	service revealing    // the service that the fold is in
 	host    netip.Addr   // the one that it is in
 	drawn   netip.Prefix // what was drawn with it, or itself
+	drawnAs string       // that, as text
 	sums    []besides    // of each of comparedPorts, the services of what was drawn
 }
 
@@ -125,7 +126,7 @@ func (c *Contents) enter(addr string) (err error) {
 	}
 	if drawn := c.unit.Cluster(c.host); drawn != c.drawn {
 		c.closeDrawn()
-		c.drawn = drawn
+		c.drawn, c.drawnAs = drawn, drawn.String()
 	}
 	return nil
 }
@@ -167,7 +168,7 @@ func (c *Contents) closeService() error {
 	if !s.connected {
 		return nil
 	}
-	protocol, drawn := s.protocol(), c.drawn.String()
+	protocol, drawn := s.protocol(), c.drawnAs
 	if s.reset {
 		c.words.Service(drawn, ResetWords)
 		if s.bigIP {
@@ -331,7 +332,7 @@ func addDrawn(ratios []estimate.Ratio, sums []besides) []estimate.Ratio {
 func (c *Contents) close() error {
 	err := c.closeService()
 	c.closeDrawn()
-	c.in, c.drawn = place{}, netip.Prefix{}
+	c.in, c.drawn, c.drawnAs = place{}, netip.Prefix{}, ""
 	return err
 }
 
