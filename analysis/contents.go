@@ -35,7 +35,6 @@ type Contents struct {
 	service revealing    // the service that the fold is in
 	host    netip.Addr   // the one that it is in
 	drawn   netip.Prefix // what was drawn with it, or itself
-	drawnAs string       // that, as text
 	sums    []besides    // of each of comparedPorts, the services of what was drawn
 }
 
@@ -126,7 +125,7 @@ func (c *Contents) enter(addr string) (err error) {
 	}
 	if drawn := c.unit.Cluster(c.host); drawn != c.drawn {
 		c.closeDrawn()
-		c.drawn, c.drawnAs = drawn, drawn.String()
+		c.drawn = drawn
 	}
 	return nil
 }
@@ -168,8 +167,9 @@ func (c *Contents) closeService() error {
 	if !s.connected {
 		return nil
 	}
-	protocol, drawn := s.protocol(), c.drawnAs
+	protocol := s.protocol()
 	if s.reset {
+		drawn := c.drawn.String()
 		c.words.Service(drawn, ResetWords)
 		if s.bigIP {
 			c.words.Hit(drawn, ResetWords, ResetWords)
@@ -178,6 +178,7 @@ func (c *Contents) closeService() error {
 	if s.banner {
 		for i, b := range bannerWords {
 			if b.Protocol == protocol {
+				drawn := c.drawn.String()
 				c.words.Service(drawn, protocol)
 				if s.words&(1<<i) != 0 {
 					c.words.Hit(drawn, protocol, protocol)
@@ -332,7 +333,7 @@ func addDrawn(ratios []estimate.Ratio, sums []besides) []estimate.Ratio {
 func (c *Contents) close() error {
 	err := c.closeService()
 	c.closeDrawn()
-	c.in, c.drawn, c.drawnAs = place{}, netip.Prefix{}, ""
+	c.in, c.drawn = place{}, netip.Prefix{}
 	return err
 }
 
