@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
@@ -139,14 +138,14 @@ func newByClassOf(kinds []analysis.Kind, isPopular map[uint16]bool) *byClass {
 		}
 	}
 	type host struct {
-		addr           string
+		addr           []byte
 		acks, allPorts bool
 	}
 	var here [classCount]host // of each class, the host that is being counted
 	b.Tally = analysis.NewTally(func(s *analysis.Seen, to *analysis.Shares[int, string]) {
 		for _, c := range []class{everyPort, b.classOf(s.Port)} {
-			if here[c].addr != s.Addr {
-				here[c] = host{addr: strings.Clone(s.Addr)} // which is valid only until this function returns
+			if string(here[c].addr) != s.Addr {
+				here[c] = host{addr: append(here[c].addr[:0], s.Addr...)}
 			}
 			b.countInto(to, c, s)
 			acks, everywhere := outcome(s.Port, s.State, s.Label) != "", s.State == session.AllPorts
