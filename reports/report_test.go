@@ -156,7 +156,7 @@ func TestOneRule(t *testing.T) {
 	}
 	inFigure07 := make(map[string]int)
 	for _, r := range rows(t, by["figure07"].table)[1:] {
-		inFigure07[r[1]] += count(r[4])
+		inFigure07[r[1]] += count(r[5])
 	}
 	unexpectedOnAll := 0
 	for port, n := range other {
