@@ -365,9 +365,9 @@ func addPaperNamed(p *plot.Plot, values plotter.XYLabels) error {
 	}
 	for i := range names.TextStyle {
 		names.TextStyle[i] = sans(noteSize)
-		names.TextStyle[i].Color, names.TextStyle[i].XAlign, names.TextStyle[i].YAlign = paperMark.Color, text.XRight, text.YCenter
+		names.TextStyle[i].Color, names.TextStyle[i].XAlign, names.TextStyle[i].YAlign = paperMark.Color, text.XRight, text.YBottom
 	}
-	names.Offset.X = -2 * paperMark.Radius
+	names.Offset = vg.Point{X: -1.5 * paperMark.Radius, Y: 0.5 * paperMark.Radius}
 	p.Add(names)
 	return addPaper(p, values.XYs)
 }
