@@ -193,9 +193,9 @@ func TestMeansMerge(t *testing.T) {
 		for _, m := range []*means{whole, parts[i%2]} {
 			host := fmt.Sprint(i)
 			if i < 1000 {
-				m.add(host, 1, 80, []string{"http"}[:only1(i < 600)])
+				m.add(host, 1, 80, []string{"http"}[:oneIf(i < 600)])
 			}
-			m.add(host, 1, 22, []string{[]string{"ssh", "http"}[only1(i < 200)]})
+			m.add(host, 1, 22, []string{[]string{"ssh", "http"}[oneIf(i < 200)]})
 		}
 	}
 	parts[0].merge(parts[1])
@@ -212,7 +212,7 @@ func TestMeansMerge(t *testing.T) {
 	}
 }
 
-func only1(is bool) int { return map[bool]int{true: 1}[is] }
+func oneIf(is bool) int { return map[bool]int{true: 1}[is] }
 
 // Of a class its bar comes first, and then those of its ports, those without an expected protocol apart.
 func TestBars(t *testing.T) {
@@ -360,7 +360,7 @@ func TestPublished(t *testing.T) {
 		"section2":  3 + 9, // of all; and by defence, two of them over all ports
 		"figure06":  7,     // of ports 80, 443 and 623 what is expected and what is not, of 102 the former
 		"figure07":  3,     // HTTP and TLS of all, TLS of 80
-		"section31": 5, "unknowns": 3,
+		"section31": 5, "unknowns": 3, "protocols": 1,
 	}
 	for name, n := range want {
 		if published[name] != n {
@@ -369,6 +369,29 @@ func TestPublished(t *testing.T) {
 	}
 	if p := paperNoAck(11211, notAcknowledging); math.Abs(p-0.842) > 0.0005 { // 6.33 SYN-ACKs for each that acknowledges data
 		t.Errorf("11211: %v", p)
+	}
+}
+
+// On an ephemeral port two protocols were seen, one of them once, on another none; of a third, that was not scanned, nothing is said.
+func TestProtocolsOnPorts(t *testing.T) {
+	list, err := protocolsOnPorts([]analysis.Kind{
+		{Port: 62220, State: session.SendsData, Label: "http", Services: 9}, {Port: 62220, State: session.DynamicBlocking, Label: "ssh", Services: 1},
+		{Port: 62220, State: session.AcksData, Services: 5}, {Port: 65535, State: session.SendsData, Label: "tls", Services: 5},
+		{Port: 443, State: session.SendsData, Label: "tls", Services: 5}, {Port: 1, State: session.SendsData, Label: "tls", Services: 5},
+	}, []uint16{1, 443, 53194, 62220}, estimate.Design{Unit: estimate.ByHost, Drawn: 10, Of: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range list {
+		got = append(got, fmt.Sprintf("%s: %d, %g, %v; paper %g", p.set, p.ports, p.seen, p.atLeast, p.paper))
+	}
+	want := []string{
+		"popular: 1, 1, 1; n = 5; Chao1, mean over ports; 10 of 100 by host; a lower bound: there may be more; paper NaN",
+		"ephemeral: 2, 1, 1; n = 10; Chao1, mean over ports; 10 of 100 by host; a lower bound: there may be more; paper 10",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
 

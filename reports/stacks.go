@@ -27,6 +27,7 @@ type stacks struct {
 	kind    func(*analysis.Kind) string                  // of a port's services: a layer's, "" for another, absent for those not counted
 	judged  string                                       // the kind whose interval is drawn: the lowest layer's, or one of all layers together
 	paper   func(c class, port int, kind string) float64 // the paper's value, NaN for none; port is -1 for a class
+	says    func(port int, kind string) string           // what the paper says instead of a value, "" for nothing; nil if it says no such thing
 }
 
 // absent is no kind of service.
@@ -198,9 +199,13 @@ func (b *byClass) figure(s *stacks, over sources, caption, counted, axis string)
 		}
 	}
 	n := fmt.Sprintf("%s on %s", plural(all, counted), plural(ports, "port"))
+	columns := classColumns()
+	if s.says != nil {
+		columns = append(columns, texts("published_as", func(r *classShare) string { return s.says(r.port, r.kind) }))
+	}
 	f := figure{
 		Caption: caption + " A diamond is the paper's value for a part of the bar, as high as the parts up to and with that. In brackets, the services of each bar; hollow are bars of fewer than " + fmt.Sprint(fewServices) + ". n = " + n + ".",
-		table:   tabulate(n, rows, classColumns()...),
+		table:   tabulate(n, rows, columns...),
 		columns: 2, height: 3 * vg.Inch,
 	}
 	if ports > figure05Ports {
