@@ -42,7 +42,7 @@ func exhibitsOf(t *testing.T, from ...*analysis.Dataset) map[string]shown {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := all.exhibits(t.Context())
+	list, err := all.exhibits(t.Context(), exhibits)
 	if err != nil {
 		t.Fatal(err)
 	}
