@@ -16,8 +16,9 @@ import (
 // listFile names the files of a report, in its directory, so that the next one there can remove those that it does not write.
 const listFile = "report.json"
 
-// list is what is in it.
-type list struct {
+// contentsOf is what is in it.
+type contentsOf struct {
+	From  []string `json:"from"`  // the datasets, as they were given, in their order
 	Files []string `json:"files"` // in order, without their directory
 }
 
@@ -43,38 +44,37 @@ func readList(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := parseList(text)
+	l, err := parseList(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return names, nil
-}
-
-func parseList(text []byte) ([]string, error) {
-	var l list
-	if err := json.Unmarshal(text, &l); err != nil {
-		return nil, err
-	}
-	for _, name := range l.Files {
-		if name != filepath.Base(name) || !filepath.IsLocal(name) || name == "." {
-			return nil, fmt.Errorf("%q is no file of a report's directory", name)
-		}
 	}
 	return l.Files, nil
 }
 
-func writeList(dir string, names []string) error {
+func parseList(text []byte) (l contentsOf, err error) {
+	if err := json.Unmarshal(text, &l); err != nil {
+		return l, err
+	}
+	for _, name := range l.Files {
+		if name != filepath.Base(name) || !filepath.IsLocal(name) || name == "." {
+			return l, fmt.Errorf("%q is no file of a report's directory", name)
+		}
+	}
+	return l, nil
+}
+
+func writeList(dir string, from, names []string) error {
 	slices.Sort(names)
-	text, err := json.MarshalIndent(list{slices.Compact(names)}, "", "  ")
+	text, err := json.MarshalIndent(contentsOf{from, slices.Compact(names)}, "", "  ")
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, listFile), append(text, '\n'), 0o666)
 }
 
-// writeFiles writes the files of a report into a directory, and removes those of the report before it that it does not have. Nothing
+// writeFiles writes the files of a report of some datasets into a directory, and removes those of the report before it that it does not have. Nothing
 // else in the directory is touched. A report that was cut off leaves a list of both.
-func writeFiles(dir string, files map[string][]byte) error {
+func writeFiles(dir string, from []string, files map[string][]byte) error {
 	before, err := readList(dir)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func writeFiles(dir string, files map[string][]byte) error {
 	for name := range files {
 		names = append(names, name)
 	}
-	if err := writeList(dir, slices.Concat(names, before)); err != nil {
+	if err := writeList(dir, from, slices.Concat(names, before)); err != nil {
 		return err
 	}
 	for name, text := range files {
@@ -99,5 +99,5 @@ func writeFiles(dir string, files map[string][]byte) error {
 			return err
 		}
 	}
-	return writeList(dir, names)
+	return writeList(dir, from, names)
 }

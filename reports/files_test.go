@@ -77,11 +77,11 @@ func FuzzParseList(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		names, err := parseList(text)
+		l, err := parseList(text)
 		if err != nil {
 			return
 		}
-		for _, name := range names {
+		for _, name := range l.Files {
 			if filepath.Dir(filepath.Join("/dir", name)) != "/dir" {
 				t.Errorf("%q", name)
 			}

@@ -70,7 +70,7 @@ func Write(ctx context.Context, out string, from []*analysis.Dataset, inches flo
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
-	if err := writeFiles(out, files); err != nil {
+	if err := writeFiles(out, all.dirs(), files); err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
 	return nil

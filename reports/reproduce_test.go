@@ -34,7 +34,7 @@ func TestReproduce(t *testing.T) {
 	line, _, _ := strings.Cut(rest, "\n")
 	if *update && *from != "" {
 		rest = line + "\n\n" + exhibitList() + "\n" + publishedList(t, filepath.Join(*from, "published.csv")) +
-			"\n" + timesList(t, filepath.Dir(*from))
+			"\n" + timesList(t, *from)
 		if err := os.WriteFile(file, []byte(head+rest), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -90,16 +90,21 @@ func publishedList(t *testing.T, file string) string {
 	return b.String()
 }
 
-// timesList is the table of how long each exhibit takes: the scans that it is made from, by the manifests of the datasets in a
-// directory, and what it takes of a processor alone.
-func timesList(t *testing.T, dir string) string {
-	dirs, err := filepath.Glob(filepath.Join(dir, "*-tables"))
-	if err != nil || len(dirs) == 0 {
-		t.Fatalf("no dataset in %s, error %v", dir, err)
+// timesList is the table of how long each exhibit of a report takes: the scans that it is made from, by the manifests of the report's
+// datasets, which are beside it, and what it takes of a processor alone.
+func timesList(t *testing.T, report string) string {
+	text, err := os.ReadFile(filepath.Join(report, listFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := parseList(text)
+	if err != nil {
+		t.Fatal(err)
 	}
 	var from []*analysis.Dataset
 	took := make(map[string]string) // by the directory of a dataset
-	for _, dir := range dirs {
+	for _, dir := range is.From {
+		dir = filepath.Join(filepath.Dir(report), filepath.Base(dir))
 		d, err := analysis.Open(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -132,7 +137,7 @@ func timesList(t *testing.T, dir string) string {
 	}
 	var b strings.Builder
 	b.WriteString("How long each takes: the scans that it is made from here, from the start to the end in their manifests, which for those of `make demo` over a\n" +
-		"link in memory is simulated time, as long as on a network; and the report, in seconds of one processor, if it had this exhibit alone.\n\n" +
+		"link in memory is simulated time; and the report, in seconds of one processor, if it had this exhibit alone.\n\n" +
 		"| exhibit | scans | report (s) |\n| --- | --- | --- |\n")
 	for i := range exhibits {
 		made, seconds := alone(exhibits[i : i+1])
