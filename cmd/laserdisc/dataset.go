@@ -131,6 +131,9 @@ func anonymizeAll(ctx context.Context, cmd *cobra.Command, path, out, keyFile st
 	if record.Packets(out) != "" {
 		return fmt.Errorf("%s holds a record: name another directory", out)
 	}
+	if analysis.IsDataset(out) {
+		return fmt.Errorf("%s holds a dataset: name another directory", out)
+	}
 	key, made, err := anonymize.LoadKey(keyFile)
 	if err != nil {
 		return err
