@@ -9,6 +9,7 @@ import (
 var amqp = Protocol{
 	Name:      "amqp",
 	Spec:      "AMQP 0-9-1, sections 4.2.2 and 4.2.3; AMQP 1.0, section 2.2",
+	Version:   1,
 	First:     "protocol header AMQP 0 0 9 1",
 	Signature: "a protocol header with a published version, or the method Connection.Start",
 	Leads:     "A\x01",

@@ -10,6 +10,7 @@ var bgp = Protocol{
 	Name:        "bgp",
 	ServerFirst: true,
 	Spec:        "RFC 4271, section 4",
+	Version:     1,
 	First:       "OPEN from AS 23456, which no peer expects, so that no session comes of it",
 	Signature:   "marker of 16 times FFh, a length that fits, an OPEN or a NOTIFICATION",
 	Leads:       "\xff",

@@ -5,6 +5,7 @@ import "net/netip"
 var checkpoint = Protocol{
 	Name:      "checkpoint",
 	Spec:      "Check Point FireWall-1 topology, as in Metasploit's checkpoint_hostname.rb",
+	Version:   1,
 	First:     "version request 51h",
 	Signature: "likely: Y and three zero bytes, no more",
 	Leads:     "Y",

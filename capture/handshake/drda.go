@@ -8,6 +8,7 @@ import (
 var drda = Protocol{
 	Name:      "drda",
 	Spec:      "DRDA, Volume 3 (DDM): DSS, EXCSAT, EXCSATRD",
+	Version:   1,
 	First:     "EXCSAT with the levels of our managers",
 	Signature: "DSS reply whose lengths fit, with EXCSATRD (1443h)",
 	Hello:     drdaHello,

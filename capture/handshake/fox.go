@@ -8,6 +8,7 @@ import (
 var fox = Protocol{
 	Name:      "fox",
 	Spec:      "Niagara Fox, as in Nmap's fox-info.nse",
+	Version:   1,
 	First:     "fox a 1 -1 fox hello, and what a client has to say of itself",
 	Signature: "fox a 0 -1 fox hello",
 	Leads:     "f",

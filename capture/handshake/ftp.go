@@ -9,6 +9,7 @@ var ftp = Protocol{
 	Name:        "ftp",
 	ServerFirst: true,
 	Spec:        "RFC 959",
+	Version:     1,
 	First:       "FEAT",
 	Signature:   "220 greeting that says FTP, replies about USER and PASS, or the list for FEAT; weak: any greeting in many lines",
 	Leads:       "12345f",

@@ -50,6 +50,11 @@ func FuzzClassify(f *testing.F) {
 		if _, listed := Lookup(v.Label); listed != (v.Evidence != None) || listed != (len(v.Matches) > 0) {
 			t.Errorf("%q: %+v", received, v)
 		}
+		if len(received) <= 64 {
+			if e := Explain(sent, received); e.Label != v.Label || e.Evidence != v.Evidence || v.Evidence != None && len(e.Decided) == 0 {
+				t.Errorf("%q: %+v is explained as %+v", received, v, e)
+			}
+		}
 		if v.Label == Echo {
 			return
 		}

@@ -43,6 +43,7 @@ type Protocol struct {
 	Name        string // as in labels and lists of handshakes: "http", "wait", ...
 	ServerFirst bool   // the server speaks before the client does
 	Spec        string // where its bytes are fixed, such as "RFC 9112"
+	Version     int    // of what Match finds: from 1, one more with each change of it; 0 where there is no Match
 	First       string // the client's first bytes, in words
 	Signature   string // what identifies an answer, in words
 	Answer      string // the protocol whose answer the Hello draws, where that is not Name: tls for tls-legacy

@@ -24,6 +24,9 @@ func TestTable(t *testing.T) {
 		if (p.Match != nil) != (p.Signature != "") {
 			t.Errorf("%s: a signature in words and in code come together", p.Name)
 		}
+		if (p.Match != nil) != (p.Version > 0) {
+			t.Errorf("%s: a signature and its version come together", p.Name)
+		}
 		if p.Match != nil && p.Answer != "" {
 			t.Errorf("%s has an answer of its own", p.Name)
 		}

@@ -9,6 +9,7 @@ import (
 var http = Protocol{
 	Name:      "http",
 	Spec:      "RFC 9112",
+	Version:   1,
 	First:     "GET / HTTP/1.1",
 	Signature: "status line HTTP/1.x and three digits, header section; weak: HTML without one",
 	Leads:     "H<\r\n\t ",

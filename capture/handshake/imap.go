@@ -6,6 +6,7 @@ var imap = Protocol{
 	Name:        "imap",
 	ServerFirst: true,
 	Spec:        "RFC 9051, section 7.1",
+	Version:     1,
 	First:       "CAPABILITY",
 	Signature:   "* OK, * PREAUTH or * BYE; certain with IMAP in it or in the capabilities after it",
 	Leads:       "*",

@@ -10,6 +10,7 @@ import (
 var ipp = Protocol{
 	Name:      "ipp",
 	Spec:      "RFC 8010, RFC 8011",
+	Version:   1,
 	First:     "POST / with Get-Printer-Attributes",
 	Signature: "HTTP answer of type application/ipp; likely: a Server field with the product IPP",
 	Leads:     "H",

@@ -6,6 +6,7 @@ var managesieve = Protocol{
 	Name:        "managesieve",
 	ServerFirst: true,
 	Spec:        "RFC 5804, section 1.7",
+	Version:     1,
 	First:       "CAPABILITY",
 	Signature:   "capabilities in quotes, IMPLEMENTATION and SIEVE among them",
 	Leads:       `"`,

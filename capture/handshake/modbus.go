@@ -8,6 +8,7 @@ import (
 var modbus = Protocol{
 	Name:      "modbus",
 	Spec:      "MODBUS Application Protocol V1.1b3, sections 6.21 and 7; MODBUS Messaging on TCP/IP V1.0b, section 3.1.3",
+	Version:   1,
 	First:     "Read Device Identification (2Bh/0Eh)",
 	Signature: "MBAP header whose length is right, function 2Bh with its objects or ABh with an exception; likely: other reads",
 	Hello:     modbusHello,

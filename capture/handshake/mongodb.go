@@ -9,6 +9,7 @@ import (
 var mongodb = Protocol{
 	Name:      "mongodb",
 	Spec:      "MongoDB Wire Protocol; BSON 1.1",
+	Version:   1,
 	First:     "OP_QUERY isMaster, which servers of every age answer",
 	Signature: "OP_REPLY or OP_MSG with a document that has ok, errmsg or maxBsonObjectSize; its answer to HTTP",
 	Match:     matchMongoDB,

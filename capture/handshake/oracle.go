@@ -9,6 +9,7 @@ import (
 var oracle = Protocol{
 	Name:      "oracle",
 	Spec:      "Oracle Net TNS, as in Wireshark's packet-tns.c",
+	Version:   1,
 	First:     "CONNECT without a service name",
 	Signature: "TNS header with the segment's length and type accept, refuse, redirect or resend",
 	Hello:     oracleHello,

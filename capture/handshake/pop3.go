@@ -9,6 +9,7 @@ var pop3 = Protocol{
 	Name:        "pop3",
 	ServerFirst: true,
 	Spec:        "RFC 1939",
+	Version:     1,
 	First:       "CAPA",
 	Signature:   "+OK with a text; certain with POP or an APOP timestamp in it, or the list for CAPA after it",
 	Leads:       "+-",

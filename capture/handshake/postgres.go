@@ -9,6 +9,7 @@ import (
 var postgres = Protocol{
 	Name:      "postgres",
 	Spec:      "PostgreSQL Frontend/Backend Protocol, Message Formats",
+	Version:   1,
 	First:     "StartupMessage 3.0 without a user, which every server refuses in its own words",
 	Signature: "ErrorResponse or Authentication message; weak: the one byte S or N that answers SSLRequest",
 	Leads:     "ENRS",

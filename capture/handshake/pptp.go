@@ -10,6 +10,7 @@ import (
 var pptp = Protocol{
 	Name:      "pptp",
 	Spec:      "RFC 2637",
+	Version:   1,
 	First:     "Start-Control-Connection-Request",
 	Signature: "control message with magic cookie 1A2B3C4Dh and type 2, the reply",
 	Leads:     "\x00",

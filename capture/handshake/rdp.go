@@ -9,6 +9,7 @@ import (
 var rdp = Protocol{
 	Name:      "rdp",
 	Spec:      "MS-RDPBCGR, section 2.2.1",
+	Version:   1,
 	First:     "X.224 connection request with a negotiation request for TLS and CredSSP",
 	Signature: "X.224 connection confirm with a negotiation response or failure; likely: an MCS disconnect; weak: a confirm with neither parameters nor negotiation",
 	Leads:     "\x03",

@@ -5,6 +5,7 @@ import "net/netip"
 var redis = Protocol{
 	Name:      "redis",
 	Spec:      "RESP, redis.io/docs/reference/protocol-spec",
+	Version:   1,
 	First:     "PING as an array of one bulk string",
 	Signature: "+PONG, or an error line in the words of Redis: -NOAUTH, -DENIED, -ERR unknown command '...",
 	Leads:     "+-",

@@ -5,6 +5,7 @@ import "net/netip"
 var siemens = Protocol{
 	Name:      "siemens",
 	Spec:      "RFC 1006, ISO 8073, section 13.3; S7 as in Wireshark's packet-s7comm.c",
+	Version:   1,
 	First:     "COTP connection request for rack 0, slot 2, and the S7 set-up behind it",
 	Signature: "S7 data (32h) in a COTP data unit; weak: a connection confirm with TSAPs, which any ISO-TSAP server sends",
 	Leads:     "\x03",

@@ -6,6 +6,7 @@ var smtp = Protocol{
 	Name:        "smtp",
 	ServerFirst: true,
 	Spec:        "RFC 5321",
+	Version:     1,
 	First:       "EHLO",
 	Signature:   "220 greeting that says SMTP, or the reply to EHLO with its keywords",
 	Leads:       "2345",

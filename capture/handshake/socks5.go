@@ -8,6 +8,7 @@ import (
 var socks5 = Protocol{
 	Name:      "socks5",
 	Spec:      "RFC 1928, section 3",
+	Version:   1,
 	First:     "version 5, one method: no authentication",
 	Signature: "weak: version 5 and a method, 2 bytes; likely: an HTTP refusal that names Tor's SOCKS port",
 	Leads:     "\x05H",

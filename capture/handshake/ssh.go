@@ -9,6 +9,7 @@ var ssh = Protocol{
 	Name:        "ssh",
 	ServerFirst: true,
 	Spec:        "RFC 4253, section 4.2",
+	Version:     1,
 	First:       "our own identification",
 	Signature:   "a line SSH-version-software; other lines may come before it",
 	Hello:       func(b []byte, _ netip.AddrPort, _ uint64) []byte { return append(b, "SSH-2.0-laserdisc_0.1\r\n"...) },

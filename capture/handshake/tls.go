@@ -11,6 +11,7 @@ import (
 var tls = Protocol{
 	Name:      "tls",
 	Spec:      "RFC 8446, RFC 5246",
+	Version:   1,
 	First:     "ClientHello of TLS 1.3 that also accepts 1.2, 1.1 and 1.0; no server name",
 	Signature: "record with a ServerHello or an alert; likely: an HTTP page saying that the port wants TLS",
 	Leads:     "\x15\x16H",

@@ -6,6 +6,7 @@ var vnc = Protocol{
 	Name:        "vnc",
 	ServerFirst: true,
 	Spec:        "RFC 6143, section 7.1.1",
+	Version:     1,
 	First:       "nothing",
 	Signature:   "RFB ddd.ddd and a newline, 12 bytes",
 	Leads:       "R",
