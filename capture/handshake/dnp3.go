@@ -8,6 +8,7 @@ import (
 
 var dnp3 = Protocol{
 	Name:      "dnp3",
+	Ports:     []uint16{20000},
 	Spec:      "IEEE 1815, section 9.2",
 	Version:   1,
 	First:     "one link frame, Request Link Status, from master 1 to outstation 10",

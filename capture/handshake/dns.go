@@ -8,6 +8,7 @@ import (
 
 var dns = Protocol{
 	Name:      "dns",
+	Ports:     []uint16{53},
 	Spec:      "RFC 1035, RFC 7766",
 	Version:   1,
 	First:     "length, query for the name servers of the root, no recursion",

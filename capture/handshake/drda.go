@@ -7,6 +7,7 @@ import (
 
 var drda = Protocol{
 	Name:      "drda",
+	Ports:     []uint16{50000},
 	Spec:      "DRDA, Volume 3 (DDM): DSS, EXCSAT, EXCSATRD",
 	Version:   1,
 	First:     "EXCSAT with the levels of our managers",

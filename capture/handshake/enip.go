@@ -8,6 +8,7 @@ import (
 
 var enip = Protocol{
 	Name:      "enip",
+	Ports:     []uint16{44818},
 	Spec:      "CIP Networks Library, volume 2 (EtherNet/IP), sections 2-3 and 2-4",
 	Version:   1,
 	First:     "ListIdentity",

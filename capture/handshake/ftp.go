@@ -8,6 +8,7 @@ import (
 var ftp = Protocol{
 	Name:        "ftp",
 	ServerFirst: true,
+	Ports:       []uint16{21},
 	Spec:        "RFC 959",
 	Version:     1,
 	First:       "FEAT",

@@ -76,7 +76,7 @@ func TestEchoes(t *testing.T) {
 }
 
 // symmetric are the protocols in which server and client begin with the same message.
-var symmetric = map[string]bool{"ssh": true, "amqp": true, "bgp": true}
+var symmetric = map[string]bool{"ssh": true, "amqp": true, "bgp": true, "redis": true}
 
 func TestNoAnswer(t *testing.T) {
 	var v Verdict
@@ -104,6 +104,7 @@ func TestParse(t *testing.T) {
 		"htp":          `did you mean http or ftp?`,
 		"all,http":     `handshake "all" stands for the whole list`,
 		"":             `unknown handshake ""`,
+		"wait,clamd":   `clamd has no handshake`,
 		"tls,wait,tls": `handshake "tls" is listed twice`,
 	} {
 		if _, err := Parse(list); err == nil || !strings.Contains(err.Error(), want) {

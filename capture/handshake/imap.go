@@ -5,6 +5,7 @@ import "net/netip"
 var imap = Protocol{
 	Name:        "imap",
 	ServerFirst: true,
+	Ports:       []uint16{143},
 	Spec:        "RFC 9051, section 7.1",
 	Version:     1,
 	First:       "CAPABILITY",

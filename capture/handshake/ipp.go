@@ -9,6 +9,7 @@ import (
 
 var ipp = Protocol{
 	Name:      "ipp",
+	Ports:     []uint16{631},
 	Spec:      "RFC 8010, RFC 8011",
 	Version:   1,
 	First:     "POST / with Get-Printer-Attributes",

@@ -7,6 +7,7 @@ import (
 
 var kubernetes = Protocol{
 	Name:      "kubernetes",
+	Ports:     []uint16{6443, 443},
 	Spec:      "Kubernetes API reference, meta/v1 Status and version.Info",
 	Version:   1,
 	First:     "ClientHello of TLS 1.2 alone, in which the certificate comes unencrypted",

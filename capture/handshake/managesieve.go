@@ -5,6 +5,7 @@ import "net/netip"
 var managesieve = Protocol{
 	Name:        "managesieve",
 	ServerFirst: true,
+	Ports:       []uint16{4190},
 	Spec:        "RFC 5804, section 1.7",
 	Version:     1,
 	First:       "CAPABILITY",

@@ -8,6 +8,7 @@ import (
 
 var memcached = Protocol{
 	Name:      "memcached",
+	Ports:     []uint16{11211},
 	Spec:      "memcached doc/protocol.txt, doc/protocol-binary.txt",
 	Version:   1,
 	First:     "version",

@@ -8,6 +8,7 @@ import (
 
 var mongodb = Protocol{
 	Name:      "mongodb",
+	Ports:     []uint16{27017},
 	Spec:      "MongoDB Wire Protocol; BSON 1.1",
 	Version:   1,
 	First:     "OP_QUERY isMaster, which servers of every age answer",

@@ -8,6 +8,7 @@ import (
 
 var mssql = Protocol{
 	Name:      "mssql",
+	Ports:     []uint16{1433},
 	Spec:      "MS-TDS, sections 2.2.3.1 and 2.2.6.5",
 	Version:   1,
 	First:     "PRELOGIN",

@@ -9,6 +9,7 @@ import (
 var mysql = Protocol{
 	Name:        "mysql",
 	ServerFirst: true,
+	Ports:       []uint16{3306},
 	Spec:        "MySQL Client/Server Protocol, Protocol::HandshakeV10 and ERR_Packet",
 	Version:     1,
 	First:       "nothing: whatever is sent before the server's greeting counts as a connection error",

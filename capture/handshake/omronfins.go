@@ -8,6 +8,7 @@ import (
 
 var omronfins = Protocol{
 	Name:      "omronfins",
+	Ports:     []uint16{9600},
 	Spec:      "Omron W421, section 7-4 (FINS/TCP)",
 	Version:   1,
 	First:     "node address request",

@@ -8,6 +8,7 @@ import (
 
 var oracle = Protocol{
 	Name:      "oracle",
+	Ports:     []uint16{1521},
 	Spec:      "Oracle Net TNS, as in Wireshark's packet-tns.c",
 	Version:   1,
 	First:     "CONNECT without a service name",

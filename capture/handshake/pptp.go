@@ -9,6 +9,7 @@ import (
 
 var pptp = Protocol{
 	Name:      "pptp",
+	Ports:     []uint16{1723},
 	Spec:      "RFC 2637",
 	Version:   1,
 	First:     "Start-Control-Connection-Request",

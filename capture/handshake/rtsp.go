@@ -4,6 +4,7 @@ import "net/netip"
 
 var rtsp = Protocol{
 	Name:      "rtsp",
+	Ports:     []uint16{554},
 	Spec:      "RFC 7826, RFC 2326",
 	Version:   1,
 	First:     "OPTIONS * RTSP/1.0",

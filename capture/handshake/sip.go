@@ -7,6 +7,7 @@ import (
 
 var sip = Protocol{
 	Name:      "sip",
+	Ports:     []uint16{5060},
 	Spec:      "RFC 3261",
 	Version:   1,
 	First:     "OPTIONS",

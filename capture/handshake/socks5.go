@@ -7,6 +7,7 @@ import (
 
 var socks5 = Protocol{
 	Name:      "socks5",
+	Ports:     []uint16{1080},
 	Spec:      "RFC 1928, section 3",
 	Version:   1,
 	First:     "version 5, one method: no authentication",

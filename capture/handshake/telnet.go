@@ -5,6 +5,7 @@ import "bytes"
 var telnet = Protocol{
 	Name:        "telnet",
 	ServerFirst: true,
+	Ports:       []uint16{23},
 	Spec:        "RFC 854, RFC 855",
 	Version:     1,
 	First:       "nothing",

@@ -5,6 +5,7 @@ import "bytes"
 var vnc = Protocol{
 	Name:        "vnc",
 	ServerFirst: true,
+	Ports:       []uint16{5900},
 	Spec:        "RFC 6143, section 7.1.1",
 	Version:     1,
 	First:       "nothing",

@@ -8,6 +8,7 @@ import (
 
 var x11 = Protocol{
 	Name:      "x11",
+	Ports:     []uint16{6000},
 	Spec:      "X Window System Protocol, X Version 11, section 8",
 	Version:   1,
 	First:     "connection set-up, little-endian, version 11.0, no authorization",
