@@ -1,5 +1,10 @@
 package handshake
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Explanation says why an answer has its label, for a person to check.
 type Explanation struct {
 	Label    string
@@ -14,6 +19,12 @@ type Explanation struct {
 type Run struct {
 	Offset int
 	Bytes  []byte // a part of the answer itself
+}
+
+// Text is the run as the inside of a Go string literal, in ASCII.
+func (r Run) Text() string {
+	quoted := strconv.QuoteToASCII(string(r.Bytes))
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 // Explain classifies an answer, as [Classify] does, and finds the bytes that decided: with every other byte of the answer written
