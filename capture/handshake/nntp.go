@@ -31,7 +31,7 @@ func matchNNTP(data []byte) Match {
 		if named {
 			return certainIf(r.ended, size)
 		}
-		if containsFold(words, "posting") {
+		if containsFold(words, "posting") || containsFold(words, "can post") {
 			return likely(size)
 		}
 	case 400, 502, 503:

@@ -3,6 +3,8 @@
 #: serves 198.18.9.6:80 clamd
 #: serves 198.18.9.7:783 spamd
 # Servers that find fault with whatever they are asked.
+sed 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf > nsswitch
+mount --bind nsswitch /etc/nsswitch.conf # of this namespace alone: some hang up on whom they cannot look up
 chmod 755 .
 echo '44d88612fea8a8f36de82e1278abb02f:68:Eicar' > test.hdb
 for p in 3310 80; do

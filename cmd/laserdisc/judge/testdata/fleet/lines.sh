@@ -7,6 +7,8 @@
 #: serves 198.18.9.4:4949 munin first
 #: serves 198.18.9.5:2947 gpsd first
 # Servers that greet with a line of their own.
+sed 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf > nsswitch
+mount --bind nsswitch /etc/nsswitch.conf # of this namespace alone: some hang up on whom they cannot look up
 svnserve -d --foreground --listen-host 198.18.9.1 -r "$PWD" &
 svnserve -d --foreground --listen-host 198.18.9.1 --listen-port 80 -r "$PWD" &
 printf 'apple\tA\tB\n' > words.index

@@ -2,7 +2,8 @@
 #: serves 198.18.9.11:119 nntp first
 #: serves 198.18.9.11:25 nntp first
 mkdir spool
-export SNROOT="$PWD/spool"
+printf '#!/bin/sh\nexec /usr/sbin/snntpd 2>/dev/null\n' > quiet
+chmod 755 quiet
 for p in 119 25; do
 	cat <<CONF
 service nntp
@@ -14,7 +15,7 @@ service nntp
   protocol = tcp
   wait = no
   user = root
-  server = /usr/sbin/snntpd
+  server = $PWD/quiet
   env = SNROOT=$PWD/spool
   cps = 1000 1
   instances = 200
