@@ -18,14 +18,17 @@ const (
 	LinkSLL2     = 276
 )
 
-// ErrOther is returned for a well-formed frame that carries neither TCP nor an ICMP error about TCP.
-var ErrOther = errors.New("packet: not a TCP segment")
+// ErrOther is returned for a well-formed frame that carries neither TCP nor an ICMP error about TCP, ErrFragment for a
+// fragment of an IP packet.
+var (
+	ErrOther    = errors.New("packet: not a TCP segment")
+	ErrFragment = errors.New("packet: IP fragment")
+)
 
 // A malformed frame gets one of these, so that the hot path allocates nothing.
 var (
-	errShort    = errors.New("packet: frame is shorter than its headers say")
+	ErrShort    = errors.New("packet: frame is shorter than its headers say")
 	errIPHeader = errors.New("packet: malformed IP header")
-	errFragment = errors.New("packet: IP fragment")
 	errTCP      = errors.New("packet: malformed TCP header")
 )
 
@@ -57,24 +60,24 @@ func (s *Segment) decode(link uint32, frame []byte, whole bool) error {
 	switch link {
 	case LinkEthernet:
 		if len(frame) < 14 {
-			return errShort
+			return ErrShort
 		}
 		return s.decodeEther(binary.BigEndian.Uint16(frame[12:]), frame[14:], whole)
 	case LinkRaw, LinkIPv4, LinkIPv6:
 		return s.decodeIP(frame, whole)
 	case LinkNull:
 		if len(frame) < 4 {
-			return errShort
+			return ErrShort
 		}
 		return s.decodeIP(frame[4:], whole)
 	case LinkSLL:
 		if len(frame) < 16 {
-			return errShort
+			return ErrShort
 		}
 		return s.decodeEther(binary.BigEndian.Uint16(frame[14:]), frame[16:], whole)
 	case LinkSLL2:
 		if len(frame) < 20 {
-			return errShort
+			return ErrShort
 		}
 		return s.decodeEther(binary.BigEndian.Uint16(frame), frame[20:], whole)
 	}
@@ -84,7 +87,7 @@ func (s *Segment) decode(link uint32, frame []byte, whole bool) error {
 func (s *Segment) decodeEther(kind uint16, b []byte, whole bool) error {
 	for kind == etherVLAN || kind == etherQinQ {
 		if len(b) < 4 {
-			return errShort
+			return ErrShort
 		}
 		kind, b = binary.BigEndian.Uint16(b[2:]), b[4:]
 	}
@@ -99,7 +102,7 @@ func (s *Segment) decodeEther(kind uint16, b []byte, whole bool) error {
 
 func (s *Segment) decodeIP(b []byte, whole bool) error {
 	if len(b) < 1 {
-		return errShort
+		return ErrShort
 	}
 	switch b[0] >> 4 {
 	case 4:
@@ -112,7 +115,7 @@ func (s *Segment) decodeIP(b []byte, whole bool) error {
 
 func (s *Segment) decodeIPv4(b []byte, whole bool) error {
 	if len(b) < 20 {
-		return errShort
+		return ErrShort
 	}
 	header := int(b[0]&15) * 4
 	total := int(binary.BigEndian.Uint16(b[2:]))
@@ -123,9 +126,9 @@ func (s *Segment) decodeIPv4(b []byte, whole bool) error {
 	case b[0]>>4 != 4 || header < 20 || total < header:
 		return errIPHeader
 	case len(b) < total && (whole || len(b) < header):
-		return errShort
+		return ErrShort
 	case binary.BigEndian.Uint16(b[6:])&0x3fff != 0: // more fragments, or an offset
-		return errFragment
+		return ErrFragment
 	}
 	end := min(total, len(b))
 	src := netip.AddrFrom4([4]byte(b[12:16]))
@@ -142,7 +145,7 @@ func (s *Segment) decodeIPv4(b []byte, whole bool) error {
 
 func (s *Segment) decodeIPv6(b []byte, whole bool) error {
 	if len(b) < 40 {
-		return errShort
+		return ErrShort
 	}
 	if b[0]>>4 != 6 {
 		return errIPHeader
@@ -152,7 +155,7 @@ func (s *Segment) decodeIPv6(b []byte, whole bool) error {
 		total = len(b)
 	}
 	if len(b) < total && whole {
-		return errShort
+		return ErrShort
 	}
 	end := min(total, len(b))
 	src := netip.AddrFrom16([16]byte(b[8:24]))
@@ -177,15 +180,15 @@ func skipExtensions(next uint8, b []byte) (uint8, []byte, error) {
 		switch next {
 		case 0, 43, 60: // hop-by-hop, routing, destination options
 			if len(b) < 8 || len(b) < 8+int(b[1])*8 {
-				return 0, nil, errShort
+				return 0, nil, ErrShort
 			}
 			next, b = b[0], b[8+int(b[1])*8:]
 		case 44: // fragment, which may be the whole (section 4.5)
 			if len(b) < 8 {
-				return 0, nil, errShort
+				return 0, nil, ErrShort
 			}
 			if binary.BigEndian.Uint16(b[2:])&0xfff9 != 0 { // an offset, or more fragments
-				return 0, nil, errFragment
+				return 0, nil, ErrFragment
 			}
 			next, b = b[0], b[8:]
 		default:
@@ -197,7 +200,7 @@ func skipExtensions(next uint8, b []byte) (uint8, []byte, error) {
 // decodeTCP takes a segment of which the frame has b, and lacks so many bytes at its end.
 func (s *Segment) decodeTCP(src, dst netip.Addr, b []byte, lacks int) error {
 	if len(b) < 20 {
-		return errShort
+		return ErrShort
 	}
 	header := int(b[12]>>4) * 4
 	if header < 20 || header > len(b)+lacks {
@@ -221,7 +224,7 @@ func (s *Segment) decodeTCP(src, dst netip.Addr, b []byte, lacks int) error {
 // exceeded (RFC 792; RFC 4443, section 3). They quote the IP header and at least 8 bytes of TCP.
 func (s *Segment) decodeICMP(reporter netip.Addr, b []byte, lacks int, six bool) error {
 	if len(b) < 8 {
-		return errShort
+		return ErrShort
 	}
 	kind := b[0]
 	if six && kind != 1 && kind != 3 || !six && kind != 3 && kind != 11 {
@@ -246,7 +249,7 @@ func (s *Segment) decodeICMP(reporter netip.Addr, b []byte, lacks int, six bool)
 func decodeQuoted(b []byte, six bool) (src, dst netip.Addr, tcp []byte, err error) {
 	if six {
 		if len(b) < 48 || b[0]>>4 != 6 {
-			return src, dst, nil, errShort
+			return src, dst, nil, ErrShort
 		}
 		if b[6] != protoTCP {
 			return src, dst, nil, ErrOther
@@ -254,7 +257,7 @@ func decodeQuoted(b []byte, six bool) (src, dst netip.Addr, tcp []byte, err erro
 		return netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40])), b[40:], nil
 	}
 	if len(b) < 28 || b[0]>>4 != 4 {
-		return src, dst, nil, errShort
+		return src, dst, nil, ErrShort
 	}
 	header := int(b[0]&15) * 4
 	if header < 20 || len(b) < header+8 {

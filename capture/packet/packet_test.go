@@ -260,10 +260,10 @@ func TestWhatIsBeforeTCP(t *testing.T) {
 		{"QinQ", tagged(v6, 0x88, 0xa8, 0, 7, 0x81, 0, 0, 8), nil},
 		{"hop-by-hop options", extended(0, make([]byte, 8)...), nil},
 		{"destination options", extended(60, append([]byte{0, 1}, make([]byte, 14)...)...), nil},
-		{"options longer than the packet", extended(60, append([]byte{0, 200}, make([]byte, 14)...)...), errShort},
+		{"options longer than the packet", extended(60, append([]byte{0, 200}, make([]byte, 14)...)...), ErrShort},
 		{"a fragment that is whole", extended(44, make([]byte, 8)...), nil},
-		{"first fragment", extended(44, 0, 0, 0, 1, 0, 0, 0, 9), errFragment},
-		{"last fragment", extended(44, 0, 0, 1, 0, 0, 0, 0, 9), errFragment},
+		{"first fragment", extended(44, 0, 0, 0, 1, 0, 0, 0, 9), ErrFragment},
+		{"last fragment", extended(44, 0, 0, 1, 0, 0, 0, 0, 9), ErrFragment},
 		{"no next header", extended(59, make([]byte, 8)...), ErrOther},
 	} {
 		var got Segment
