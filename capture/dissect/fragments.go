@@ -58,10 +58,9 @@ type fragments struct {
 // demands; Linux does that with IPv4, too.
 func (d *Dissector) fragment(key datagramKey, p part, more bool) error {
 	switch key.protocol {
-	case 50:
-		return errESP
-	case 2, 88, 89, 103, 112, 132: // IGMP, EIGRP, OSPF, PIM, VRRP, SCTP
-		return packet.ErrOther
+	case 0, 1, 4, 6, 17, 41, 43, 47, 51, 58, 60, 94, 97, 137, 143: // what can have TCP in it, or an error about it
+	default:
+		return d.transport(key.protocol, nil)
 	}
 	if p.to > 0xffff-20 || p.to <= p.from || more && p.to%8 != 0 {
 		return errBeyond
