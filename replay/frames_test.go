@@ -111,3 +111,58 @@ func told(a *session.Attempt) string {
 	return fmt.Sprint(a.State, a.FIN, a.RST, a.SYNACKs, a.Retransmits, a.SentBytes, a.AckedBytes, a.Window, a.ICMP, a.Reporter,
 		a.SYNACKTime, a.AckTime, a.DataTime, a.End)
 }
+
+// A run that a tunnel carried, or whose packets were fragmented on the way, shows what it shows without.
+func TestObserveTunnels(t *testing.T) {
+	number := uint16(0)
+	outer := func(protocol byte, payload []byte) []byte { // an Ethernet frame of an IPv4 packet
+		number++
+		b := append(append(make([]byte, 12), 8, 0), 0x45, 0)
+		b = binary.BigEndian.AppendUint16(b, uint16(20+len(payload)))
+		b = binary.BigEndian.AppendUint16(b, number)
+		b = append(b, 0, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2)
+		return append(b, payload...)
+	}
+	vxlan := func(data []byte) []byte {
+		b := binary.BigEndian.AppendUint16([]byte{0xc0, 0, 4789 >> 8, 4789 & 0xff}, uint16(16+len(data)))
+		return outer(17, append(append(b, 0, 0, 8, 0, 0, 0, 0, 0, 1, 0), data...))
+	}
+	for name, c := range map[string]struct {
+		link uint32
+		wrap func(data []byte) [][]byte
+	}{
+		"VXLAN":  {1, func(data []byte) [][]byte { return [][]byte{vxlan(data)} }},
+		"ERSPAN": {1, func(data []byte) [][]byte { return [][]byte{outer(47, append([]byte{0, 0, 0x88, 0xbe}, data...))} }},
+		"PPP":    {9, func(data []byte) [][]byte { return [][]byte{append([]byte{0xff, 3, 0, 0x21}, data[14:]...)} }},
+		"802.11": {105, func(data []byte) [][]byte {
+			b := append([]byte{8, 1}, make([]byte, 22)...)
+			return [][]byte{append(append(b, 0xaa, 0xaa, 3, 0, 0, 0), data[12:]...)}
+		}},
+		"fragments": {1, func(data []byte) [][]byte {
+			whole := vxlan(data)
+			first, second := append([]byte(nil), whole[:14+20+48]...), append(append([]byte(nil), whole[:14+20]...), whole[14+20+48:]...)
+			binary.BigEndian.PutUint16(first[16:], 20+48)
+			binary.BigEndian.PutUint16(first[20:], 0x2000)
+			binary.BigEndian.PutUint16(second[16:], uint16(len(second)-14))
+			binary.BigEndian.PutUint16(second[20:], 48/8)
+			return [][]byte{second, first}
+		}},
+	} {
+		dir := scan(t, lossy(t), 3, 5*time.Millisecond, 200)
+		want, err := observe(filepath.Join(dir, "packets-00000.pcapng"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := observe(rewritten(t, dir, c.link, func(f *record.Frame) [][]byte { return c.wrap(f.Data) }))
+		if err != nil || len(got.Skipped) > 0 || len(got.Services) != len(want.Services) || len(want.Services) < 50 {
+			t.Fatalf("%s: %v, %d services of %d, not read: %v", name, err, len(got.Services), len(want.Services), got.Skipped)
+		}
+		for i := range want.Services {
+			a, b := *want.Services[i], *got.Services[i]
+			a.Frame, b.Frame = 0, 0 // fragments are frames, too
+			if a, b := facts(&a), facts(&b); a != b {
+				t.Errorf("%s: %v is %s\nnot %s", name, want.Services[i].Service, b, a)
+			}
+		}
+	}
+}

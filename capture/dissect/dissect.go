@@ -7,6 +7,7 @@
 package dissect
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type Dissector struct {
 	segment   *packet.Segment // that is being filled
 	linkType  uint32          // of its frame
 	depth     int             // of headers of Ethernet, PPP and IP
+	whole     bool            // whether a header around the one that is read says that all of it is there
 	fragments fragments
 	skipped   map[reason]*Skipped
 }
@@ -80,16 +82,26 @@ func New() *Dissector {
 // is one that End counts.
 func (d *Dissector) Decode(link uint32, frame []byte, s *packet.Segment) error {
 	err := s.DecodeCut(link, frame)
-	if err == nil {
-		return nil
+	if err != nil {
+		d.segment, d.linkType, d.depth, d.whole = s, link, 0, false
+		err = d.link(link, frame)
+		d.segment = nil
 	}
-	d.segment, d.linkType, d.depth = s, link, 0
-	err = d.link(link, frame)
-	d.segment = nil
-	if err != nil && err != packet.ErrOther && err != packet.ErrFragment {
+	switch {
+	case err == nil && isPadding(s):
+		s.Payload = nil
+	case err != nil && err != packet.ErrOther && err != packet.ErrFragment:
 		d.skip(link, err, s.Number, 1)
 	}
 	return err
+}
+
+// isPadding reports whether a payload is Ethernet's padding, which some middleboxes count in the IP header's length: two to six
+// zeros of a bare acknowledgement without options, which a frame of least length has behind 40 bytes of headers. (One zero is
+// a keep-alive's.)
+func isPadding(s *packet.Segment) bool {
+	n := len(s.Payload)
+	return n >= 2 && n <= 6 && s.Flags == packet.ACK && s.Cut == 0 && len(s.Options) == 0 && bytes.Count(s.Payload, []byte{0}) == n
 }
 
 // End ends the capture, and returns what could not be read, by link type and then cause.

@@ -389,6 +389,38 @@ func TestTunnelsOfGopacket(t *testing.T) {
 	}
 }
 
+// Ethernet's padding is no data, even where the IP header counts it; any other byte is, and so is what is pushed.
+func TestPadding(t *testing.T) {
+	s := inner()[1]
+	s.Options = nil
+	for _, c := range []struct {
+		flags   packet.Flags
+		payload string
+		is      bool
+	}{
+		{packet.ACK, "\x00\x00\x00\x00\x00\x00", true}, {packet.ACK, "\x00\x00", true}, {packet.ACK, "\x00", false},
+		{packet.ACK, "\x00\x00\x00\x00\x00\x01", false}, {packet.ACK, "\x00\x00\x00\x00\x00\x00\x00", false},
+		{packet.ACK | packet.PSH, "\x00\x00\x00\x00\x00\x00", false}, {packet.ACK, "", false},
+	} {
+		s.Flags, s.Payload = c.flags, []byte(c.payload)
+		frame := frameOf(&s)
+		for _, extra := range [][]byte{nil, make([]byte, 6), []byte("check")} { // padding that the header does not count, or a checksum
+			var got packet.Segment
+			if err := New().Decode(packet.LinkEthernet, append(frame, extra...), &got); err != nil || (len(got.Payload) == 0) != (c.is || c.payload == "") {
+				t.Errorf("%v %q: %v, %q", c.flags, c.payload, err, got.Payload)
+			}
+		}
+	}
+	// PPPoE's own length does not count it, as in Zeek's pppoe-over-qinq.pcap.
+	s.Flags, s.Payload = packet.ACK, make([]byte, 6)
+	short := pppoeOf(ipOf(&s))
+	short[5] -= 6
+	var got packet.Segment
+	if err := New().Decode(packet.LinkEthernet, inEthernet("8864", short), &got); err != nil || got.Length() != 0 {
+		t.Errorf("%v: %d bytes", err, got.Length())
+	}
+}
+
 // Nothing that is in itself too often is gone through to its end, and what cannot be read is counted by cause.
 func TestSkipped(t *testing.T) {
 	s := inner()[1]

@@ -92,6 +92,7 @@ func (d *Dissector) fragment(key datagramKey, p part, more bool) error {
 	f.close(g, nil)
 	h := key.header
 	h.ttl = ttl
+	d.whole = false // its last fragment was, perhaps
 	return d.ip(h.packet(g.payload(), g.end))
 }
 

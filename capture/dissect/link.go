@@ -362,7 +362,7 @@ func (d *Dissector) pktap(b []byte) error {
 	if binary.LittleEndian.Uint32(b[4:]) != 1 { // no packet
 		return packet.ErrOther
 	}
-	return d.within(binary.LittleEndian.Uint32(b[8:]), b, binary.LittleEndian.Uint32(b))
+	return d.behind(binary.LittleEndian.Uint32(b[8:]), b, binary.LittleEndian.Uint32(b))
 }
 
 // ppi takes a packet with a header of the same kind (https://www.tcpdump.org/linktypes.html, LINKTYPE_PPI).
@@ -370,11 +370,11 @@ func (d *Dissector) ppi(b []byte) error {
 	if len(b) < 8 {
 		return packet.ErrShort
 	}
-	return d.within(binary.LittleEndian.Uint32(b[4:]), b, uint32(binary.LittleEndian.Uint16(b[2:])))
+	return d.behind(binary.LittleEndian.Uint32(b[4:]), b, uint32(binary.LittleEndian.Uint16(b[2:])))
 }
 
-// within takes a frame of another link type, behind the first n bytes.
-func (d *Dissector) within(link uint32, b []byte, n uint32) error {
+// behind takes a frame of another link type, behind the first n bytes.
+func (d *Dissector) behind(link uint32, b []byte, n uint32) error {
 	if int64(n) > int64(len(b)) {
 		return packet.ErrShort
 	}

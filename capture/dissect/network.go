@@ -19,6 +19,15 @@ func (d *Dissector) nested(next func([]byte) error, b []byte) error {
 	return next(b)
 }
 
+// within returns the first n bytes of b, which a header says it has, or as many as there are.
+func (d *Dissector) within(b []byte, n int) []byte {
+	if n > len(b) {
+		return b
+	}
+	d.whole = true
+	return b[:n]
+}
+
 // ethernet takes a frame from its destination address on.
 func (d *Dissector) ethernet(b []byte) error { return d.nested(d.ethernetHeader, b) }
 
@@ -34,7 +43,7 @@ func (d *Dissector) ether(kind uint16, b []byte) error {
 	}
 	switch {
 	case kind < 0x600:
-		return d.llc(b[:min(int(kind), len(b))])
+		return d.llc(d.within(b, int(kind)))
 	case kind == 0x0800 || kind == 0x86dd:
 		return d.ip(b)
 	case kind == 0x8847 || kind == 0x8848: // RFC 5332, section 3
@@ -107,7 +116,7 @@ func (d *Dissector) pppoe(b []byte) error {
 	if b[0] != 0x11 || b[1] != 0 {
 		return packet.ErrOther
 	}
-	return d.ppp(b[6:min(6+int(binary.BigEndian.Uint16(b[4:])), len(b))])
+	return d.ppp(d.within(b[6:], int(binary.BigEndian.Uint16(b[4:]))))
 }
 
 // ppp takes a frame of RFC 1661, with the header of RFC 1662 or without, and with the protocol's first byte or without.
@@ -156,11 +165,11 @@ func (d *Dissector) mpls(b []byte) error {
 	}
 	switch b[0] >> 4 {
 	case 4, 6:
-		if err := d.ip(b); err == nil || err == packet.ErrOther || len(b) < 14 {
+		if err := d.guess(d.ip, b); err == nil || err == packet.ErrOther || err == packet.ErrFragment || len(b) < 14 {
 			return err
 		}
 	case 0:
-		if len(b) > 4 && d.ethernet(b[4:]) == nil {
+		if len(b) > 4 && d.guess(d.ethernet, b[4:]) == nil {
 			return nil
 		}
 	case 1: // RFC 5586
@@ -169,11 +178,24 @@ func (d *Dissector) mpls(b []byte) error {
 	return d.ethernet(b)
 }
 
+// guess has next take b, and leaves no trace if that was wrong.
+func (d *Dissector) guess(next func([]byte) error, b []byte) error {
+	whole, depth := d.whole, d.depth
+	err := next(b)
+	if err != nil {
+		d.whole, d.depth = whole, depth
+	}
+	return err
+}
+
 // ip takes a packet from its IP header on.
 func (d *Dissector) ip(b []byte) error { return d.nested(d.ipHeader, b) }
 
 func (d *Dissector) ipHeader(b []byte) error {
 	err := d.segment.DecodeCut(packet.LinkRaw, b)
+	if d.whole { // so that nothing has been cut: IP's length counts what is none of the packet
+		d.segment.Cut = 0
+	}
 	switch {
 	case err != packet.ErrOther && err != packet.ErrFragment:
 		return err
@@ -191,7 +213,7 @@ func (d *Dissector) above4(b []byte) error {
 	if total == 0 {
 		total = len(b)
 	}
-	payload := b[n:min(total, len(b))]
+	payload := d.within(b, total)[n:]
 	h := header{source: netip.AddrFrom4([4]byte(b[12:])), target: netip.AddrFrom4([4]byte(b[16:])), protocol: b[9], ttl: b[8]}
 	if place := binary.BigEndian.Uint16(b[6:]); place&0x3fff != 0 {
 		from := int(place&0x1fff) * 8
@@ -210,7 +232,7 @@ func (d *Dissector) above6(b []byte) error {
 		total = len(b)
 	}
 	h := header{source: netip.AddrFrom16([16]byte(b[8:])), target: netip.AddrFrom16([16]byte(b[24:])), protocol: b[6], ttl: b[7]}
-	rest := b[40:min(total, len(b))]
+	rest := d.within(b, total)[40:]
 	lacks := max(0, total-len(b))
 	for {
 		n := 8

@@ -18,7 +18,10 @@ func (d *Dissector) udp(b []byte) error {
 	if next == nil {
 		return packet.ErrOther
 	}
-	return next(b[8:min(max(8, int(binary.BigEndian.Uint16(b[4:]))), len(b))])
+	if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 {
+		b = d.within(b, n)
+	}
+	return next(b[8:])
 }
 
 // tunnel is what reads the datagrams of a tunnel that a port is for, or nil. Who else uses the port is told from it by what
@@ -236,18 +239,21 @@ func (d *Dissector) tzsp(b []byte) error {
 		return packet.ErrOther
 	}
 	kind := binary.BigEndian.Uint16(b[2:])
-	for b = b[4:]; ; {
-		switch {
-		case len(b) < 1 || b[0] > 1 && len(b) < 2+int(b[min(1, len(b)-1)]):
-			return packet.ErrShort
-		case b[0] > 1:
-			b = b[2+int(b[1]):]
-			continue
-		case b[0] == 0: // padding
-			b = b[1:]
-			continue
+	for b = b[4:]; len(b) > 0 && b[0] != 1; { // the last tag
+		n := 1
+		if b[0] != 0 { // padding, which has no length
+			if len(b) < 2 {
+				return packet.ErrShort
+			}
+			n = 2 + int(b[1])
 		}
-		break
+		if len(b) < n {
+			return packet.ErrShort
+		}
+		b = b[n:]
+	}
+	if len(b) == 0 {
+		return packet.ErrShort
 	}
 	b = b[1:]
 	switch kind {

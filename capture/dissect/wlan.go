@@ -67,7 +67,7 @@ func (d *Dissector) aggregated(b []byte) error {
 	if next := (end + 3) &^ 3; len(b) >= next+14 { // more than a checksum
 		return errWLANMany
 	}
-	return d.llc(b[14:min(end, len(b))])
+	return d.llc(d.within(b, end)[14:])
 }
 
 // radiotap takes a frame behind its header of https://www.radiotap.org.
