@@ -3,6 +3,7 @@ package dissect
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -309,6 +310,36 @@ func TestTunnels(t *testing.T) {
 			if all := d.End(); len(all) == 0 {
 				t.Errorf("%s: nothing is counted of what was cut", c.name)
 			}
+		}
+	}
+}
+
+// docs/captures.md lists the link types that are read, and no others.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/captures.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, line := range strings.Split(string(text), "\n") {
+		if cells := strings.Split(line, "|"); len(cells) == 4 {
+			for _, number := range strings.Split(cells[1], ",") {
+				documented[strings.TrimSpace(number)] = true
+			}
+		}
+	}
+	frame := make([]byte, 64)
+	frame[8] = 2 // of ERF's records, Ethernet
+	for link := range uint32(1024) {
+		read := !errors.Is(New().Decode(link, frame, new(packet.Segment)), errLink)
+		if number := strconv.FormatUint(uint64(link), 10); documented[number] != read {
+			t.Errorf("link type %d is read: %v, is documented: %v", link, read, documented[number])
+		}
+	}
+	causes := string(text)
+	for _, e := range []error{errLink, errDepth, errParts, errBeyond, errESP, errWLAN, errWLANPart, errWLANMany, errPPP, errPPPPart, errL2TP3, packet.ErrShort} {
+		if cause := strings.TrimPrefix(e.Error(), "packet: "); !strings.Contains(causes, cause) {
+			t.Errorf("the cause %q is not documented", cause)
 		}
 	}
 }
