@@ -86,9 +86,7 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 	fmt.Fprintf(w, "digest %s\n", dataset.Digest())
 	if result.Manifest.Observed != nil {
 		fmt.Fprintln(w, "observed: there is no scan to play back")
-		if result.Unread > 0 {
-			fmt.Fprintf(w, "%d frames could not be read; the first: %v\n", result.Unread, result.FirstUnread)
-		}
+		printSkipped(w, result)
 		if result.Truncated != nil {
 			fmt.Fprintf(w, "as far as the capture goes: %v\n", result.Truncated)
 		}
@@ -134,6 +132,23 @@ func notThere(dir string, names ...string) []string {
 		_, err := os.Stat(filepath.Join(dir, name))
 		return !errors.Is(err, os.ErrNotExist)
 	})
+}
+
+// printSkipped tells what of a capture is not in its tables: other traffic than TCP, and what could not be read.
+func printSkipped(w io.Writer, r *replay.Result) {
+	if r.Other > 0 {
+		fmt.Fprintf(w, "%d frames of other traffic than TCP\n", r.Other)
+	}
+	var frames uint64
+	for _, s := range r.Skipped {
+		frames += s.Frames
+	}
+	if frames > 0 {
+		fmt.Fprintf(w, "%d frames skipped:\n", frames)
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(w, "%8d %v\n", s.Frames, s)
+	}
 }
 
 // play plays back a run, or observes a capture, and makes a dataset of it.
