@@ -107,12 +107,12 @@ func locate(path string) ([]string, *Manifest, error) {
 func newReader(paths []string, open func(path string) (io.ReadCloser, error)) (*Reader, error) {
 	r := &Reader{paths: paths}
 	if err := r.start(readAhead(paths, open, buffersAhead, nil)); err != nil {
-		return nil, err
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-// start begins to read what is read ahead.
+// start begins to read what is read ahead. Whatever it returns, the Reader has to be closed.
 func (r *Reader) start(a *ahead) error {
 	r.in.ahead = a
 	paths := r.paths
@@ -134,7 +134,7 @@ func (r *Reader) start(a *ahead) error {
 		}
 	}
 	if err = r.explain(err); err != nil && !errors.As(err, new(*TruncatedError)) {
-		return errors.Join(err, r.Close())
+		return err
 	}
 	r.found = err
 	return nil

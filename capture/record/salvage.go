@@ -44,21 +44,22 @@ const (
 )
 
 var oddTexts = [oddities]string{
-	oddFraction: "%d with a fraction of a second that is one or more, which was added; the first is frame %d",
-	oddLengths:  "%d with more bytes captured than the packet had, which were taken; the first is frame %d",
-	oddOptions:  "%d with options that cannot be read, which were passed over; the first is frame %d",
+	oddFraction: "%d frames with a fraction of a second that is one or more, which was added; the first is frame %d",
+	oddLengths:  "%d frames with more bytes captured than the packet had, which were taken; the first is frame %d",
+	oddOptions:  "%d frames with options that cannot be read, which were passed over; the first is frame %d",
 	oddBlock:    "%d blocks that are no packets and cannot be read, which were passed over; the first comes after frame %d",
 }
 
 // oddCount counts frames with an oddity.
 type oddCount struct{ frames, first uint64 }
 
-func (r *Reader) odd(o oddity, frame uint64) {
-	if c := &r.oddCounts[o]; c.frames == 0 {
+func (c *oddCount) count(frame uint64) {
+	if c.frames++; c.frames == 1 {
 		c.first = frame
 	}
-	r.oddCounts[o].frames++
 }
+
+func (r *Reader) odd(o oddity, frame uint64) { r.oddCounts[o].count(frame) }
 
 // wireLength is how long a packet was. No more can have been captured.
 func (r *Reader) wireLength(captured, original uint32) uint32 {
