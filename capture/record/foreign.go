@@ -69,6 +69,9 @@ func OpenCapture(ctx context.Context, paths []string) (*Capture, error) {
 		return nil, fmt.Errorf("record: no file is in %v", paths)
 	}
 	if err := c.begin(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

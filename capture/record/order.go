@@ -110,13 +110,16 @@ func apart(a, b int64) int64 { return max(a, b) - min(a, b) }
 
 // sort puts the frames into order that have been added from an index on.
 func (o *order) sort(added int) {
-	byTime := func(a, b heldFrame) int { return cmp.Compare(a.time, b.time) }
-	if slices.IsSortedFunc(o.frames[max(o.first, added-1):], byTime) {
+	// Of frames at the same time, what was received comes first: a record of ours has what it led to at that very time.
+	byTime := func(a, b heldFrame) int {
+		return cmp.Or(cmp.Compare(a.time, b.time), -cmp.Compare(a.frame.Direction, b.frame.Direction))
+	}
+	if slices.IsSortedFunc(o.frames[max(o.first, added-1):], func(a, b heldFrame) int { return cmp.Compare(a.time, b.time) }) {
 		return
 	}
 	earliest := slices.MinFunc(o.frames[added:], byTime).time
 	at, _ := slices.BinarySearchFunc(o.frames[o.first:added], earliest, func(f heldFrame, t int64) int {
-		if f.time <= t {
+		if f.time < t {
 			return -1
 		}
 		return 1
