@@ -48,7 +48,35 @@ func (r *Reader) nextBlock(f *Frame) (bool, error) {
 		r.number++ // Wireshark numbers these among the packets
 		return false, err
 	}
+	if r.salvage {
+		return false, r.harmless(r.otherBlock())
+	}
 	return false, r.skipBlock()
+}
+
+// otherBlock passes a block of a capture that has no packets. One of a kind that is not known may have been one that has.
+func (r *Reader) otherBlock() error {
+	b, err := r.body(0)
+	switch {
+	case err != nil:
+		return err
+	case r.kind == blockSecrets:
+		return nil
+	case r.kind != blockNames:
+		return r.malformed("block of type %#x, which is not known", r.kind)
+	}
+	for { // records like options, and options (4.5)
+		code, _, rest, err := r.option(b)
+		if err != nil {
+			return err
+		}
+		if code == 0 {
+			break
+		}
+		b = rest
+	}
+	_, err = r.comments(b[4:])
+	return err
 }
 
 // harmless makes of an error within a block without a packet one that is counted only, in a capture that is no record.

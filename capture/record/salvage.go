@@ -47,7 +47,7 @@ var oddTexts = [oddities]string{
 	oddFraction: "%d frames with a fraction of a second that is one or more, which was added; the first is frame %d",
 	oddLengths:  "%d frames with more bytes captured than the packet had, which were taken; the first is frame %d",
 	oddOptions:  "%d frames with options that cannot be read, which were passed over; the first is frame %d",
-	oddBlock:    "%d blocks that are no packets and cannot be read, which were passed over; the first comes after frame %d",
+	oddBlock:    "%d blocks without packets that cannot be read, or of types that are not known, which were passed over; the first comes after frame %d",
 }
 
 // oddCount counts frames with an oddity.
