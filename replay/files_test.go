@@ -151,29 +151,47 @@ func jitter(frames []record.Frame) []record.Frame {
 	return jittered
 }
 
-// A record of ours has what the scan did at the time of what made it do so, and is the same again after 50 ms of jitter.
-func TestObserveJitteredRecord(t *testing.T) {
+// A record of ours has what the scan did at the time of what made it do so. It is the same again after 50 ms of jitter, and with a file
+// for each direction.
+func TestObserveRecordOutOfOrder(t *testing.T) {
 	for seed := range uint64(10) {
 		dir := scan(t, lossy(t), seed, 5*time.Millisecond, 81)
 		frames := framesOf(t, dir)
-		var b bytes.Buffer
-		w, err := record.NewCaptureWriter(&b, nil)
-		if err != nil {
-			t.Fatal(err)
+		want := servicesOf(mustObserve(t, filepath.Join(dir, "packets-00000.pcapng")))
+		directions := make([][]record.Frame, 2)
+		for _, f := range frames {
+			directions[f.Direction] = append(directions[f.Direction], f)
 		}
-		for _, f := range jitter(frames) {
-			if err := w.Packet(&f); err != nil {
-				t.Fatal(err)
+		for name, paths := range map[string][]string{
+			"jitter":     {write(t, "jitter.pcapng", pcapng(t, jitter(frames)))},
+			"directions": {write(t, "sent.pcapng", pcapng(t, directions[0])), write(t, "received.pcapng", pcapng(t, directions[1]))},
+		} {
+			got := mustObserve(t, paths...)
+			if services := servicesOf(got); !slices.Equal(services, want) {
+				t.Errorf("seed %d, %s: %d services, not %d; the first that differs: %s", seed, name, len(services), len(want),
+					firstOther(services, want))
 			}
 		}
-		if err := w.Flush(); err != nil {
+	}
+}
+
+// pcapng returns frames as a file that knows their directions.
+func pcapng(t testing.TB, frames []record.Frame) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := record.NewCaptureWriter(&b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range frames {
+		if err := w.Packet(&frames[i]); err != nil {
 			t.Fatal(err)
 		}
-		want, got := servicesOf(mustObserve(t, filepath.Join(dir, "packets-00000.pcapng"))), mustObserve(t, write(t, "jitter.pcapng", b.Bytes()))
-		if services := servicesOf(got); !slices.Equal(services, want) {
-			t.Errorf("seed %d: %d services, not %d; the first that differs: %s", seed, len(services), len(want), firstOther(services, want))
-		}
 	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func firstOther(a, b []string) string {

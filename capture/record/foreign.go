@@ -123,13 +123,13 @@ func (c *Capture) earliest() (next *source, until int64, err error) {
 				i--
 				continue
 			}
-			switch t := s.order.next(); {
+			switch {
 			case next == nil:
 				next = s
-			case t < next.order.next():
+			case s.order.precedes(&next.order):
 				next, until = s, next.order.next()
 			default:
-				until = min(until, t)
+				until = min(until, s.order.next())
 			}
 		}
 		if len(c.waiting) == 0 {
@@ -178,9 +178,9 @@ func (c *Capture) fill(s *source) error {
 	return nil
 }
 
-// take takes frames of a source, up to those of a time that is another's.
+// take takes a frame of a source, and those that follow it up to a time that is another's.
 func (c *Capture) take(s *source, until int64) {
-	for o := &s.order; o.ready() && o.next() <= until && len(c.frames) < mostFrames; {
+	for o, first := &s.order, true; o.ready() && (first || o.next() < until) && len(c.frames) < mostFrames; first = false {
 		h := o.pop()
 		f := *h.frame
 		f.Time = h.time

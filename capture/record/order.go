@@ -49,6 +49,17 @@ func (o *order) ready() bool {
 // next returns the time of the first frame.
 func (o *order) next() int64 { return o.frames[o.first].time }
 
+// precedes reports whether its first frame comes before another's, as byTime has it.
+func (o *order) precedes(other *order) bool {
+	return byTime(o.frames[o.first], other.frames[other.first]) < 0
+}
+
+// byTime orders frames. Of those at the same time, what was received comes first: a record of ours has what that led to at the same
+// time.
+func byTime(a, b heldFrame) int {
+	return cmp.Or(cmp.Compare(a.time, b.time), -cmp.Compare(a.frame.Direction, b.frame.Direction))
+}
+
 // pop takes the first frame. It is valid until its batch is released.
 func (o *order) pop() heldFrame {
 	f := o.frames[o.first]
@@ -110,10 +121,6 @@ func apart(a, b int64) int64 { return max(a, b) - min(a, b) }
 
 // sort puts the frames into order that have been added from an index on.
 func (o *order) sort(added int) {
-	// Of frames at the same time, what was received comes first: a record of ours has what it led to at that very time.
-	byTime := func(a, b heldFrame) int {
-		return cmp.Or(cmp.Compare(a.time, b.time), -cmp.Compare(a.frame.Direction, b.frame.Direction))
-	}
 	if slices.IsSortedFunc(o.frames[max(o.first, added-1):], func(a, b heldFrame) int { return cmp.Compare(a.time, b.time) }) {
 		return
 	}
