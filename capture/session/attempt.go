@@ -19,6 +19,7 @@ const (
 	Closed                            // a reset answered the SYN
 	Churned                           // it connected once; later neither the same source nor a fresh one did
 	Shunned                           // it connected once, and refused or ignored a later connection
+	HalfOpen                          // the SYN-ACK came, and the client never acknowledged it: a scan always does
 	ZeroWindow                        // the SYN-ACK allows no data
 	DroppedHandshake                  // the SYN-ACK was repeated although it was acknowledged
 	ResetAfterHandshake               // a reset came before any data was acknowledged
@@ -33,8 +34,8 @@ const (
 )
 
 var stateNames = [states]string{
-	"no_answer", "unreachable", "closed", "churned", "shunned", "zero_window", "dropped_handshake",
-	"reset_after_handshake", "closed_after_handshake", "silent", "no_data_ack",
+	"no_answer", "unreachable", "closed", "churned", "shunned", "half_open", "zero_window",
+	"dropped_handshake", "reset_after_handshake", "closed_after_handshake", "silent", "no_data_ack",
 	"dynamic_blocking", "all_ports", "acks_data", "sends_data",
 }
 
@@ -165,12 +166,14 @@ type Service struct {
 	Response  []byte             // of the attempt that Label comes from; valid until the machine's next event
 
 	hangsUp  bool  // whether it does at once, on whoever connects and says nothing
+	everAcks bool  // whether it acknowledged data in some attempt, be it only to hang up
 	answered uint8 // the number of the first attempt that drew data, plus 1; 0 if none has
 }
 
 // add takes one more attempt into account, from the same source as those before it.
 func (s *Service) add(a *Attempt) {
 	s.Attempts, s.End = a.Number+1, a.End
+	s.everAcks = s.everAcks || a.State == AcksData
 	if s.State < AcksData && s.hangsUpOn(a) {
 		return
 	}
@@ -178,7 +181,7 @@ func (s *Service) add(a *Attempt) {
 	if a.State == SendsData && s.answered == 0 {
 		s.answered = uint8(a.Number + 1)
 	}
-	first := s.First == 0
+	first := !s.State.Connected()
 	if first {
 		s.Service, s.First, s.Frame = a.Service, a.SYNACKTime, a.FirstFrame
 		s.Window, s.TTL, s.Layout = a.Window, a.SYNACKTTL, a.Layout
@@ -193,6 +196,7 @@ func (s *Service) add(a *Attempt) {
 			s.take(a)
 		}
 	case s.State >= AcksData: // it serves, whatever this attempt met
+	case !first && a.State == HalfOpen: // it met nothing
 	case !first && !a.State.Connected():
 		s.State, s.Handshake = Shunned, a.Handshake.Name
 	case (s.State == Silent || s.State == NoDataAck) && a.State == DroppedHandshake:
@@ -211,7 +215,8 @@ func (s *Service) hangsUpOn(a *Attempt) bool {
 
 // hungUp reports whether the server ended the connection as soon as there was one, and sent nothing.
 func (a *Attempt) hungUp() bool {
-	return (a.RST || a.FIN) && a.DataTime == 0 && a.End-a.SYNACKTime < promptly
+	took := a.End - a.SYNACKTime
+	return (a.RST || a.FIN) && a.State != SendsData && took > 0 && took < promptly // 0: in a capture that has no times
 }
 
 // promptly is less time than any server gives a client to say something, in nanoseconds.
@@ -219,7 +224,7 @@ const promptly = 1e9
 
 // revisited decides why a service did not acknowledge data (paper, section 2), from what two more attempts came to: that
 // from the same source again, which did not get any acknowledged either, and that from a fresh one. The label is what the
-// fresh one found.
+// fresh one found, and so is the state if the first source's data was acknowledged, if only to hang up.
 func (s *Service) revisited(again State, fresh *Attempt) {
 	s.Attempts, s.End = fresh.Number+1, fresh.End
 	served := fresh.State >= AcksData && !s.hangsUpOn(fresh)
@@ -230,6 +235,7 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 	case !again.Connected() && fresh.State.Connected():
 		s.State = Shunned
 	case served && again == ZeroWindow && fresh.Window == 0: // it closes its window to every source, and speaks nevertheless
+	case served && s.everAcks: // it was not blocked, but hung up on, and not always
 	case served:
 		s.State = DynamicBlocking
 	case !again.Connected():

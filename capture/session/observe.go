@@ -261,7 +261,7 @@ func (o *Observer) begin(p pair, hash uint64) *conversation {
 	if c := o.open[hash]; c != nil {
 		o.tell(c)
 	}
-	c := &conversation{pair: p, hash: hash, latest: o.now, tracker: tracker{limit: o.limit, Attempt: Attempt{Service: p.service, Source: p.client, Number: o.begun}}}
+	c := &conversation{pair: p, hash: hash, latest: o.now, tracker: tracker{limit: uint32(o.limit), width: widest, Attempt: Attempt{Service: p.service, Source: p.client, Number: o.begun}}}
 	o.open[hash] = c
 	o.ended.remove(hash)
 	o.idle.push(o.now+idleTime, opened{hash, o.begun})
@@ -281,7 +281,7 @@ func (o *Observer) remember(service netip.AddrPort) {
 // says takes a segment of the client's.
 func (o *Observer) says(c *conversation, s *packet.Segment) {
 	c.latest = o.now
-	if c.DataTime == 0 && s.Seq == c.sendNext && len(c.said) < handshake.MaxHello {
+	if !c.spoke && s.Seq == c.sendNext && len(c.said) < handshake.MaxHello {
 		if len(c.said) == 0 {
 			c.saidAt = s.Time
 		}
