@@ -94,17 +94,46 @@ func (v *Visit) UnmarshalText(text []byte) error {
 	return fmt.Errorf("session: no visit is called %q", text)
 }
 
+// Seen is what of a connection there is to tell from. A scan has both directions from the SYN on, and so have most of a
+// capture's connections.
+type Seen uint8
+
+// What was seen.
+const (
+	SeenBoth    Seen = iota // both directions
+	SeenServer              // the service's segments only: what they acknowledge tells of the client's
+	SeenClient              // the client's segments only: what they acknowledge tells of the service's
+	SeenOngoing             // both directions, from some time after it began
+)
+
+var seenNames = [...]string{"both", "server", "client", "ongoing"}
+
+// String is the name in tables.
+func (s Seen) String() string { return seenNames[s] }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Seen) UnmarshalText(text []byte) error {
+	for i, name := range seenNames {
+		if name == string(text) {
+			*s = Seen(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("session: nothing is seen as %q", text)
+}
+
 // Attempt is one connection to one service, or what should have become one: a row of the attempts table. Times are
-// nanoseconds since the Unix epoch, and 0 for what did not happen.
+// nanoseconds since the Unix epoch, and 0 for what did not happen or has no time; no fact rests on that.
 //
 // Each service in flight has one, so that the order of the fields is one that leaves few gaps.
 type Attempt struct {
 	Service   netip.AddrPort
 	Number    int // of the service's attempts, from 0; with Ephemeral, of the host's ephemeral ones
 	Visit     Visit
-	State     State               // valid only after the attempt has ended
-	FIN, RST  bool                // whether the server sent one
-	Truncated bool                // whether the server sent more than Response holds
+	State     State // valid only after the attempt has ended
+	FIN, RST  bool  // whether the server sent one
+	Truncated bool  // whether the first answer has more than Response holds
+	Seen      Seen
 	ICMP      packet.ICMP         // the error that came, or 0
 	Handshake *handshake.Protocol // what was said, or was to be said
 	Source    netip.AddrPort      // our end
@@ -124,7 +153,7 @@ type Attempt struct {
 	Delay       uint32         // milliseconds that the scan waited after the wrong handshake; valid only with Followup
 	SYNACKs     int            // how many came, without those that the network duplicated
 	Retransmits int            // how many segments we sent again
-	SentBytes   int            // of the hello
+	SentBytes   int            // of the hello, or of another client's first words
 	AckedBytes  int            // of these
 	ResetText   []byte         // the payload of the reset, in which some middleboxes say why
 	Reporter    netip.Addr     // who sent the ICMP error; valid only with ICMP
@@ -133,7 +162,7 @@ type Attempt struct {
 	FirstFrame uint64 // number of the frame in which the first segment came, from 1; 0 if none did
 	LastFrame  uint64 // number of that in which the last one came
 
-	Response []byte            // what the server sent, reassembled from its first byte, up to Settings.ResponseLimit bytes
+	Response []byte            // the first answer, reassembled from its first byte, up to Settings.ResponseLimit bytes
 	Verdict  handshake.Verdict // on Response; valid only after the attempt has ended
 }
 
