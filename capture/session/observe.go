@@ -354,17 +354,14 @@ func (o *Observer) recall(c *conversation, q question) {
 	}
 }
 
-// goOn takes a client's segment that goes on after its SYN: it has got a SYN-ACK, which the capture does not have.
+// goOn takes a client's segment that goes on after a SYN that nothing came back to.
 func (o *Observer) goOn(p pair, hash uint64, s *packet.Segment) {
 	q, _ := o.asked.get(hash)
 	if s.ICMP != 0 || s.Flags&(packet.SYN|packet.ACK|packet.RST) != packet.ACK || !q.accepts(s.Seq) {
 		return
 	}
 	c := o.begin(p, hash)
-	o.remember(p.service)
 	o.recall(c, q)
-	c.connected, c.opened = true, true
-	c.irs, c.receiveNext = s.Ack-1, s.Ack
 	o.says(c, s)
 }
 
@@ -443,6 +440,11 @@ func (o *Observer) says(c *conversation, s *packet.Segment) {
 	c.End = max(c.End, s.Time)
 	if c.rival != nil && s.Flags&(packet.ACK|packet.RST) == packet.ACK && s.Ack == c.rival.Seq+1 {
 		c.supersede()
+	}
+	if !c.connected && c.asked && s.Flags&(packet.SYN|packet.ACK|packet.RST) == packet.ACK && s.Seq != c.iss && !c.unsent(s.Seq) {
+		c.connected, c.opened = true, true // by a SYN-ACK that the capture does not have, or not yet
+		c.irs, c.receiveNext = s.Ack-1, s.Ack
+		o.remember(c.Service)
 	}
 	if !c.spoke {
 		c.listen(s)
@@ -586,8 +588,10 @@ func (o *Observer) tell(c *conversation) {
 		a.Seen = SeenOngoing
 	case !c.heard:
 		a.Seen = SeenServer
-		c.accepted = c.accepted || c.FIN // a service closes what it takes for open
-		if a.SentBytes == 1 {            // which may be the client's FIN
+		if c.FIN { // a service closes what it takes for open
+			c.accepted, c.taken = true, c.irs+1
+		}
+		if a.SentBytes == 1 { // which may be the client's FIN
 			a.SentBytes, a.AckedBytes, a.AckTime, c.missed = 0, 0, 0, false
 		}
 	case !c.answers:

@@ -25,7 +25,7 @@ type tracker struct {
 	iss, sendNext    uint32 // our sequence numbers: the initial one, and the next to be sent
 	irs, receiveNext uint32 // theirs, valid once connected: the initial one, and the next that is expected
 	taken            uint32 // what we have acknowledged of theirs; valid with accepted
-	width            uint32 // the widest window that we have offered, in bytes
+	width            uint32 // the widest window that we have offered since the SYN, in bytes; widest or more is not known
 	scale            uint8  // of our windows, if their SYN-ACK has one, too
 	asked            bool   // whether our SYN was sent
 	connected        bool   // whether a SYN-ACK came
@@ -112,7 +112,13 @@ func (t *tracker) accepts(s *packet.Segment) {
 	if t.Options.HasScale {
 		window <<= t.scale
 	}
-	t.width = max(t.width, window)
+	switch {
+	case t.width >= widest: // nobody knows
+	case t.accepted:
+		t.width = max(t.width, window)
+	default:
+		t.width = window
+	}
 	if t.connected && s.Flags.Has(packet.ACK) && packet.Before(t.irs, s.Ack) && (!t.accepted || packet.Before(t.taken, s.Ack)) {
 		t.accepted, t.taken = true, s.Ack
 	}
