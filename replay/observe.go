@@ -78,7 +78,7 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 				last = max(last, f.Time)
 			}
 			var s packet.Segment
-			if bad := s.Decode(f.LinkType, f.Data); bad != nil {
+			if bad := s.DecodeCut(f.LinkType, f.Data); bad != nil {
 				if !errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
 					result.unread(f, bad)
 				}

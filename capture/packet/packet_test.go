@@ -194,9 +194,16 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, link uint32, frame []byte) {
-		var s Segment
-		if err := s.Decode(link, frame); err != nil {
+		var s, cut Segment
+		err := cut.DecodeCut(link, frame)
+		if err == nil && (len(cut.Payload) > len(frame) || cut.Cut < 0 || cut.Cut > 0xffff || len(cut.Options) > 40) {
+			t.Errorf("%+v of %d bytes", cut, len(frame))
+		}
+		if s.Decode(link, frame) != nil {
 			return
+		}
+		if err != nil || s.Cut != 0 || !equal(s, cut) {
+			t.Errorf("%v: %+v became %+v", err, s, cut)
 		}
 		ParseOptions(s.Options)
 		Layout(s.Options)

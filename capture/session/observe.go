@@ -171,7 +171,7 @@ type conversation struct {
 	latest   int64  // time of its last packet
 	said     []byte // by the client, before the service said anything
 	saidAt   int64
-	missed   bool             // whether the capture lacks some of that
+	missed   bool             // whether the capture lacks what comes next of that
 	heard    bool             // whether anything of the client's is in the capture
 	answers  bool             // whether anything of the service's is
 	ongoing  bool             // whether it began before the capture
@@ -308,9 +308,8 @@ func (o *Observer) ask(s *packet.Segment) {
 	if q, again := o.asked.get(hash); again && q.seq == s.Seq {
 		return
 	}
-	data := s.Payload[:min(len(s.Payload), handshake.MaxHello)]
-	o.asked.set(hash, question{time: s.Time, seq: s.Seq, data: uint16(len(data)), scale: packet.ParseOptions(s.Options).Scale})
-	if len(data) > 0 && len(o.early.of[0]) < mostEarly {
+	o.asked.set(hash, question{time: s.Time, seq: s.Seq, data: uint16(min(s.Length(), math.MaxUint16)), scale: packet.ParseOptions(s.Options).Scale})
+	if data := s.Payload[:min(len(s.Payload), handshake.MaxHello)]; s.Cut == 0 && len(data) > 0 && len(o.early.of[0]) < mostEarly {
 		o.early.set(hash, append([]byte(nil), data...))
 	}
 }
@@ -367,7 +366,7 @@ func (o *Observer) goOn(p pair, hash uint64, s *packet.Segment) {
 
 // midway takes a segment of a connection of which neither SYN nor SYN-ACK is in the capture. One without data tells nothing.
 func (o *Observer) midway(back, forth pair, s *packet.Segment) {
-	if s.ICMP != 0 || s.Flags&(packet.SYN|packet.ACK|packet.RST) != packet.ACK || len(s.Payload) == 0 {
+	if s.ICMP != 0 || s.Flags&(packet.SYN|packet.ACK|packet.RST) != packet.ACK || s.Length() == 0 {
 		return
 	}
 	p, from := forth, clientSide
@@ -473,17 +472,18 @@ func (c *conversation) listen(s *packet.Segment) {
 			next = start
 		}
 	}
-	end := start + uint32(len(s.Payload))
+	end := start + uint32(s.Length())
 	switch {
 	case s.Flags.Has(packet.RST):
 	case packet.Before(next, start):
 		c.missed = true
-	case packet.Before(next, end) && len(c.said) <= handshake.MaxHello:
+	case packet.Before(next, end) && !c.missed && len(c.said) <= handshake.MaxHello:
 		if len(c.said) == 0 {
 			c.saidAt = s.Time
 		}
-		words := s.Payload[next-start:]
+		words := s.Payload[min(next-start, uint32(len(s.Payload))):]
 		c.said = append(c.said, words[:min(len(words), handshake.MaxHello+1)]...)
+		c.missed = s.Cut > 0
 	}
 }
 
@@ -598,7 +598,7 @@ func (o *Observer) tell(c *conversation) {
 		a.Seen = SeenClient
 	}
 	a.State, a.Handshake = c.state(), handshake.Other
-	if c.connected && !c.missed {
+	if c.connected && (len(c.said) > 0 || !c.missed) {
 		a.Handshake = handshake.Said(c.said, a.Service)
 	}
 	if len(a.Response) > 0 {

@@ -57,7 +57,7 @@ const (
 // piece is data that arrived before its turn.
 type piece struct {
 	seq, end uint32
-	data     []byte // what is kept of it, from seq on
+	data     []byte // from seq on, what is there and kept
 	next     *piece
 }
 
@@ -71,19 +71,19 @@ func (t *tracker) sent(s *packet.Segment) {
 	if s.Flags.Has(packet.SYN) {
 		start++
 	}
-	data := start + uint32(len(s.Payload))
+	data := start + uint32(s.Length())
 	switch {
 	case s.Flags.Has(packet.SYN) && !t.asked:
 		t.asked = true
 		t.SYNTime = s.Time
 		t.iss, t.sendNext = s.Seq, end
-		t.SentBytes = len(s.Payload) // which is rare (RFC 7413)
+		t.SentBytes = s.Length() // which is rare (RFC 7413)
 	case s.Flags.Has(packet.SYN):
 		t.Retransmits++
 	case packet.Before(t.sendNext, end):
 		t.says(data)
 		t.sendNext = end
-	case len(s.Payload) > 0:
+	case s.Length() > 0:
 		t.Retransmits++
 	}
 }
@@ -221,8 +221,8 @@ func (t *tracker) established(s *packet.Segment) {
 // text takes the segment's data, the first byte of which has the number seq, and its FIN. What ends before the next
 // expected byte is no data: a keep-alive may carry one (RFC 9293, section 3.8.4).
 func (t *tracker) text(s *packet.Segment, seq uint32) {
-	end := seq + uint32(len(s.Payload))
-	if len(s.Payload) > 0 && packet.Before(t.receiveNext, end) {
+	end := seq + uint32(s.Length())
+	if s.Length() > 0 && packet.Before(t.receiveNext, end) {
 		t.speaks(s, seq)
 	}
 	if s.Flags.Has(packet.FIN) {
@@ -320,7 +320,8 @@ func (t *tracker) hold(p piece) {
 	t.held = &p
 }
 
-// append appends to the response what is new of a piece, as far as it has room and the first answer goes.
+// append appends to the response what is new of a piece, as far as it has room and the first answer goes. The response ends
+// at its first gap: what a capture has cut.
 func (t *tracker) append(p *piece) {
 	if !packet.Before(t.receiveNext, p.end) {
 		return
