@@ -21,6 +21,7 @@ func FuzzObserver(f *testing.F) {
 	ends := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("198.51.100.1:80"), netip.MustParseAddrPort("192.0.2.2:40000")}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o := observe(64)
+		o.Ongoing = len(data)%2 == 1
 		for n := uint64(1); len(data) >= 4; n++ {
 			what, seq, ack, length := data[0], data[1], data[2], data[3]
 			data = data[4:]
@@ -39,6 +40,18 @@ func FuzzObserver(f *testing.F) {
 				s.Cut = int(length) - len(s.Payload)
 			}
 			o.Observe(&s)
+			for _, c := range o.open {
+				held, doubtful := 0, 0
+				for h := c.held; h != nil; h = h.next {
+					held += len(h.data)
+				}
+				for _, d := range c.doubtful {
+					doubtful += len(d.Payload)
+				}
+				if held+len(c.Response) > 64 || doubtful > 64 {
+					t.Fatalf("%d bytes held, %d of the response, %d doubtful", held, len(c.Response), doubtful)
+				}
+			}
 		}
 		attempts, services := o.results()
 		connected := map[netip.AddrPort]bool{}

@@ -224,9 +224,17 @@ func (m *Machine) finish(ss *session) {
 	m.retire(ss)
 }
 
+// spareBytes is as much as a finished session's buffers may have, each, to lie by with it: most responses are shorter.
+const spareBytes = 4 << 10
+
 // retire puts the session aside for reuse.
 func (m *Machine) retire(ss *session) {
 	m.timers.remove(ss)
+	for _, buffer := range []*[]byte{&ss.service.Response, &ss.conn.Response, &ss.conn.ResetText} {
+		if cap(*buffer) > spareBytes {
+			*buffer = nil
+		}
+	}
 	m.spare = append(m.spare, ss)
 }
 
