@@ -92,6 +92,15 @@ type Manifest struct {
 type Observed struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
+
+	Further    []CaptureFile `json:"further,omitempty"`    // the other files of the capture
+	Duplicates uint64        `json:"duplicates,omitempty"` // packets that it has twice, and that count once
+	Remarks    []string      `json:"remarks,omitempty"`    // what of it was odd, and yet could be read
+}
+
+// Files returns the files of the capture.
+func (o *Observed) Files() []CaptureFile {
+	return append([]CaptureFile{{o.Path, o.SHA256}}, o.Further...)
 }
 
 // PrefixToAS identifies a file that says which AS announces which prefix.
