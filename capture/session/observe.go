@@ -286,9 +286,6 @@ func (o *Observer) expire() {
 // ask takes a SYN. One to a target that is not known to be a service is remembered for a while only.
 func (o *Observer) ask(s *packet.Segment) {
 	p := pair{s.Dst, s.Src}
-	if !o.watches(p.client) {
-		return
-	}
 	hash := p.hash()
 	c := o.open[hash]
 	if c != nil && c.iss == s.Seq {
@@ -319,9 +316,6 @@ const mostEarly = 1 << 10
 
 // answer takes a segment of no conversation that is known: it may begin one, as what comes back to a SYN.
 func (o *Observer) answer(p pair, hash uint64, s *packet.Segment) bool {
-	if !o.watches(p.client) {
-		return false
-	}
 	q, asked := o.asked.get(hash)
 	accepts := s.ICMP == 0 && s.Flags.Has(packet.SYN) && (!asked || q.accepts(s.Ack))
 	refuses := asked && (s.ICMP != 0 && s.Seq == q.seq || s.ICMP == 0 && s.Flags.Has(packet.RST) && s.Flags.Has(packet.ACK) && q.accepts(s.Ack))
@@ -570,7 +564,7 @@ func (o *Observer) end(c *conversation) {
 
 // tell reports the connection as an attempt.
 func (o *Observer) tell(c *conversation) {
-	if o.err != nil || c.ongoing && (!c.spoke || len(c.said) == 0 && c.turn == firstWords) {
+	if o.err != nil || !o.watches(c.Source) || c.ongoing && (!c.spoke || len(c.said) == 0 && c.turn == firstWords) {
 		return
 	}
 	if !c.accepted { // nothing but its SYN tells against what the service acknowledges
