@@ -439,7 +439,7 @@ func (o *Observer) says(c *conversation, s *packet.Segment) {
 		c.irs, c.receiveNext = s.Ack-1, s.Ack
 		o.remember(c.Service)
 	}
-	if !c.spoke {
+	if !c.spoke || c.turn == firstWords && s.Ack == c.irs+1 { // what has not been acknowledged has not been heard
 		c.listen(s)
 	}
 	c.leaving = c.leaving || s.Flags.Has(packet.FIN)

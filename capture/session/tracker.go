@@ -49,7 +49,7 @@ type tracker struct {
 type turn uint8
 
 const (
-	firstWords   turn = iota // nothing more was said after data had come
+	firstWords   turn = iota // nothing more was said after data had been acknowledged
 	saidMore                 // we said more
 	answeredMore             // data came that answers that
 )
@@ -88,12 +88,13 @@ func (t *tracker) sent(s *packet.Segment) {
 	}
 }
 
-// says notes data up to the number end that was sent for the first time. Only the first words count.
+// says notes data up to the number end that was sent for the first time. Only the first words count: those that were sent
+// before we had acknowledged any data.
 func (t *tracker) says(end uint32) {
 	if !packet.Before(t.sendNext, end) {
 		return
 	}
-	if t.spoke && t.turn == firstWords {
+	if t.spoke && t.turn == firstWords && (!t.accepted || packet.Before(t.irs+1, t.taken)) {
 		t.turn, t.moreAt = saidMore, t.sendNext
 	}
 	if t.turn == firstWords {
