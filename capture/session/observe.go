@@ -20,8 +20,8 @@ import (
 // began before the capture is left out and counted, or taken with Ongoing. Where a capture has one side of a connection only,
 // its sequence and acknowledgement numbers tell something of the other, and Attempt.Seen that they did.
 //
-// A response is the first answer to the client's first words. What a client's further words drew is not part of it, nor
-// what it acknowledged and the capture does not have.
+// A response is the first answer to the client's first words. What a client's further words drew is not part of it, unless
+// that answer identifies nothing by itself and does with more: a client may have spoken before it was complete.
 //
 // Time is that of the packets. A connection ends with a reset, with the next SYN between its two ends, or when nothing
 // has come for five minutes; what follows then is no part of it. So what an Observer holds is what is open at once, and
@@ -595,8 +595,27 @@ func (o *Observer) tell(c *conversation) {
 	if c.connected && (len(c.said) > 0 || !c.missed) {
 		a.Handshake = handshake.Said(c.said, a.Service)
 	}
-	if len(a.Response) > 0 {
-		handshake.Classify(&a.Verdict, c.said, a.Response)
-	}
+	c.classify()
 	o.err = o.attempt(a)
+}
+
+// classify labels the response.
+func (c *conversation) classify() {
+	a := &c.Attempt
+	if len(a.Response) == 0 {
+		return
+	}
+	first := c.firstAnswer()
+	handshake.Classify(&a.Verdict, c.said, a.Response[:first])
+	if first == len(a.Response) {
+		return
+	}
+	if first == 0 || a.Verdict.Label == handshake.Unknown {
+		var whole handshake.Verdict
+		if handshake.Classify(&whole, c.said, a.Response); first == 0 || whole.Evidence >= handshake.Likely {
+			a.Verdict = whole
+			return
+		}
+	}
+	a.Response, a.Truncated = a.Response[:first], false
 }

@@ -39,7 +39,7 @@ type tracker struct {
 	repeated         uint32 // milliseconds from the first SYN-ACK to the latest that was repeated
 
 	moreAt  uint32 // number of the first byte that we said later; valid from saidMore on
-	replyAt uint32 // number of the first byte that answers that, where the response ends; valid with answeredMore
+	replyAt uint32 // number of the first byte that answers that; valid with answeredMore
 
 	held *piece // what came past receiveNext, the latest first: pieces that do not lie in each other
 }
@@ -249,6 +249,14 @@ func (t *tracker) speaks(s *packet.Segment, seq uint32) {
 	}
 }
 
+// firstAnswer is how many bytes of the response answer our first words.
+func (t *tracker) firstAnswer() int {
+	if t.turn != answeredMore {
+		return len(t.Response)
+	}
+	return min(int(t.replyAt-t.irs-1), len(t.Response))
+}
+
 // acknowledge notes how much of the hello has been acknowledged. The acknowledgement that a FIN or RST carries counts as
 // any other: the server's TCP had the data.
 func (t *tracker) acknowledge(s *packet.Segment) {
@@ -321,24 +329,19 @@ func (t *tracker) hold(p piece) {
 	t.held = &p
 }
 
-// append appends to the response what is new of a piece, as far as it has room and the first answer goes. The response ends
-// at its first gap: what a capture has cut.
+// append appends to the response what is new of a piece, as far as it has room. The response ends at its first gap: what a
+// capture has cut.
 func (t *tracker) append(p *piece) {
 	if !packet.Before(t.receiveNext, p.end) {
 		return
 	}
-	from := t.receiveNext
+	data := p.data[min(t.receiveNext-p.seq, uint32(len(p.data))):]
+	want := int(p.end - t.receiveNext)
 	t.receiveNext = p.end
-	end := p.end
-	if t.turn == answeredMore && packet.Before(t.replyAt, end) {
-		end = t.replyAt
-	}
-	if t.Truncated || !packet.Before(from, end) {
+	if t.Truncated {
 		return
 	}
-	data := p.data[min(from-p.seq, uint32(len(p.data))):]
-	want := int(end - from)
-	data = data[:min(len(data), want, int(t.limit)-len(t.Response))]
+	data = data[:min(len(data), int(t.limit)-len(t.Response))]
 	t.Truncated = len(data) < want
 	t.Response = append(t.Response, data...)
 }
