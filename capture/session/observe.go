@@ -520,6 +520,10 @@ func (o *Observer) answered(c *conversation, s *packet.Segment) {
 // doubt keeps a segment that acknowledges what the client is not known to have sent, until it is known whether it did, and
 // the capture lacks it. Otherwise no client would take the segment (RFC 9293, section 3.10.7.4).
 func (c *conversation) doubt(s *packet.Segment) {
+	bare := func(s *packet.Segment) bool { return s.Length() == 0 && !s.Flags.Has(packet.FIN) }
+	if n := len(c.doubtful); n > 0 && bare(s) && bare(&c.doubtful[n-1]) {
+		c.doubtful = c.doubtful[:n-1] // of acknowledgements alone the last one counts
+	}
 	room := int(c.limit)
 	for i := range c.doubtful {
 		room -= len(c.doubtful[i].Payload)
@@ -610,7 +614,7 @@ func (c *conversation) classify() {
 	if first == len(a.Response) {
 		return
 	}
-	if first == 0 || a.Verdict.Label == handshake.Unknown {
+	if first == 0 || a.Verdict.Label == handshake.Unknown || a.Verdict.Label == handshake.Echo { // which two banners may seem
 		var whole handshake.Verdict
 		if handshake.Classify(&whole, c.said, a.Response); first == 0 || whole.Evidence >= handshake.Likely {
 			a.Verdict = whole
