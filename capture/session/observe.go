@@ -447,6 +447,9 @@ func (o *Observer) says(c *conversation, s *packet.Segment) {
 	if c.accepted {
 		c.rival = nil
 	}
+	if n := len(c.doubtful); n > 0 && s.Flags.Has(packet.RST|packet.ACK) && s.Seq == c.doubtful[n-1].Ack { // it ends where it is
+		c.believe(s.Seq)
+	}
 	for len(c.doubtful) > 0 && !c.unsent(c.doubtful[0].Ack) {
 		d := c.doubtful[0]
 		c.doubtful = c.doubtful[1:]
