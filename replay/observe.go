@@ -34,7 +34,12 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 		m.Synthetic, m.Anonymized = own.Synthetic, own.Anonymized
 	}
 	result := &Result{Manifest: m, Parts: 1}
-	observer := session.NewObserver(limit, sink(1).Attempt)
+	rows, found := sink(1), newClients()
+	observer := session.NewObserver(limit, func(a *session.Attempt) error {
+		found.add(a)
+		return rows.Attempt(a)
+	})
+	observer.Clients, observer.Ongoing = o.Clients, o.Ongoing
 	dissector := dissect.New()
 	double := newDuplicates()
 	var first, last int64
@@ -97,7 +102,10 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 		Path: files[0].Path, SHA256: files[0].SHA256, Further: files[1:],
 		Other: result.Other, Skipped: result.Skipped, Duplicates: result.Duplicates, Remarks: result.Remarks,
 	}
-	return result, observer.End()
+	err = observer.End()
+	result.Clients, result.OfOthers, result.Left = found.list(), found.others, observer.Left()
+	m.Observed.Clients, m.Observed.Ongoing, m.Observed.Left = o.Clients, o.Ongoing, result.Left
+	return result, err
 }
 
 // damaged takes note of a place in a capture that cannot be read.

@@ -21,10 +21,14 @@ import (
 	"laserdisc/capture/session"
 )
 
-// Options say how a record is played back. They change nothing in what is found.
+// Options say how a record is played back. But for what of a capture counts, they change nothing in what is found.
 type Options struct {
 	Workers  int            // players at a time, at least 1
 	Progress func(Progress) // called for each batch of frames, from one goroutine; may be nil
+
+	// Of a capture, what counts: see session.Observer. A run has neither.
+	Clients []netip.Prefix
+	Ongoing bool
 }
 
 // Progress is how far a playback is.
@@ -77,6 +81,12 @@ type Result struct {
 	Other   uint64
 	// Difference is the first packet that is not what the session sends; nil: identical.
 	Difference *Difference
+
+	// Clients are those whose connections a capture has, the busiest first; OfOthers counts the attempts of more than are listed.
+	Clients  []Client
+	OfOthers int
+	// Left is how many connections of a capture were left out because they began before it.
+	Left int
 
 	lines lineSum // of services.jsonl, as playback would write it
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +101,10 @@ type Observed struct {
 	Further    []CaptureFile `json:"further,omitempty"`    // the other files of the capture
 	Duplicates uint64        `json:"duplicates,omitempty"` // packets that it has twice, and that count once
 	Remarks    []string      `json:"remarks,omitempty"`    // what of it was odd, and yet could be read
+
+	Clients []netip.Prefix `json:"clients,omitempty"`  // whose connections count; none: everybody's
+	Ongoing bool           `json:"ongoing,omitempty"`  // whether those count that began before the capture
+	Left    int            `json:"left_out,omitempty"` // how many of these did not
 }
 
 // Files returns the files of the capture.

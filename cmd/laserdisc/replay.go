@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -26,6 +27,25 @@ type replayOptions struct {
 	workers int
 	memory  byteSize
 	ases    string // a file of prefixes and their ASes, or ""
+
+	scanners []string // of a capture: the prefixes or addresses of whose connections count, or all
+	ongoing  bool     // of a capture: whether connections count that began before it
+}
+
+// clients are the prefixes of --scanner; an address is one of full length.
+func (o *replayOptions) clients() (list []netip.Prefix, err error) {
+	for _, text := range o.scanners {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			at, bad := netip.ParseAddr(text)
+			if bad != nil {
+				return nil, fmt.Errorf("--scanner %q: neither an address nor a prefix such as 192.0.2.0/24", text)
+			}
+			p = netip.PrefixFrom(at, at.BitLen())
+		}
+		list = append(list, p)
+	}
+	return list, nil
 }
 
 // mostWorkers is more than any machine has use for.
@@ -59,6 +79,10 @@ nothing to compare with: states and labels are told from the packets as they sta
 their times. Where a capture is damaged it is read on behind that if it is sure where; what could not
 be read is told of, and is exit code 3, as is a capture that was cut off. docs/captures.md has more.
 
+Whoever sends a SYN is a client. With --scanner only the connections of such clients count, in a
+capture in which others speak, too. Connections that began before the capture are left out and
+counted; --all-connections takes those that sent data both ways.
+
 With --asn, services get the columns asn, as_name and prefix: who announced their address. FILE is a
 text of prefixes and ASes, as CAIDA (pfx2as), pyasn or iptoasn.com have it, gzipped or not, or a
 MaxMind DB (.mmdb); take one of the time of the scan. dataset.json names it with its SHA-256.`,
@@ -74,6 +98,8 @@ MaxMind DB (.mmdb); take one of the time of the scan. dataset.json names it with
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the dataset (made if missing)")
 	cmd.Flags().StringVar(&o.ases, "asn", "", "file of prefixes and the ASes that announce them: text, or a MaxMind DB (.mmdb)")
+	cmd.Flags().StringSliceVar(&o.scanners, "scanner", nil, "of a capture, only connections of these clients: addresses or prefixes")
+	cmd.Flags().BoolVar(&o.ongoing, "all-connections", false, "of a capture, take connections that began before it, too")
 	o.flags(cmd)
 	_ = cmd.MarkFlagRequired("out")
 	return cmd
@@ -90,6 +116,7 @@ func playBack(ctx context.Context, w io.Writer, paths []string, out string, o re
 	if result.Manifest.Observed != nil {
 		fmt.Fprintln(w, "observed: there is no scan to play back")
 		printSkipped(w, result)
+		printConnections(w, result)
 		return printReading(w, result)
 	}
 	if result.Difference != nil {
@@ -148,6 +175,33 @@ func printSkipped(w io.Writer, r *replay.Result) {
 	}
 }
 
+// printConnections tells whose connections a capture has, and which were left out.
+func printConnections(w io.Writer, r *replay.Result) {
+	if n := len(r.Clients); n > 0 {
+		noun := "clients"
+		if n == 1 {
+			noun = "client"
+		}
+		fmt.Fprintf(w, "%d %s:", n, noun)
+		for i, c := range r.Clients[:min(n, 3)] {
+			if i > 0 {
+				fmt.Fprint(w, ",")
+			}
+			fmt.Fprintf(w, " %s (%d)", c.Addr, c.Attempts)
+		}
+		if n > 3 {
+			fmt.Fprint(w, ", ...")
+		}
+		if r.OfOthers > 0 {
+			fmt.Fprintf(w, "; %d attempts of others", r.OfOthers)
+		}
+		fmt.Fprintln(w)
+	}
+	if r.Left > 0 {
+		fmt.Fprintf(w, "%d connections that began before the capture were left out; --all-connections takes them\n", r.Left)
+	}
+}
+
 // printReading tells how the files of a capture could be read.
 func printReading(w io.Writer, r *replay.Result) error {
 	if n := len(r.Manifest.Observed.Further); n > 0 {
@@ -194,7 +248,13 @@ func play(ctx context.Context, paths []string, out string, o replayOptions) (*re
 	}
 	debug.SetMemoryLimit(int64(o.memory / 8 * 7)) // which does not count all that a process takes
 	options := analysis.Options{Memory: int(o.memory / 4), Workers: o.workers, Observed: !run}
-	var err error
+	clients, err := o.clients()
+	if err != nil {
+		return nil, nil, err
+	}
+	if run && (o.ongoing || len(clients) > 0) {
+		return nil, nil, fmt.Errorf("%s is a run: --scanner and --all-connections are for captures", paths[0])
+	}
 	if o.ases != "" {
 		if options.ASes, err = asn.Open(o.ases); err != nil {
 			return nil, nil, err
@@ -208,7 +268,7 @@ func play(ctx context.Context, paths []string, out string, o replayOptions) (*re
 		fmt.Fprintf(os.Stderr, "laserdisc: removed %s, which a run that was killed had left\n", builder.Stale)
 	}
 	p := newPlayProgress(os.Stderr)
-	playing := replay.Options{Workers: o.workers, Progress: p.show}
+	playing := replay.Options{Workers: o.workers, Progress: p.show, Clients: clients, Ongoing: o.ongoing}
 	sink := func(of int) replay.Rows { return builder.Partition(of) }
 	var result *replay.Result
 	if run {
