@@ -3,8 +3,9 @@ package replay
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net/netip"
-	"os"
+	"slices"
 
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
@@ -24,19 +25,16 @@ type Teller interface {
 	Manifest(*record.Manifest) error
 }
 
-// Show plays back the run at path, or observes the capture, as Run and Observe do, for one service alone. Of a run that asked
+// Show plays back the run that is the only path, or observes the capture of these files, as Run and Observe do, for one service alone. Of a run that asked
 // hosts on ephemeral ports it plays all of the service's host, because a verdict on that decides what is sent to the service. With an
 // index, of the record at path, it reads no more than what that has for the service; nil is none. What the Result counts is of what was read.
-func Show(ctx context.Context, path string, index *record.Index, service netip.AddrPort, to Teller) (*Result, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
+func Show(ctx context.Context, paths []string, o Options, index *record.Index, service netip.AddrPort, to Teller) (*Result, error) {
 	st := newStory(service, to)
-	if info.IsDir() {
-		return Run(ctx, path, Options{Workers: 1, story: st, excerpt: index}, nil)
+	o.story, o.excerpt, o.Workers, o.Index = st, index, 1, nil
+	if record.IsRun(paths[0]) {
+		return Run(ctx, paths[0], o, nil)
 	}
-	result, err := observe(ctx, path, Options{story: st}, func(int) Rows { return st })
+	result, err := Observe(ctx, paths, o, func(int) Rows { return st })
 	if err != nil {
 		return nil, err
 	}
@@ -129,21 +127,30 @@ func (st *story) observed(f *record.Frame, s *packet.Segment) error {
 	return err
 }
 
+// mostLater bounds how many attempts wait to be summed up for one that began before them: it may have been left out, or go on for long.
+const mostLater = 1 << 12
+
 // over tells of an attempt that was observed, and sums up those that are over in the order in which they began.
 func (st *story) over(a *session.Attempt) error {
 	if err := st.Teller.Attempt(a); err != nil {
 		return err
 	}
 	st.later[a.Number] = a
-	for {
-		a, ok := st.later[st.next]
-		if !ok {
-			return nil
-		}
-		delete(st.later, st.next)
-		st.next++
-		st.summary.Add(a)
+	for len(st.later) > 0 && (st.later[st.next] != nil || len(st.later) > mostLater) {
+		st.sum()
 	}
+	return nil
+}
+
+// sum sums up the attempt that began first, of those that wait.
+func (st *story) sum() {
+	if st.later[st.next] == nil {
+		st.next = slices.Min(slices.Collect(maps.Keys(st.later)))
+	}
+	a := st.later[st.next]
+	delete(st.later, st.next)
+	st.next++
+	st.summary.Add(a)
 }
 
 // summarize tells of what was open at the end of a capture, and of the service.
@@ -152,6 +159,9 @@ func (st *story) summarize() error {
 		if err := st.over(a); err != nil {
 			return err
 		}
+	}
+	for len(st.later) > 0 {
+		st.sum()
 	}
 	if s, is := st.summary.Service(); is {
 		return st.Teller.Service(s)

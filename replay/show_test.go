@@ -77,7 +77,7 @@ func (s *story) Resumed([]netip.AddrPort) {}
 func tell(t *testing.T, path string, index *record.Index, at netip.AddrPort) *story {
 	t.Helper()
 	s := &story{service: at}
-	r, err := replay.Show(context.Background(), path, index, at, s)
+	r, err := replay.Show(context.Background(), []string{path}, replay.Options{}, index, at, s)
 	if err == nil && r.Difference != nil {
 		err = r.Difference
 	}
@@ -87,8 +87,8 @@ func tell(t *testing.T, path string, index *record.Index, at netip.AddrPort) *st
 	return s
 }
 
-// framesOf are the numbers of the frames of each service, as the record has them.
-func framesOf(t *testing.T, path string) map[netip.AddrPort][]uint64 {
+// framesOfServices are the numbers of the frames of each service, as the record has them.
+func framesOfServices(t *testing.T, path string) map[netip.AddrPort][]uint64 {
 	t.Helper()
 	r, err := record.Open(path)
 	if err != nil {
@@ -159,7 +159,7 @@ func TestShow(t *testing.T) {
 			found[s.Service] = s
 		}
 		size := sizeOf(t, dir)
-		for at, frames := range framesOf(t, dir) {
+		for at, frames := range framesOfServices(t, dir) {
 			index, err := record.Lookup(path, at)
 			if err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"laserdisc/analysis"
@@ -65,13 +66,13 @@ func speakingOther(than string) servicesWhere {
 	return servicesWhere{func(e *analysis.KindExample) bool { return e.Label != "" && e.Label != than }, identified + " AND label <> " + quoteSQL(than)}
 }
 
-// unidentified are the services that were not identified, and acknowledge data or do not.
+// unidentified are the services that were not identified, and acknowledge data (be it as their host does on every port) or do not.
 func unidentified(acks bool) servicesWhere {
-	sql := "NOT (" + identified + ") AND state NOT IN ('acks_data', 'sends_data')"
+	sql := "NOT (" + identified + ") AND state NOT IN ('all_ports', 'acks_data', 'sends_data')"
 	if acks {
-		sql = "NOT (" + identified + ") AND state IN ('acks_data', 'sends_data')"
+		sql = "NOT (" + identified + ") AND state IN ('all_ports', 'acks_data', 'sends_data')"
 	}
-	return servicesWhere{func(e *analysis.KindExample) bool { return e.Label == "" && e.State >= session.AcksData == acks }, sql}
+	return servicesWhere{func(e *analysis.KindExample) bool { return e.Label == "" && e.State >= session.AllPorts == acks }, sql}
 }
 
 // announcedBy are the services whose addresses an AS announces.
@@ -84,14 +85,14 @@ func (s *classShare) where(b *byClass) servicesWhere {
 	if s.of == ofHosts || s.services == 0 {
 		return servicesWhere{}
 	}
-	counted := servicesWhere{is: func(e *analysis.KindExample) bool {
-		if s.class != everyPort && b.classOf(e.Port) != s.class {
+	counted := servicesWhere{is: func(e *analysis.KindExample) (is bool) {
+		if s.class != everyPort && classOf(e.Port) != s.class {
 			return false
 		}
-		var to analysis.Shares[int, string]
-		b.countInto(&to, s.class, &analysis.Seen{Addr: "one", Port: e.Port, State: e.State, Label: e.Label})
-		hits, _ := to.Services(s.of.in(s.class), s.kind)
-		return hits > 0
+		b.groups(e.Port, e.State, e.Label, func(o of, kinds []string) {
+			is = is || o == s.of && (slices.Contains(kinds, s.kind) || s.kind == onEveryPort && e.State == session.AllPorts)
+		})
+		return is
 	}}
 	if s.port < 0 {
 		return counted

@@ -1,12 +1,9 @@
 package record
 
 import (
-	"bufio"
-	"bytes"
+	"errors"
 	"io"
 	"sync"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 const (
@@ -34,6 +31,8 @@ type ahead struct {
 		sync.Mutex
 		list []mark
 	}
+
+	cancelled <-chan struct{} // closed when nobody may be waited for any longer; nil: never
 }
 
 // mark is a place in a chunk that reading can begin at.
@@ -68,13 +67,16 @@ func (a *ahead) mark(m mark) {
 // maxMarks is far more than what is read ahead of who asks for marks.
 const maxMarks = 1 << 16
 
-// readAhead begins to read the files that open opens, one after another.
-func readAhead(paths []string, open func(path string) (io.ReadCloser, error)) *ahead {
+var errCancelled = errors.New("reading was cancelled")
+
+// readAhead begins to read the files that open opens, one after another, so many buffers ahead.
+func readAhead(paths []string, open func(path string) (io.ReadCloser, error), buffers int, cancelled <-chan struct{}) *ahead {
 	a := &ahead{
-		full: make(chan *buffer, buffersAhead),
-		free: make(chan *buffer, buffersKept),
-		stop: make(chan struct{}),
-		done: make(chan struct{}),
+		cancelled: cancelled,
+		full:      make(chan *buffer, buffers),
+		free:      make(chan *buffer, buffersKept),
+		stop:      make(chan struct{}),
+		done:      make(chan struct{}),
 	}
 	go func() {
 		defer close(a.done)
@@ -87,10 +89,13 @@ func readAhead(paths []string, open func(path string) (io.ReadCloser, error)) *a
 	return a
 }
 
-// close ends the goroutine.
+// close ends the goroutine. It is not waited for once reading is cancelled: a pipe may have nothing to read.
 func (a *ahead) close() {
 	close(a.stop)
-	<-a.done
+	select {
+	case <-a.done:
+	case <-a.cancelled:
+	}
 }
 
 // file reads a file, and reports whether to read the next.
@@ -100,13 +105,15 @@ func (a *ahead) file(chunk int, path string, open func(path string) (io.ReadClos
 		return a.pass(&buffer{space: make([]byte, headroom), after: err}) && isEnd(err)
 	}
 	defer src.Close()
-	plain, release, err := decompress(bufio.NewReaderSize(src, 64<<10))
+	plain, release, err := decompress(src)
 	if err != nil {
 		return a.pass(&buffer{space: make([]byte, headroom), after: err}) && isEnd(err)
 	}
 	defer release()
-	if z, ok := plain.(*zstdReader); ok {
-		z.began = func(plain, file int64) { a.mark(mark{chunk, plain, file}) }
+	if d, ok := plain.(*decompressor); ok {
+		if z, ok := d.plain.(*zstdReader); ok {
+			z.began = func(plain, file int64) { a.mark(mark{chunk, plain, file}) }
+		}
 	}
 	for {
 		b := a.buffer()
@@ -150,21 +157,4 @@ func (b *buffer) read(src io.Reader) {
 		n, b.after = src.Read(into[b.size:])
 		b.size += n
 	}
-}
-
-// decompress returns what src holds once decompressed, whatever compressed it.
-func decompress(src *bufio.Reader) (plain io.Reader, release func(), err error) {
-	magic, _ := src.Peek(4)
-	switch {
-	case bytes.Equal(magic, zstdMagic):
-		z, err := newZstdReader(src)
-		if err != nil {
-			return nil, nil, err
-		}
-		return z, z.close, nil
-	case len(magic) > 1 && string(magic[:2]) == "\x1f\x8b": // RFC 1952, section 2.3.1
-		plain, err := gzip.NewReader(src)
-		return plain, func() {}, err
-	}
-	return src, func() {}, nil
 }

@@ -2,7 +2,6 @@ package record
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -550,5 +549,5 @@ func (r *Reader) compressed(chunk int) bool {
 	defer f.Close()
 	magic := make([]byte, 4)
 	_, err = io.ReadFull(f, magic)
-	return err == nil && (bytes.Equal(magic, zstdMagic) || string(magic[:2]) == "\x1f\x8b")
+	return err == nil && little.Uint32(magic) != blockSection
 }

@@ -15,7 +15,11 @@ func (m *Machine) Attempt(s *packet.Segment) *Attempt {
 			ss, _ = m.services.get(way.service)
 		}
 		if ss != nil && !ss.over && ss.end.source == way.client {
-			return ss.conn.stands(m.now, m.helloOf(ss))
+			at := ss.conn
+			at.End, at.Verdict = m.now, handshake.Verdict{}
+			at.State = at.state()
+			at.classify(m.helloOf(ss))
+			return &at.Attempt
 		}
 	}
 	return nil
@@ -26,23 +30,11 @@ func (m *Machine) Attempt(s *packet.Segment) *Attempt {
 func (o *Observer) Attempt(s *packet.Segment) *Attempt {
 	for _, way := range [...]pair{{s.Src, s.Dst}, {s.Dst, s.Src}} {
 		if c := o.open[way.hash()]; c != nil && c.pair == way {
-			a := c.stands(o.now, c.said)
-			a.Handshake = c.handshake()
-			return a
+			at := *c
+			at.End, at.Verdict = o.now, handshake.Verdict{}
+			at.conclude()
+			return &at.Attempt
 		}
 	}
 	return nil
-}
-
-// stands is what the tracker has come to at a time.
-func (t *tracker) stands(now int64, said []byte) *Attempt {
-	at := *t
-	at.End = now
-	a := &at.Attempt
-	a.State = at.state()
-	a.Verdict = handshake.Verdict{}
-	if len(a.Response) > 0 {
-		handshake.Classify(&a.Verdict, said, a.Response)
-	}
-	return a
 }

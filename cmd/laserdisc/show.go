@@ -57,7 +57,7 @@ comment. With --json, each packet, attempt and service is a line, with all of th
 // show tells the service's story from what path is.
 func show(ctx context.Context, out *storyPrinter, path, pcap string) error {
 	if !analysis.IsDataset(path) {
-		return showPackets(ctx, out, path, nil, pcap)
+		return showPackets(ctx, out, []string{path}, replay.Options{}, nil, pcap)
 	}
 	d, err := analysis.Open(path)
 	if err != nil {
@@ -70,7 +70,11 @@ func show(ctx context.Context, out *storyPrinter, path, pcap string) error {
 		}
 		return showRows(ctx, out, d, problem)
 	}
-	if err := showPackets(ctx, out, from, index, pcap); err != nil {
+	var options replay.Options
+	if o := d.Manifest().Observed; o != nil {
+		options.Clients, options.Ongoing = o.Clients, o.Ongoing
+	}
+	if err := showPackets(ctx, out, from, options, index, pcap); err != nil {
 		return err
 	}
 	found, err := d.ServicesAt(ctx, out.service)
@@ -88,32 +92,35 @@ func show(ctx context.Context, out *storyPrinter, path, pcap string) error {
 
 // packetsOf finds the packets that a dataset was made from, and what of them has to be read for a service; all of them, if that is nil.
 // The error says where they would be.
-func packetsOf(d *analysis.Dataset, service netip.AddrPort) (path string, index *record.Index, err error) {
+func packetsOf(d *analysis.Dataset, service netip.AddrPort) (paths []string, index *record.Index, err error) {
 	if len(d.Runs()) > 1 || len(d.Manifest().Shards) > 0 {
-		return "", nil, fmt.Errorf("%s was merged: the packets are in the records of its runs", d.Dir())
+		return nil, nil, fmt.Errorf("%s was merged: the packets are in the records of its runs", d.Dir())
 	}
 	if o := d.Manifest().Observed; o != nil {
-		if _, err := os.Stat(o.Path); err != nil {
-			return "", nil, fmt.Errorf("the packets would be in the capture: %w", err)
+		for _, file := range o.Files() {
+			if _, err := os.Stat(file.Path); err != nil {
+				return nil, nil, fmt.Errorf("the packets would be in the capture: %w", err)
+			}
+			paths = append(paths, file.Path)
 		}
-		return o.Path, nil, nil
+		return paths, nil, nil
 	}
 	at := filepath.Join(d.Dir(), record.IndexFile)
 	index, err = record.Lookup(at, service)
 	switch {
 	case index == nil && errors.Is(err, fs.ErrNotExist) && record.Packets(d.Dir()) != "":
-		return d.Dir(), nil, nil
+		return []string{d.Dir()}, nil, nil
 	case index == nil && errors.Is(err, fs.ErrNotExist):
-		return "", nil, fmt.Errorf("where the packets are is not known: %s has no %s, which replay writes", d.Dir(), record.IndexFile)
+		return nil, nil, fmt.Errorf("where the packets are is not known: %s has no %s, which replay writes", d.Dir(), record.IndexFile)
 	case index == nil:
-		return "", nil, err
+		return nil, nil, err
 	case err != nil && !errors.Is(err, record.ErrStale):
-		return "", nil, fmt.Errorf("the packets would be in %s: %w", index.Record, err)
+		return nil, nil, fmt.Errorf("the packets would be in %s: %w", index.Record, err)
 	}
 	if err != nil || index.Whole {
-		return index.Record, nil, nil
+		return []string{index.Record}, nil, nil
 	}
-	return index.Record, index, nil
+	return []string{index.Record}, index, nil
 }
 
 // showRows shows what a dataset's tables say of a service, where its packets are not at hand.
@@ -151,7 +158,7 @@ func showRows(ctx context.Context, out *storyPrinter, d *analysis.Dataset, probl
 }
 
 // showPackets tells the service's story from the packets of a run or a capture.
-func showPackets(ctx context.Context, out *storyPrinter, path string, index *record.Index, pcap string) error {
+func showPackets(ctx context.Context, out *storyPrinter, paths []string, o replay.Options, index *record.Index, pcap string) error {
 	if pcap != "" {
 		f, err := os.OpenFile(pcap, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 		if err != nil {
@@ -160,10 +167,11 @@ func showPackets(ctx context.Context, out *storyPrinter, path string, index *rec
 		defer f.Close()
 		out.cut = f
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() && index == nil {
+	path := paths[0]
+	if record.IsRun(path) && index == nil {
 		fmt.Fprintf(out.remarks, "laserdisc: all of %s is read, for want of an index: show a dataset that replay made of it\n", path)
 	}
-	result, err := replay.Show(ctx, path, index, out.service, out)
+	result, err := replay.Show(ctx, paths, o, index, out.service, out)
 	if err != nil {
 		return err
 	}
