@@ -98,7 +98,7 @@ type trying struct {
 	own       order.Set
 	ackedData order.Set
 	costs     []order.Cost
-	headers   uint64 // bytes of IP's and TCP's in a packet
+	v6        bool // whether its address is one of IPv6
 }
 
 // tried is a host whose services are not all seen yet.
@@ -158,10 +158,7 @@ func (t *Trials) Add(record arrow.Record) error {
 				t.closeHost()
 			}
 			t.in.move(addr, port)
-			t.service.headers = 40
-			if strings.Contains(addr, ":") {
-				t.service.headers = 60
-			}
+			t.service.v6 = strings.Contains(addr, ":")
 		}
 		switch {
 		case visit == session.Ephemeral:
@@ -209,7 +206,7 @@ func (t *Trials) add(rows *attemptRows, ends *endings, costs *costColumns, row i
 	for len(s.costs) <= h {
 		s.costs = append(s.costs, order.Cost{})
 	}
-	s.costs[h].Add(costs.of(s.headers, row))
+	s.costs[h].Add(costs.of(s.v6, row))
 }
 
 // isOwn is isOwn of a handshake and a label by their numbers.
@@ -250,27 +247,20 @@ func readCosts(b *batch, ends *endings) costColumns {
 		synacks: readColumn[*array.Uint32](b, "synacks"), retransmits: readColumn[*array.Uint32](b, "retransmits")}
 }
 
-// of is what an attempt took, as far as the table tells, at a service whose packets have headers of so many bytes. Packets: the SYN; an acknowledgement of each SYN-ACK, the first of
-// which carries the handshake; one of the response; what was sent again; and the reset, unless the server sent
-// one. Bytes: 40 or 60 of IPv4's or IPv6's and TCP's headers for each, and the handshake's first message once. Time: from the
-// SYN, or from the SYN-ACK where it is not known when that was sent, to the attempt's end.
-func (c *costColumns) of(headers uint64, row int) (cost order.Cost) {
-	cost.Packets = 1 + uint64(c.retransmits.Value(row)) + uint64(c.synacks.Value(row))
-	if !c.ends.data.IsNull(row) {
-		cost.Packets++
-	}
-	if !c.ends.rst.Value(row) && !c.ends.synack.IsNull(row) {
-		cost.Packets++
-	}
-	cost.Bytes = headers*cost.Packets + uint64(c.ends.sentBytes.Value(row))
+// of is what the attempt of a row took, with IPv6 or IPv4.
+func (c *costColumns) of(v6 bool, row int) order.Cost {
 	began := c.syn
 	if began.IsNull(row) {
 		began = c.ends.synack
 	}
-	if !began.IsNull(row) && !c.ends.end.IsNull(row) {
-		cost.Nanoseconds = uint64(max(0, c.ends.end.Value(row)-began.Value(row)))
+	known := connectionCost{
+		retransmits: uint64(c.retransmits.Value(row)), synacks: uint64(c.synacks.Value(row)), sent: uint64(c.ends.sentBytes.Value(row)),
+		v6: v6, data: !c.ends.data.IsNull(row), reset: c.ends.rst.Value(row), connected: !c.ends.synack.IsNull(row),
 	}
-	return cost
+	if !began.IsNull(row) && !c.ends.end.IsNull(row) {
+		known.began, known.end = int64(began.Value(row)), int64(c.ends.end.Value(row))
+	}
+	return known.cost()
 }
 
 // closeService counts the service that the fold is in, or has it wait for the verdict on its host.
