@@ -32,6 +32,7 @@ var exhibits = []exhibit{
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
+	show("protocols", "Section 3.2, protocols on a port", fewestPorts, census, protocolsPerPort),
 	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
 	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
 	show("section33", "Section 3.3", plainCertificates, contents, section33),

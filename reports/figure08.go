@@ -107,7 +107,7 @@ func figure08(trials *orderTrials, over sources) (figure, error) {
 	f := figure{
 		Caption: "Share of the services that sent or acknowledged data which so many handshakes identify, by whatever answer, in the order that " +
 			"identifies the most with each. Services of hosts that acknowledge data on every port are left out if the scan looked for that. " +
-			"Bands: the same order on other hosts, by resampling them. n = " + n + ".",
+			"Bands: the same order on other hosts, by resampling them. Diamonds: what all handshakes identify in the paper. n = " + n + ".",
 		table: tabulate(n, rows,
 			texts("services", func(s *coverStep) string { return s.line }),
 			numbers("handshakes", "", func(s *coverStep) int { return s.tried }),
@@ -151,11 +151,16 @@ func plotCover(lines []coverLine) (*plot.Plot, error) {
 	p.Y.Label.Text, p.Y.Tick.Marker = "Services identified (%)", plotters.Percents(20)
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0.8, float64(most), 0, 1
 	var list []labelled
+	var marks plotter.XYLabels
 	for i, l := range lines {
 		var points, low, high plotter.XYs
 		for _, s := range l.steps {
 			x := float64(s.tried)
 			points = append(points, plotter.XY{X: x, Y: s.share.Value})
+			if !math.IsNaN(s.published) {
+				marks.XYs = append(marks.XYs, plotter.XY{X: float64(most), Y: s.published})
+				marks.Labels = append(marks.Labels, l.name+", paper")
+			}
 			if s.share.HasInterval() {
 				low, high = append(low, plotter.XY{X: x, Y: s.share.Lo}), append(high, plotter.XY{X: x, Y: s.share.Hi})
 			}
@@ -174,5 +179,8 @@ func plotCover(lines []coverLine) (*plot.Plot, error) {
 		}
 		list = append(list, labelled{fmt.Sprintf("%s (%s)", l.name, plotters.SI(float64(l.services))), points, l.services < fewServices})
 	}
-	return p, addLines(p, list)
+	if err := addLines(p, list); err != nil {
+		return p, err
+	}
+	return p, addPaperNamed(p, marks)
 }

@@ -270,7 +270,7 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 			gain := l.gain()
 			names.Cells = append(names.Cells, get(l.step, "", func(s order.Step) string { return s.Handshake }))
 			gains.Cells = append(gains.Cells, percent(gain.Value))
-			between.Cells = append(between.Cells, interval(gain, percent, " to "))
+			between.Cells = append(between.Cells, interval(gain, percent))
 			atRank.Cells = append(atRank.Cells, wholePercent(l.atRank()))
 			sums.Cells = append(sums.Cells, percent(l.sum()))
 			published.Cells = append(published.Cells, get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake }))

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -111,6 +114,10 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 		return verdictError{fmt.Errorf("identical, but the record has %d frames that were sent and %d that were received, and its manifest counts %d and %d",
 			found.Sent, found.Received, told.Sent, told.Received)}
 	}
+	if missing := notThere(path, "manifest.json", "services.jsonl"); len(missing) > 0 {
+		return verdictError{fmt.Errorf("identical, as far as can be told by the packets: %s has no %s, with what the scan counted and found when it ran",
+			path, strings.Join(missing, " and no "))}
+	}
 	services := func(each func(*session.Service) error) error {
 		return dataset.EachService(ctx, func(s *session.Service, _ int) error { return each(s) })
 	}
@@ -119,6 +126,14 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 	}
 	fmt.Fprintln(w, "identical")
 	return nil
+}
+
+// notThere gives the names of those files that a directory does not have.
+func notThere(dir string, names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return !errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // play plays back a run, or observes a capture, and makes a dataset of it.
