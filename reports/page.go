@@ -334,6 +334,19 @@ func program() string {
 	return "laserdisc"
 }
 
+// further are the other files of a capture, on a command line; of very many, how many they are.
+func further(o *record.Observed) string {
+	const most = 10
+	if n := len(o.Further); n > most {
+		return fmt.Sprintf(" ... # and %d files more", n)
+	}
+	list := ""
+	for _, f := range o.Further {
+		list += " " + quoteShell(f.Path)
+	}
+	return list
+}
+
 // commands are what makes the report again, from the scans on. A dataset that was merged or read from a capture begins with what
 // is known of it.
 func (all sources) commands(page layout) []string {
@@ -344,7 +357,7 @@ func (all sources) commands(page layout) []string {
 			for _, r := range m.Recorded() {
 				switch run := outOf(r.Arguments); {
 				case r.Observed != nil:
-					list = append(list, "laserdisc replay "+quoteShell(r.Observed.Path)+asnOf(m)+" --out "+quoteShell(s.Dir))
+					list = append(list, "laserdisc replay "+quoteShell(r.Observed.Path)+further(r.Observed)+asnOf(m)+" --out "+quoteShell(s.Dir))
 				case len(r.Arguments) > 0:
 					if r.Synthetic != "" && r.Link.Kind == "packet" {
 						list = append(list, "# Only where the wire leads to a lab, as in make demo's network namespaces:")

@@ -193,7 +193,7 @@ func printPlans(w io.Writer, e *predict.Evaluation) error {
 	}
 	err := errors.Join(printf(w, "\nProbes to each address that find a share of the services, on hosts that nothing was learnt from:\n"), writeTable(w, head, rows))
 	if len(few) > 0 {
-		err = errors.Join(err, printf(w, "warning: %s: a few networks, /24s or /48s, decide what is found with %s ports first; of other hosts it says little\n",
+		err = errors.Join(err, printf(w, "warning: %s with %s ports first: a few networks, /24s or /48s,\ndecide what is found, and of other hosts it says little\n",
 			estimate.TooFewHosts, strings.Join(few, ", ")))
 	}
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -44,15 +45,18 @@ OUT/sample; --sample=servers a capture of real servers in network namespaces.`,
 					return err
 				}
 			}
-			list, err := openDatasets(ctx, args, out, func(*record.Manifest) error { return nil })
-			if err != nil {
-				return err
+			list, damage := openDatasets(ctx, args, out, func(*record.Manifest) error { return nil })
+			if damage != nil && !errors.As(damage, new(damageError)) {
+				return damage
 			}
 			if err := reports.Write(ctx, out, list, width); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s/index.html\n", out)
-			return printCaveats(cmd.OutOrStdout(), list)
+			if err := printCaveats(cmd.OutOrStdout(), list); err != nil {
+				return err
+			}
+			return damage
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the report (made if missing)")
