@@ -3,11 +3,11 @@ package replay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
 	"time"
 
+	"laserdisc/capture/dissect"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
@@ -36,6 +36,7 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 	result := &Result{Manifest: m, Parts: 1}
 	observer := session.NewObserver(limit, sink(1).Attempt)
 	double := newDuplicates()
+	dissector := dissect.New()
 	var first, last int64
 	timed := false
 	for ctx.Err() == nil {
@@ -58,18 +59,17 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 				}
 				last = max(last, f.Time)
 			}
-			var s packet.Segment
-			if bad := s.Decode(f.LinkType, f.Data); bad != nil {
-				if !errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
-					result.unread(f, bad)
+			s := packet.Segment{Time: f.Time, Number: f.Number}
+			if bad := dissector.Decode(f.LinkType, f.Data, &s); bad != nil {
+				if errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
+					result.Other++
 				}
-				continue
+				continue // what else was skipped the dissector counts
 			}
 			if double.is(f) {
 				result.Duplicates++
 				continue
 			}
-			s.Time, s.Number = f.Time, f.Number
 			if err := observer.Observe(&s); err != nil {
 				return nil, err
 			}
@@ -90,16 +90,14 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 	if timed {
 		m.Start, m.End = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	}
+	result.Skipped = dissector.End()
 	result.Remarks = r.Remarks()
 	files := r.Files()
-	m.Observed = &record.Observed{Path: files[0].Path, SHA256: files[0].SHA256, Further: files[1:], Duplicates: result.Duplicates, Remarks: result.Remarks}
-	return result, observer.End()
-}
-
-func (r *Result) unread(f *record.Frame, err error) {
-	if r.Unread++; r.Unread == 1 {
-		r.FirstUnread = fmt.Errorf("frame %d: %w", f.Number, err)
+	m.Observed = &record.Observed{
+		Path: files[0].Path, SHA256: files[0].SHA256, Further: files[1:],
+		Duplicates: result.Duplicates, Remarks: result.Remarks, Other: result.Other, Skipped: result.Skipped,
 	}
+	return result, observer.End()
 }
 
 // damaged takes note of a place in a capture that cannot be read.

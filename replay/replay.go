@@ -16,6 +16,7 @@ import (
 	"slices"
 	"sync"
 
+	"laserdisc/capture/dissect"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
@@ -71,10 +72,9 @@ type Result struct {
 	Duplicates uint64
 	// Remarks tell what of an observed capture was odd, and yet could be read.
 	Remarks []string
-	// Unread counts the frames of a foreign capture that say nothing: cut short, malformed, of a link
-	// that is not known. FirstUnread tells of the first.
-	Unread      uint64
-	FirstUnread error
+	// Skipped counts the frames of a foreign capture that could not be read, by cause; Other those of other traffic than TCP.
+	Skipped []dissect.Skipped
+	Other   uint64
 	// Difference is the first packet that is not what the session sends; nil: identical.
 	Difference *Difference
 

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"laserdisc/capture/dissect"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
@@ -93,9 +94,11 @@ type Observed struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
 
-	Further    []CaptureFile `json:"further,omitempty"`    // the other files of the capture
-	Duplicates uint64        `json:"duplicates,omitempty"` // packets that it has twice, and that count once
-	Remarks    []string      `json:"remarks,omitempty"`    // what of it was odd, and yet could be read
+	Further    []CaptureFile     `json:"further,omitempty"`    // the other files of the capture
+	Duplicates uint64            `json:"duplicates,omitempty"` // packets that it has twice, and that count once
+	Remarks    []string          `json:"remarks,omitempty"`    // what of it was odd, and yet could be read
+	Other      uint64            `json:"other"`                // frames of other traffic than TCP and ICMP errors about it
+	Skipped    []dissect.Skipped `json:"skipped,omitempty"`    // those that could not be read
 }
 
 // Files returns the files of the capture.

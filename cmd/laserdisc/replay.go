@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -86,9 +89,7 @@ func playBack(ctx context.Context, w io.Writer, paths []string, out string, o re
 	fmt.Fprintf(w, "digest %s\n", dataset.Digest())
 	if result.Manifest.Observed != nil {
 		fmt.Fprintln(w, "observed: there is no scan to play back")
-		if result.Unread > 0 {
-			fmt.Fprintf(w, "%d frames could not be read; the first: %v\n", result.Unread, result.FirstUnread)
-		}
+		printSkipped(w, result)
 		return printReading(w, result)
 	}
 	if result.Difference != nil {
@@ -108,6 +109,10 @@ func playBack(ctx context.Context, w io.Writer, paths []string, out string, o re
 		return verdictError{fmt.Errorf("identical, but the record has %d frames that were sent and %d that were received, and its manifest counts %d and %d",
 			found.Sent, found.Received, told.Sent, told.Received)}
 	}
+	if missing := notThere(paths[0], "manifest.json", "services.jsonl"); len(missing) > 0 {
+		return verdictError{fmt.Errorf("identical, as far as can be told by the packets: %s has no %s, with what the scan counted and found when it ran",
+			paths[0], strings.Join(missing, " and no "))}
+	}
 	services := func(each func(*session.Service) error) error {
 		return dataset.EachService(ctx, func(s *session.Service, _ int) error { return each(s) })
 	}
@@ -116,6 +121,31 @@ func playBack(ctx context.Context, w io.Writer, paths []string, out string, o re
 	}
 	fmt.Fprintln(w, "identical")
 	return nil
+}
+
+// notThere gives the names of those files that a directory does not have.
+func notThere(dir string, names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return !errors.Is(err, os.ErrNotExist)
+	})
+}
+
+// printSkipped tells what of a capture is not in its tables: other traffic than TCP, and what could not be read.
+func printSkipped(w io.Writer, r *replay.Result) {
+	if r.Other > 0 {
+		fmt.Fprintf(w, "%d frames of other traffic than TCP\n", r.Other)
+	}
+	var frames uint64
+	for _, s := range r.Skipped {
+		frames += s.Frames
+	}
+	if frames > 0 {
+		fmt.Fprintf(w, "%d frames skipped:\n", frames)
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(w, "%8d %v\n", s.Frames, s)
+	}
 }
 
 // printReading tells how the files of a capture could be read.
