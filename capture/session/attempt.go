@@ -103,7 +103,7 @@ type Attempt struct {
 	Visit     Visit
 	State     State               // valid only after the attempt has ended
 	FIN, RST  bool                // whether the server sent one
-	Truncated bool                // whether the server sent more than Response holds, behind it or, if it is empty, before what came
+	Truncated bool                // whether the server sent more than Response holds: than its limit, than a capture has of a frame, or, if it is empty, before what came
 	ICMP      packet.ICMP         // the error that came, or 0
 	Handshake *handshake.Protocol // what was said, or was to be said
 	Source    netip.AddrPort      // our end
