@@ -256,7 +256,7 @@ func TestTwoReportsAreTheSameBytes(t *testing.T) {
 			t.Errorf("%s: other bytes the second time", e.Name())
 		}
 	}
-	files := len(formats) + 1 // of the comparison with the paper, and the page
+	files := len(formats) + 2 // of the comparison with the paper, and the page and report.json
 	for _, s := range exhibitsOf(t, from...) {
 		if s.Lacks == nil && s.Name != "published" {
 			files += len(formats)
