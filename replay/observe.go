@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	"laserdisc/capture/dissect"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
@@ -36,7 +37,7 @@ func Observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	result.Manifest.Observed = &record.Observed{Path: path, SHA256: d.sum}
+	result.Manifest.Observed = &record.Observed{Path: path, SHA256: d.sum, Other: result.Other, Skipped: result.Skipped}
 	return result, nil
 }
 
@@ -56,6 +57,7 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 	}
 	result := &Result{Manifest: m, Parts: 1}
 	observer := session.NewObserver(limit, sink(1).Attempt)
+	dissector := dissect.New()
 	var first, last int64
 	for ctx.Err() == nil {
 		var b record.Batch
@@ -77,14 +79,13 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 				}
 				last = max(last, f.Time)
 			}
-			var s packet.Segment
-			if bad := s.Decode(f.LinkType, f.Data); bad != nil {
-				if !errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
-					result.unread(f, bad)
+			s := packet.Segment{Time: f.Time, Number: f.Number}
+			if bad := dissector.Decode(f.LinkType, f.Data, &s); bad != nil {
+				if errors.Is(bad, packet.ErrOther) { // than TCP, or an error about it
+					result.Other++
 				}
-				continue
+				continue // what else was skipped the dissector counts
 			}
-			s.Time, s.Number = f.Time, f.Number
 			if err := observer.Observe(&s); err != nil {
 				return nil, err
 			}
@@ -112,13 +113,8 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 	if first != 0 {
 		m.Start, m.End = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	}
+	result.Skipped = dissector.End()
 	return result, observer.End()
-}
-
-func (r *Result) unread(f *record.Frame, err error) {
-	if r.Unread++; r.Unread == 1 {
-		r.FirstUnread = fmt.Errorf("frame %d: %w", f.Number, err)
-	}
 }
 
 // digested is a file's digest, or why it has none.

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"sync"
 
+	"laserdisc/capture/dissect"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
@@ -64,10 +65,9 @@ type Result struct {
 	// Damage is why the packets are not read any further, though there may be more: a *record.LostError, ChunkError or
 	// FormatError. What stands before is played back. An observed capture is gone on with where the reader can.
 	Damage error
-	// Unread counts the frames of a foreign capture that say nothing: cut short, malformed, of a link
-	// that is not known. FirstUnread tells of the first.
-	Unread      uint64
-	FirstUnread error
+	// Skipped counts the frames of a foreign capture that could not be read, by cause; Other those of other traffic than TCP.
+	Skipped []dissect.Skipped
+	Other   uint64
 	// Difference is the first packet that is not what the session sends; nil: identical.
 	Difference *Difference
 

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"laserdisc/analysis"
@@ -146,7 +145,7 @@ func newByClassOf(kinds []analysis.Kind) *byClass {
 		}
 	})
 	type host struct {
-		addr           string
+		addr           []byte
 		acks, allPorts bool
 	}
 	var here [classCount]host // of each class, the host that is being counted
@@ -168,8 +167,8 @@ func newByClassOf(kinds []analysis.Kind) *byClass {
 		})
 		acks := outcome(s.Port, s.State, s.Label) != ""
 		for _, c := range [...]class{everyPort, own} {
-			if here[c].addr != s.Addr {
-				here[c] = host{addr: strings.Clone(s.Addr)} // which is valid only until this function returns
+			if string(here[c].addr) != s.Addr {
+				here[c] = host{addr: append(here[c].addr[:0], s.Addr...)}
 			}
 			if acks && !here[c].acks {
 				to.Service(s.Addr, ofHosts.in(c))

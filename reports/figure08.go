@@ -39,13 +39,12 @@ func allOfThem() []uint16 {
 	return list
 }
 
-// coverTrials count what Figure 8 is made from: whatever answer identifies a service counts.
-func coverTrials(over sources) analysis.Together[*analysis.Trials] {
-	var list analysis.Together[*analysis.Trials]
+// coverCountings count what Figure 8 is made from: whatever answer identifies a service counts.
+func coverCountings(over sources) (list []analysis.Counting) {
 	for _, l := range coverLines {
-		list = append(list, analysis.NewTrials(analysis.Counting{
+		list = append(list, analysis.Counting{
 			Ports: l.ports(), Handshakes: over.handshakes(), Expected: l.expected, NoVariants: true, Seed: resampleSeed,
-		}))
+		})
 	}
 	return list
 }
@@ -60,8 +59,8 @@ type coverStep struct {
 }
 
 // coverSteps computes a line. It has no step if no service acknowledges data, or nothing identifies one.
-func coverSteps(i int, trials *analysis.Trials, design estimate.Design) (steps []coverStep, services int, err error) {
-	outcomes, err := trials.Outcomes()
+func coverSteps(i int, trials *orderTrials, design estimate.Design) (steps []coverStep, services int, err error) {
+	outcomes, err := trials.cover(i)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -91,12 +90,12 @@ func coverSteps(i int, trials *analysis.Trials, design estimate.Design) (steps [
 }
 
 // figure08 is the paper's Figure 8 (section 3.2): which share of services so many handshakes identify.
-func figure08(trials analysis.Together[*analysis.Trials], over sources) (figure, error) {
+func figure08(trials *orderTrials, over sources) (figure, error) {
 	var rows []coverStep
 	var lines []coverLine
 	var of []string
-	for i, t := range trials {
-		steps, services, err := coverSteps(i, t, over.design())
+	for i := range coverLines {
+		steps, services, err := coverSteps(i, trials, over.design())
 		if err != nil {
 			return figure{}, err
 		}

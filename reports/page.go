@@ -423,6 +423,8 @@ func facts(m *record.Manifest) []fact {
 	}
 	add := func(name, value string) { list = append(list, fact{name, value}) }
 	switch {
+	case m.End.IsZero() && m.Partial == "": // as record's caveats
+		add("Ended", "unknown: its manifest.json is missing or of its start")
 	case m.End.IsZero():
 		add("Ended", "unknown: the record was not closed")
 	case m.Interrupted:

@@ -256,7 +256,7 @@ func TestTwoReportsAreTheSameBytes(t *testing.T) {
 			t.Errorf("%s: other bytes the second time", e.Name())
 		}
 	}
-	files := len(formats) + 2 // of the comparison with the paper, and the page and report.json
+	files := len(formats) + 2 // of the comparison with the paper, the page, and the list of all
 	for _, s := range exhibitsOf(t, from...) {
 		if s.Lacks == nil && s.Name != "published" {
 			files += len(formats)

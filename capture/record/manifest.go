@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"laserdisc/capture/dissect"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
@@ -92,6 +93,9 @@ type Manifest struct {
 type Observed struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
+
+	Other   uint64            `json:"other"`             // frames of other traffic than TCP and ICMP errors about it
+	Skipped []dissect.Skipped `json:"skipped,omitempty"` // those that could not be read
 }
 
 // PrefixToAS identifies a file that says which AS announces which prefix.

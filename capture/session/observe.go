@@ -132,6 +132,7 @@ type conversation struct {
 	hash    uint64 // of the pair
 	latest  int64  // time of its last packet
 	said    []byte // by the client, before the service said anything
+	saidCut bool   // whether the capture lacks what comes next of it
 	saidAt  int64
 	leaving bool // the client has sent its FIN
 }
@@ -281,11 +282,12 @@ func (o *Observer) remember(service netip.AddrPort) {
 // says takes a segment of the client's.
 func (o *Observer) says(c *conversation, s *packet.Segment) {
 	c.latest = o.now
-	if c.DataTime == 0 && s.Seq == c.sendNext && len(c.said) < handshake.MaxHello {
+	if c.DataTime == 0 && s.Seq == c.sendNext && len(c.said) < handshake.MaxHello && !c.saidCut {
 		if len(c.said) == 0 {
 			c.saidAt = s.Time
 		}
 		c.said = append(c.said, s.Payload...)
+		c.saidCut = s.Cut > 0
 	}
 	c.End = s.Time
 	c.leaving = c.leaving || s.Flags.Has(packet.FIN)
@@ -327,11 +329,9 @@ func (o *Observer) tell(c *conversation) {
 	}
 	a := &c.Attempt
 	a.State, a.Handshake = c.state(), handshake.Other
-	if c.connected {
+	if c.connected && (len(c.said) > 0 || !c.saidCut) {
 		a.Handshake = handshake.Said(c.said, a.Service)
 	}
-	if len(a.Response) > 0 {
-		handshake.Classify(&a.Verdict, c.said, a.Response)
-	}
+	a.classify(c.said)
 	o.err = o.attempt(a)
 }

@@ -33,10 +33,10 @@ type tracker struct {
 	held []piece // what came past receiveNext
 }
 
-// piece is a segment that arrived before its turn.
+// piece is the data of a segment, of which a capture may have cut the end.
 type piece struct {
-	seq  uint32
-	data []byte
+	seq, end uint32
+	data     []byte // from seq on, what is there
 }
 
 // sent takes one of the client's segments into account.
@@ -51,10 +51,10 @@ func (t *tracker) sent(s *packet.Segment) {
 	case s.Flags.Has(packet.SYN):
 		t.Retransmits++
 	case packet.Before(t.sendNext, end):
-		data := s.Seq + uint32(len(s.Payload))
-		t.SentBytes += min(len(s.Payload), int(data-t.sendNext)) // some of it may have been sent before
+		data := s.Seq + uint32(s.Length())
+		t.SentBytes += min(s.Length(), int(data-t.sendNext)) // some of it may have been sent before
 		t.sendNext = end
-	case len(s.Payload) > 0:
+	case s.Length() > 0:
 		t.Retransmits++
 	}
 }
@@ -142,14 +142,14 @@ func (t *tracker) established(s *packet.Segment) {
 // text takes the segment's data, the first byte of which has the number seq, and its FIN. What ends before the next
 // expected byte is no data: a keep-alive may carry one (RFC 9293, section 3.8.4).
 func (t *tracker) text(s *packet.Segment, seq uint32) {
-	end := seq + uint32(len(s.Payload))
-	if len(s.Payload) > 0 && packet.Before(t.receiveNext, end) && t.DataTime == 0 {
+	end := seq + uint32(s.Length())
+	if s.Length() > 0 && packet.Before(t.receiveNext, end) && t.DataTime == 0 {
 		t.DataTime, t.DataTTL = s.Time, s.TTL
 	}
 	if s.Flags.Has(packet.FIN) {
 		t.hasFIN, t.endAt = true, end
 	}
-	t.reassemble(seq, s.Payload)
+	t.reassemble(piece{seq, end, s.Payload})
 	if t.hasFIN && t.receiveNext == t.endAt {
 		t.FIN = true
 		t.receiveNext++
@@ -187,23 +187,24 @@ func (t *tracker) overtaken() bool {
 }
 
 // reassemble appends what is next in sequence, and keeps what came before its turn.
-func (t *tracker) reassemble(seq uint32, data []byte) {
-	if len(data) == 0 || t.FIN {
+func (t *tracker) reassemble(p piece) {
+	if p.seq == p.end || t.FIN {
 		return
 	}
-	if packet.Before(t.receiveNext, seq) {
+	if packet.Before(t.receiveNext, p.seq) {
 		if len(t.held) < heldSegments {
-			t.held = append(t.held, piece{seq, append([]byte(nil), data...)})
+			p.data = append([]byte(nil), p.data...)
+			t.held = append(t.held, p)
 		}
 		return
 	}
-	t.append(seq, data)
+	t.append(p)
 	for again := true; again; {
 		again = false
 		for i, p := range t.held {
 			if !packet.Before(t.receiveNext, p.seq) {
 				t.held = append(t.held[:i], t.held[i+1:]...)
-				t.append(p.seq, p.data)
+				t.append(p)
 				again = true
 				break
 			}
@@ -211,18 +212,19 @@ func (t *tracker) reassemble(seq uint32, data []byte) {
 	}
 }
 
-// append appends to the response what is new of the data, whose first byte has the number seq.
-func (t *tracker) append(seq uint32, data []byte) {
-	old := t.receiveNext - seq // how many bytes we have already
-	if old >= uint32(len(data)) {
+// append appends to the response what is new of a piece. The response ends at its first gap: what a capture has cut.
+func (t *tracker) append(p piece) {
+	if !packet.Before(t.receiveNext, p.end) {
 		return
 	}
-	data = data[old:]
-	t.receiveNext += uint32(len(data))
-	if room := t.limit - len(t.Response); len(data) > room {
-		t.Truncated = true
-		data = data[:room]
+	data := p.data[min(t.receiveNext-p.seq, uint32(len(p.data))):]
+	want := int(p.end - t.receiveNext)
+	t.receiveNext = p.end
+	if t.Truncated {
+		return
 	}
+	data = data[:min(len(data), t.limit-len(t.Response))]
+	t.Truncated = len(data) < want
 	t.Response = append(t.Response, data...)
 }
 

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -83,9 +86,7 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 	fmt.Fprintf(w, "digest %s\n", dataset.Digest())
 	if result.Manifest.Observed != nil {
 		fmt.Fprintln(w, "observed: there is no scan to play back")
-		if result.Unread > 0 {
-			fmt.Fprintf(w, "%d frames could not be read; the first: %v\n", result.Unread, result.FirstUnread)
-		}
+		printSkipped(w, result)
 		if result.Truncated != nil {
 			fmt.Fprintf(w, "as far as the capture goes: %v\n", result.Truncated)
 		}
@@ -111,6 +112,10 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 		return verdictError{fmt.Errorf("identical, but the record has %d frames that were sent and %d that were received, and its manifest counts %d and %d",
 			found.Sent, found.Received, told.Sent, told.Received)}
 	}
+	if missing := notThere(path, "manifest.json", "services.jsonl"); len(missing) > 0 {
+		return verdictError{fmt.Errorf("identical, as far as can be told by the packets: %s has no %s, with what the scan counted and found when it ran",
+			path, strings.Join(missing, " and no "))}
+	}
 	services := func(each func(*session.Service) error) error {
 		return dataset.EachService(ctx, func(s *session.Service, _ int) error { return each(s) })
 	}
@@ -119,6 +124,31 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 	}
 	fmt.Fprintln(w, "identical")
 	return nil
+}
+
+// notThere gives the names of those files that a directory does not have.
+func notThere(dir string, names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return !errors.Is(err, os.ErrNotExist)
+	})
+}
+
+// printSkipped tells what of a capture is not in its tables: other traffic than TCP, and what could not be read.
+func printSkipped(w io.Writer, r *replay.Result) {
+	if r.Other > 0 {
+		fmt.Fprintf(w, "%d frames of other traffic than TCP\n", r.Other)
+	}
+	var frames uint64
+	for _, s := range r.Skipped {
+		frames += s.Frames
+	}
+	if frames > 0 {
+		fmt.Fprintf(w, "%d frames skipped:\n", frames)
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(w, "%8d %v\n", s.Frames, s)
+	}
 }
 
 // play plays back a run, or observes a capture, and makes a dataset of it.

@@ -24,8 +24,11 @@ write are removed, and no others.
 --sample takes two small recorded scans of the lab that laserdisc carries along, and writes them to
 OUT/sample; --sample=servers a capture of real servers in network namespaces.`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if sample != "" && len(args) > 0 {
+				return fmt.Errorf("--sample draws what laserdisc carries along, so that %s has no effect", args[0])
+			}
 			if sample != "" {
-				return cobra.NoArgs(cmd, args)
+				return nil
 			}
 			return cobra.MinimumNArgs(1)(cmd, args)
 		},
