@@ -38,10 +38,22 @@ var attempts = &table[attempt]{
 		name("handshake", "what was said, or was to be said; `other`: by a client that is not laserdisc, and none of its handshakes",
 			func(a *attempt) string { return a.Handshake.Name },
 			func(a *attempt, s string) error { a.Handshake = handshakeNamed(s); return nil }),
+		name("said", "of an `other`, the protocol that the client's first bytes show, as the server's are no part of it; empty if they show none",
+			func(a *attempt) string { return shownBy(a.Handshake) },
+			func(a *attempt, s string) error {
+				if s != "" {
+					a.Handshake = handshake.OtherOf(s)
+				}
+				return nil
+			}),
 		hostOf("source_addr", "address that the attempt came from", sourceAt),
 		portOf("source_port", "TCP port that the attempt came from", sourceAt),
+		name("seen", "what there was to tell from: `both` directions from the SYN on, always so in a scan; of a capture also `server` or `client`, "+
+			"one side's packets only, or `ongoing`, a connection that began before it",
+			func(a *attempt) string { return a.Seen.String() },
+			func(a *attempt, s string) error { return a.Seen.UnmarshalText([]byte(s)) }),
 		name("state", "how far the attempt got: `no_answer`, `unreachable` (ICMP error), `closed` (RST to the SYN), "+
-			"`zero_window`, `dropped_handshake`, `reset_after_handshake`, `closed_after_handshake`, "+
+			"`half_open` (the client never acknowledged the SYN-ACK), `zero_window`, `dropped_handshake`, `reset_after_handshake`, `closed_after_handshake`, "+
 			"`silent` (nothing said by either side), `no_data_ack`, `acks_data`, `sends_data` (paper, sections 2 and 5)",
 			func(a *attempt) string { return a.State.String() },
 			func(a *attempt, s string) error { return a.State.UnmarshalText([]byte(s)) }),
@@ -70,7 +82,7 @@ var attempts = &table[attempt]{
 		found(small, "reset_ttl", "TTL or hop limit of the reset", func(a *attempt) *uint8 { return &a.ResetTTL }),
 		count("synacks", "SYN-ACKs received, the first included, duplicates made by the network not", func(a *attempt) *int { return &a.SYNACKs }),
 		count("retransmits", "segments that we sent again", func(a *attempt) *int { return &a.Retransmits }),
-		count("sent_bytes", "length of the handshake's first message", func(a *attempt) *int { return &a.SentBytes }),
+		count("sent_bytes", "length of what the client said first", func(a *attempt) *int { return &a.SentBytes }),
 		count("acked_bytes", "bytes of it that were acknowledged", func(a *attempt) *int { return &a.AckedBytes }),
 		yes("fin", "whether a FIN came", func(a *attempt) *bool { return &a.FIN }),
 		yes("rst", "whether a reset came", func(a *attempt) *bool { return &a.RST }),
@@ -83,7 +95,7 @@ var attempts = &table[attempt]{
 		found(number64, "first_frame", "number of the first frame received, from 1, as Wireshark counts", func(a *attempt) *uint64 { return &a.FirstFrame }),
 		found(number64, "last_frame", "number of the last frame received", func(a *attempt) *uint64 { return &a.LastFrame }),
 
-		name("label", "protocol that the response identifies; `unknown` if none does, `echo` for our own bytes, `all-ones`, empty without a response",
+		name("label", "protocol that the response identifies; `unknown` if none does, or if data came but not the first of it, `echo` for our own bytes, `all-ones`, empty without a response",
 			func(a *attempt) string { return a.Verdict.Label },
 			func(a *attempt, s string) error { a.Verdict.Label = s; return nil }),
 		name("evidence", "how sure the label is: `certain`, `likely`, `weak`, `none`",
@@ -92,8 +104,8 @@ var attempts = &table[attempt]{
 		count("label_bytes", "bytes of the response that the label rests on", func(a *attempt) *int { return &a.Verdict.Bytes }),
 		{name: "matches", kind: texts, few: true, doc: "every protocol whose signature matches, by precedence", list: matchName, setText: addMatch},
 		{name: "matches_evidence", kind: texts, few: true, doc: "the evidence of each of them", list: matchEvidence, setText: setMatchEvidence},
-		raw("response", "what the server sent, reassembled from its first byte, up to the run's response limit", func(a *attempt) *[]byte { return &a.Response }),
-		yes("truncated", "whether it sent more", func(a *attempt) *bool { return &a.Truncated }),
+		raw("response", "what the server sent, reassembled from its first byte, up to the run's response limit; of another client's connection, up to the answer to what that said later", func(a *attempt) *[]byte { return &a.Response }),
+		yes("truncated", "whether that answer has more, or some of it did not come or is not in the capture; with an empty response, that its first bytes are not there, and later ones are", func(a *attempt) *bool { return &a.Truncated }),
 	},
 }
 
@@ -134,6 +146,14 @@ func icmp(name, doc string, bit int) column[attempt] {
 			return err
 		},
 	}
+}
+
+// shownBy is the protocol that another client's first bytes show.
+func shownBy(h *handshake.Protocol) string {
+	if h.Name != handshake.Other.Name {
+		return ""
+	}
+	return h.Answer
 }
 
 // handshakeNamed takes a name that the table does not have for one of another version's: what is read here is what a

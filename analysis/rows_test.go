@@ -149,10 +149,14 @@ func anyAttempt() *rapid.Generator[attempt] {
 			SYNACKTTL: rapid.Byte().Draw(t, "ttl"), DataTTL: rapid.Byte().Draw(t, "ttl"), ResetTTL: rapid.Byte().Draw(t, "ttl"),
 			SYNACKs: anyCount.Draw(t, "synacks"), Retransmits: anyCount.Draw(t, "retransmits"),
 			SentBytes: anyCount.Draw(t, "sent"), AckedBytes: anyCount.Draw(t, "acked"),
-			FIN: rapid.Bool().Draw(t, "fin"), RST: rapid.Bool().Draw(t, "rst"),
+			Seen: session.Seen(rapid.IntRange(0, int(session.SeenOngoing)).Draw(t, "seen")),
+			FIN:  rapid.Bool().Draw(t, "fin"), RST: rapid.Bool().Draw(t, "rst"),
 			ResetText: anyBytes.Draw(t, "text"), ICMP: packet.ICMP(rapid.Uint16().Draw(t, "icmp")),
 			FirstFrame: anyFrame.Draw(t, "first"), LastFrame: anyFrame.Draw(t, "last"),
 			Response: anyBytes.Draw(t, "response"), Truncated: rapid.Bool().Draw(t, "truncated"),
+		}
+		if rapid.Bool().Draw(t, "other") {
+			a.Handshake = handshake.OtherOf(anyName.Draw(t, "said"))
 		}
 		a.Options.MSS, a.Options.SACK = rapid.Uint16().Draw(t, "mss"), rapid.Bool().Draw(t, "sack")
 		if a.Visit == session.Followup {

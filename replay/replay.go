@@ -16,14 +16,19 @@ import (
 	"slices"
 	"sync"
 
+	"laserdisc/capture/dissect"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 )
 
-// Options say how a record is played back. They change nothing in what is found.
+// Options say how a record is played back. But for what of a capture counts, they change nothing in what is found.
 type Options struct {
 	Workers  int            // players at a time, at least 1
 	Progress func(Progress) // called for each batch of frames, from one goroutine; may be nil
+
+	// Of a capture, what counts: see session.Observer. A run has neither.
+	Clients []netip.Prefix
+	Ongoing bool
 }
 
 // Progress is how far a playback is.
@@ -62,14 +67,26 @@ type Result struct {
 	// Truncated is set if the record ends before the scan did; what stands before is played back.
 	Truncated *record.TruncatedError
 	// Damage is why the packets are not read any further, though there may be more: a *record.LostError, ChunkError or
-	// FormatError. What stands before is played back. An observed capture is gone on with where the reader can.
-	Damage error
-	// Unread counts the frames of a foreign capture that say nothing: cut short, malformed, of a link
-	// that is not known. FirstUnread tells of the first.
-	Unread      uint64
-	FirstUnread error
+	// FormatError. What stands before is played back. An observed capture is gone on with where that is sure; Damage is then the first
+	// of DamagedPlaces, of which Places has ten at most, and a *record.TruncatedError is one.
+	Damage        error
+	Places        []error
+	DamagedPlaces uint64
+	// Duplicates counts the packets of an observed capture that it has twice, and that count once.
+	Duplicates uint64
+	// Remarks tell what of an observed capture was odd, and yet could be read.
+	Remarks []string
+	// Skipped counts the frames of a foreign capture that could not be read, by cause; Other those of other traffic than TCP.
+	Skipped []dissect.Skipped
+	Other   uint64
 	// Difference is the first packet that is not what the session sends; nil: identical.
 	Difference *Difference
+
+	// Clients are those whose connections a capture has, the busiest first; OfOthers counts the attempts of more than are listed.
+	Clients  []Client
+	OfOthers int
+	// Left is how many connections of a capture were left out because they began before it.
+	Left int
 
 	lines lineSum // of services.jsonl, as playback would write it
 }

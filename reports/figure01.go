@@ -48,7 +48,7 @@ type tcpState struct {
 }
 
 var tcpStates = []tcpState{
-	{"SYN RECEIVED", plotters.Fill{Color: lightGray}, []session.State{session.Churned, session.Shunned, session.DroppedHandshake}},
+	{"SYN RECEIVED", plotters.Fill{Color: lightGray}, []session.State{session.Churned, session.Shunned, session.HalfOpen, session.DroppedHandshake}},
 	{"ESTABLISHED", hatched(skyBlue, 1), []session.State{
 		session.ZeroWindow, session.ResetAfterHandshake, session.ClosedAfterHandshake, session.Silent,
 	}},
@@ -75,6 +75,9 @@ func (b *byState) rows(over sources) (rows []stateRow, err error) {
 		for _, state := range tcpStates[i].states {
 			if state == session.AllPorts && len(over.where(func(m *record.Manifest) bool { return m.EphemeralProbes > 0 })) == 0 {
 				continue // nobody looked
+			}
+			if n, _ := b.Services(0, state.String()); state == session.HalfOpen && n == 0 {
+				continue // only another scanner leaves any so
 			}
 			r := stateRow{tcp: &tcpStates[i], state: state, repeated: math.NaN(), paper: notPublished}
 			if patient {

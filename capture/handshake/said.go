@@ -5,12 +5,8 @@ import (
 	"net/netip"
 )
 
-// Other stands for what somebody else's client said that is no Hello of the table's, and for a connection that was over
-// before it said anything.
-var Other = &Protocol{Name: "other", First: "what another client said"}
-
 // Said tells whose first bytes a client sent to a target: those of a Hello, whatever its nonce; of any HTTP GET or TLS
-// client hello, for these name their client; or else Other's. Nothing at all is wait's.
+// client hello, for these name their client; or else Other's, with the protocol that they show. Nothing at all is wait's.
 func Said(said []byte, to netip.AddrPort) *Protocol {
 	if len(said) == 0 {
 		return &wait
@@ -27,7 +23,7 @@ func Said(said []byte, to netip.AddrPort) *Protocol {
 	case len(said) > 5 && said[0] == 22 && said[1] == 3 && said[5] == 1: // RFC 8446, sections 5.1 and 4
 		return &tls
 	}
-	return Other
+	return OtherOf(shows(said))
 }
 
 // named is the endpoint that an HTTP or SIP request names, which may be another than it is sent to: that of a proxy's client, or

@@ -24,8 +24,8 @@ var linkTypes = []struct {
 	{"cooked v2", LinkSLL2, func(kind uint16) []byte { return append(binary.BigEndian.AppendUint16(nil, kind), make([]byte, 18)...) }, 0},
 }
 
-// TestLinkTypes decodes the same segments behind the header of every link type. One that is cut anywhere is an error, and so is
-// a link type that nobody knows.
+// TestLinkTypes decodes the same segments behind the header of every link type. One that is cut anywhere is an error on the
+// wire; in a capture it is what is left of it, if TCP's first 20 bytes are there. A link type that nobody knows is an error.
 func TestLinkTypes(t *testing.T) {
 	known := map[uint32]bool{}
 	for _, l := range linkTypes {
@@ -46,6 +46,15 @@ func TestLinkTypes(t *testing.T) {
 			for end := range frame {
 				if err := got.Decode(l.number, frame[:end]); err == nil {
 					t.Errorf("%s: the first %d of %d bytes are a frame", l.name, end, len(frame))
+				}
+				err := got.DecodeCut(l.number, frame[:end])
+				left := want
+				lacks := len(frame) - end
+				left.Payload = want.Payload[:max(0, len(want.Payload)-lacks)]
+				left.Options = want.Options[:min(len(want.Options), max(0, len(want.Options)+len(want.Payload)-lacks))]
+				readable := end >= len(frame)-len(want.Payload)-len(want.Options)
+				if readable != (err == nil) || readable && (!equal(got, left) || got.Cut != len(want.Payload)-len(left.Payload) || got.End() != want.End()) {
+					t.Errorf("%s: the first %d of %d bytes: %v: %+v, not %+v", l.name, end, len(frame), err, got, left)
 				}
 			}
 		}

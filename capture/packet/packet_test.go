@@ -194,9 +194,16 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, link uint32, frame []byte) {
-		var s Segment
-		if err := s.Decode(link, frame); err != nil {
+		var s, cut Segment
+		err := cut.DecodeCut(link, frame)
+		if err == nil && (len(cut.Payload) > len(frame) || cut.Cut < 0 || cut.Cut > 0xffff || len(cut.Options) > 40) {
+			t.Errorf("%+v of %d bytes", cut, len(frame))
+		}
+		if s.Decode(link, frame) != nil {
 			return
+		}
+		if err != nil || s.Cut != 0 || !equal(s, cut) {
+			t.Errorf("%v: %+v became %+v", err, s, cut)
 		}
 		ParseOptions(s.Options)
 		Layout(s.Options)
@@ -253,10 +260,10 @@ func TestWhatIsBeforeTCP(t *testing.T) {
 		{"QinQ", tagged(v6, 0x88, 0xa8, 0, 7, 0x81, 0, 0, 8), nil},
 		{"hop-by-hop options", extended(0, make([]byte, 8)...), nil},
 		{"destination options", extended(60, append([]byte{0, 1}, make([]byte, 14)...)...), nil},
-		{"options longer than the packet", extended(60, append([]byte{0, 200}, make([]byte, 14)...)...), errShort},
+		{"options longer than the packet", extended(60, append([]byte{0, 200}, make([]byte, 14)...)...), ErrShort},
 		{"a fragment that is whole", extended(44, make([]byte, 8)...), nil},
-		{"first fragment", extended(44, 0, 0, 0, 1, 0, 0, 0, 9), errFragment},
-		{"last fragment", extended(44, 0, 0, 1, 0, 0, 0, 0, 9), errFragment},
+		{"first fragment", extended(44, 0, 0, 0, 1, 0, 0, 0, 9), ErrFragment},
+		{"last fragment", extended(44, 0, 0, 1, 0, 0, 0, 0, 9), ErrFragment},
 		{"no next header", extended(59, make([]byte, 8)...), ErrOther},
 	} {
 		var got Segment

@@ -61,14 +61,18 @@ type Segment struct {
 	TTL     uint8  // or IPv6's hop limit
 	Options []byte // of the TCP header, padding included
 	Payload []byte
+	Cut     int // bytes behind Payload that the packet had and the frame, which a capture has cut short, lacks; or behind an ICMP error
 
 	ICMP     ICMP
 	Reporter netip.Addr // valid with ICMP
 }
 
+// Length is the number of bytes of payload that the packet had.
+func (s *Segment) Length() int { return len(s.Payload) + s.Cut }
+
 // End is the sequence number after the segment: SYN and FIN count one each (RFC 9293, section 3.4).
 func (s *Segment) End() uint32 {
-	end := s.Seq + uint32(len(s.Payload))
+	end := s.Seq + uint32(s.Length())
 	if s.Flags.Has(SYN) {
 		end++
 	}
@@ -85,7 +89,7 @@ func (s *Segment) Size() int {
 	if s.Dst.Addr().Is6() {
 		header = 40
 	}
-	return header + 20 + len(s.Options) + len(s.Payload)
+	return header + 20 + len(s.Options) + s.Length()
 }
 
 // Before reports whether sequence number a precedes b, modulo 2^32 (RFC 9293, section 3.4).

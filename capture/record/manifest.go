@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
 
+	"laserdisc/capture/dissect"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
@@ -92,6 +94,22 @@ type Manifest struct {
 type Observed struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
+
+	Other   uint64            `json:"other"`             // frames of other traffic than TCP and ICMP errors about it
+	Skipped []dissect.Skipped `json:"skipped,omitempty"` // those that could not be read
+
+	Further    []CaptureFile `json:"further,omitempty"`    // the other files of the capture
+	Duplicates uint64        `json:"duplicates,omitempty"` // packets that it has twice, and that count once
+	Remarks    []string      `json:"remarks,omitempty"`    // what of it was odd, and yet could be read
+
+	Clients []netip.Prefix `json:"clients,omitempty"`  // whose connections count; none: everybody's
+	Ongoing bool           `json:"ongoing,omitempty"`  // whether those count that began before the capture
+	Left    int            `json:"left_out,omitempty"` // how many of these did not
+}
+
+// Files returns the files of the capture.
+func (o *Observed) Files() []CaptureFile {
+	return append([]CaptureFile{{o.Path, o.SHA256}}, o.Further...)
 }
 
 // PrefixToAS identifies a file that says which AS announces which prefix.

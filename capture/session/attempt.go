@@ -19,6 +19,7 @@ const (
 	Closed                            // a reset answered the SYN
 	Churned                           // it connected once; later neither the same source nor a fresh one did
 	Shunned                           // it connected once, and refused or ignored a later connection
+	HalfOpen                          // the SYN-ACK came, and the client never acknowledged it: a scan always does
 	ZeroWindow                        // the SYN-ACK allows no data
 	DroppedHandshake                  // the SYN-ACK was repeated although it was acknowledged
 	ResetAfterHandshake               // a reset came before any data was acknowledged
@@ -33,8 +34,8 @@ const (
 )
 
 var stateNames = [states]string{
-	"no_answer", "unreachable", "closed", "churned", "shunned", "zero_window", "dropped_handshake",
-	"reset_after_handshake", "closed_after_handshake", "silent", "no_data_ack",
+	"no_answer", "unreachable", "closed", "churned", "shunned", "half_open", "zero_window",
+	"dropped_handshake", "reset_after_handshake", "closed_after_handshake", "silent", "no_data_ack",
 	"dynamic_blocking", "all_ports", "acks_data", "sends_data",
 }
 
@@ -93,17 +94,46 @@ func (v *Visit) UnmarshalText(text []byte) error {
 	return fmt.Errorf("session: no visit is called %q", text)
 }
 
+// Seen is what of a connection there is to tell from. A scan has both directions from the SYN on, and so have most of a
+// capture's connections.
+type Seen uint8
+
+// What was seen.
+const (
+	SeenBoth    Seen = iota // both directions
+	SeenServer              // the service's segments only: what they acknowledge tells of the client's
+	SeenClient              // the client's segments only: what they acknowledge tells of the service's
+	SeenOngoing             // both directions, from some time after it began
+)
+
+var seenNames = [...]string{"both", "server", "client", "ongoing"}
+
+// String is the name in tables.
+func (s Seen) String() string { return seenNames[s] }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Seen) UnmarshalText(text []byte) error {
+	for i, name := range seenNames {
+		if name == string(text) {
+			*s = Seen(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("session: nothing is seen as %q", text)
+}
+
 // Attempt is one connection to one service, or what should have become one: a row of the attempts table. Times are
-// nanoseconds since the Unix epoch, and 0 for what did not happen.
+// nanoseconds since the Unix epoch, and 0 for what did not happen or has no time; no fact rests on that.
 //
 // Each service in flight has one, so that the order of the fields is one that leaves few gaps.
 type Attempt struct {
 	Service   netip.AddrPort
 	Number    int // of the service's attempts, from 0; with Ephemeral, of the host's ephemeral ones
 	Visit     Visit
-	State     State               // valid only after the attempt has ended
-	FIN, RST  bool                // whether the server sent one
-	Truncated bool                // whether the server sent more than Response holds
+	State     State // valid only after the attempt has ended
+	FIN, RST  bool  // whether the server sent one
+	Truncated bool  // whether the first answer has more than Response holds: than its limit, than a capture has of a frame, or, if it is empty, before what came
+	Seen      Seen
 	ICMP      packet.ICMP         // the error that came, or 0
 	Handshake *handshake.Protocol // what was said, or was to be said
 	Source    netip.AddrPort      // our end
@@ -123,7 +153,7 @@ type Attempt struct {
 	Delay       uint32         // milliseconds that the scan waited after the wrong handshake; valid only with Followup
 	SYNACKs     int            // how many came, without those that the network duplicated
 	Retransmits int            // how many segments we sent again
-	SentBytes   int            // of the hello
+	SentBytes   int            // of the hello, or of another client's first words
 	AckedBytes  int            // of these
 	ResetText   []byte         // the payload of the reset, in which some middleboxes say why
 	Reporter    netip.Addr     // who sent the ICMP error; valid only with ICMP
@@ -132,7 +162,7 @@ type Attempt struct {
 	FirstFrame uint64 // number of the frame in which the first segment came, from 1; 0 if none did
 	LastFrame  uint64 // number of that in which the last one came
 
-	Response []byte            // what the server sent, reassembled from its first byte, up to Settings.ResponseLimit bytes
+	Response []byte            // the first answer, reassembled from its first byte, up to Settings.ResponseLimit bytes
 	Verdict  handshake.Verdict // on Response; valid only after the attempt has ended
 }
 
@@ -165,12 +195,14 @@ type Service struct {
 	Response  []byte             // of the attempt that Label comes from; valid until the machine's next event
 
 	hangsUp  bool  // whether it does at once, on whoever connects and says nothing
+	everAcks bool  // whether it acknowledged data in some attempt, be it only to hang up
 	answered uint8 // the number of the first attempt that drew data, plus 1; 0 if none has
 }
 
 // add takes one more attempt into account, from the same source as those before it.
 func (s *Service) add(a *Attempt) {
 	s.Attempts, s.End = a.Number+1, a.End
+	s.everAcks = s.everAcks || a.State == AcksData
 	if s.State < AcksData && s.hangsUpOn(a) {
 		return
 	}
@@ -178,7 +210,7 @@ func (s *Service) add(a *Attempt) {
 	if a.State == SendsData && s.answered == 0 {
 		s.answered = uint8(a.Number + 1)
 	}
-	first := s.First == 0
+	first := !s.State.Connected()
 	if first {
 		s.Service, s.First, s.Frame = a.Service, a.SYNACKTime, a.FirstFrame
 		s.Window, s.TTL, s.Layout = a.Window, a.SYNACKTTL, a.Layout
@@ -193,6 +225,7 @@ func (s *Service) add(a *Attempt) {
 			s.take(a)
 		}
 	case s.State >= AcksData: // it serves, whatever this attempt met
+	case !first && a.State == HalfOpen: // it met nothing
 	case !first && !a.State.Connected():
 		s.State, s.Handshake = Shunned, a.Handshake.Name
 	case (s.State == Silent || s.State == NoDataAck) && a.State == DroppedHandshake:
@@ -211,7 +244,8 @@ func (s *Service) hangsUpOn(a *Attempt) bool {
 
 // hungUp reports whether the server ended the connection as soon as there was one, and sent nothing.
 func (a *Attempt) hungUp() bool {
-	return (a.RST || a.FIN) && a.DataTime == 0 && a.End-a.SYNACKTime < promptly
+	took := a.End - a.SYNACKTime
+	return (a.RST || a.FIN) && a.State != SendsData && took > 0 && took < promptly // 0: in a capture that has no times
 }
 
 // promptly is less time than any server gives a client to say something, in nanoseconds.
@@ -219,7 +253,7 @@ const promptly = 1e9
 
 // revisited decides why a service did not acknowledge data (paper, section 2), from what two more attempts came to: that
 // from the same source again, which did not get any acknowledged either, and that from a fresh one. The label is what the
-// fresh one found.
+// fresh one found, and so is the state if the first source's data was acknowledged, if only to hang up.
 func (s *Service) revisited(again State, fresh *Attempt) {
 	s.Attempts, s.End = fresh.Number+1, fresh.End
 	served := fresh.State >= AcksData && !s.hangsUpOn(fresh)
@@ -230,6 +264,7 @@ func (s *Service) revisited(again State, fresh *Attempt) {
 	case !again.Connected() && fresh.State.Connected():
 		s.State = Shunned
 	case served && again == ZeroWindow && fresh.Window == 0: // it closes its window to every source, and speaks nevertheless
+	case served && s.everAcks: // it was not blocked, but hung up on, and not always
 	case served:
 		s.State = DynamicBlocking
 	case !again.Connected():
@@ -246,6 +281,17 @@ func (s *Service) take(a *Attempt) {
 	s.Label, s.Evidence = a.Verdict.Label, a.Verdict.Evidence
 	s.Source, s.Last, s.Acked = a.Source, a.Last, a.AckedBytes > 0
 	s.Response = append(s.Response[:0], a.Response...)
+}
+
+// classify labels the response to what was said. Data whose first bytes never came, as where a path's MTU is smaller than its ends
+// believe, is unknown: what it would identify is not there.
+func (a *Attempt) classify(said []byte) {
+	switch {
+	case len(a.Response) > 0:
+		handshake.Classify(&a.Verdict, said, a.Response)
+	case a.State == SendsData:
+		a.Verdict.Label, a.Truncated = handshake.Unknown, true
+	}
 }
 
 // Clone returns a copy that shares nothing with a. What is empty is nil in it.

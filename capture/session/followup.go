@@ -68,6 +68,6 @@ func (m *Machine) next(ss *session, next Step) {
 // await has the session wait for what is next. What its last attempt has brought is not needed for that.
 func (m *Machine) await(ss *session, after time.Duration) {
 	ss.waiting = true
-	ss.conn.held, ss.conn.Response, ss.conn.ResetText, ss.conn.Verdict.Matches = nil, nil, nil, nil
+	ss.conn.Response, ss.conn.ResetText, ss.conn.Verdict.Matches = nil, nil, nil
 	m.schedule(ss, Never, m.now+int64(after))
 }

@@ -161,3 +161,59 @@ func TestMemoryOfFollowups(t *testing.T) {
 	}
 	runtime.KeepAlive(m)
 }
+
+// Whatever a service sends, what is kept of it is within the response limit: segments far before their turn, larger than any
+// frame, outside the window, or that acknowledge what was never sent. When it is over, nothing is.
+func TestMemoryUnderAttack(t *testing.T) {
+	const services = 300
+	payload := make([]byte, 40_000)
+	attack := func(m *memoryTest, observer *observed) (held, left uint64) {
+		before := heap()
+		for range services {
+			to := m.connect()
+			hello := m.sink.last
+			segments := []packet.Segment{
+				{Src: hello.Dst, Dst: hello.Src, Seq: 0, Ack: hello.Seq, Flags: packet.SYN | packet.ACK, Window: 65160},
+				{Src: hello.Src, Dst: hello.Dst, Seq: hello.Seq, Ack: 1, Flags: packet.ACK, Window: 64240, Payload: hello.Payload},
+			}
+			for i := range uint32(200) {
+				s := packet.Segment{Src: to, Dst: hello.Src, Seq: 3 + i*300, Ack: hello.End(), Flags: packet.ACK, Window: 65160, TTL: 55, Payload: payload}
+				if i%3 == 2 {
+					s.Ack += 100_000
+				}
+				segments = append(segments, s)
+			}
+			for i, s := range segments {
+				s.Time = m.now
+				if observer != nil {
+					observer.Observe(&s)
+				} else if i > 1 {
+					m.step(Event{Segment: &s})
+				}
+			}
+		}
+		held = (heap() - before) / services
+		if observer != nil {
+			observer.End()
+		}
+		m.now += 400e9
+		m.step(Event{})
+		left = (heap() - before) / services
+		runtime.KeepAlive(m)
+		runtime.KeepAlive(observer)
+		return held, left
+	}
+	limit := uint64(Defaults().ResponseLimit)
+	held, left := attack(newMemoryTest(t, nil), nil)
+	t.Logf("a service that attacks takes %d bytes in flight, and %d when it is over; the response limit is %d", held, left, limit)
+	if held > 900+limit+heldPieces*64 || left > 900 { // with what each piece takes by itself
+		t.Errorf("%d bytes in flight, %d bytes afterwards", held, left)
+	}
+	o := observe(int(limit))
+	o.Observer.attempt = func(*Attempt) error { return nil }
+	held, left = attack(newMemoryTest(t, nil), o)
+	t.Logf("a connection that is observed takes %d bytes, and %d when it is over", held, left)
+	if held > 2500+2*limit || left > 1500 { // among which are 900 of the machine's
+		t.Errorf("%d bytes observed, %d bytes afterwards", held, left)
+	}
+}

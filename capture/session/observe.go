@@ -2,7 +2,9 @@ package session
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -14,14 +16,26 @@ import (
 // directions as a capture has them. It sends nothing, and does not know what the client had in
 // mind: it is the tracker alone. A Summary then makes services of the attempts.
 //
-// Who sends a SYN is a client. A connection that began before the capture is left out, but for
-// one whose SYN-ACK is there.
+// Who sends a SYN is a client. Of a connection whose SYN-ACK is not there, the client's acknowledgement tells of it. One that
+// began before the capture is left out and counted, or taken with Ongoing. Where a capture has one side of a connection only,
+// its sequence and acknowledgement numbers tell something of the other, and Attempt.Seen that they did.
+//
+// A response is the first answer to the client's first words. What a client's further words drew is not part of it, unless
+// that answer identifies nothing by itself and does with more: a client may have spoken before it was complete.
 //
 // Time is that of the packets. A connection ends with a reset, with the next SYN between its two ends, or when nothing
 // has come for five minutes; what follows then is no part of it. So what an Observer holds is what is open at once, and
-// some 40 bytes for each service of the last hour, each reset of the last five minutes, and each SYN of the last minute.
-// These are known by 64 bits of a hash.
+// some 40 bytes for each service of the last hour, each reset of the last five minutes, and each SYN of the last minute, of
+// the latter two at most four million. These are known by 64 bits of a hash. Of an open connection it holds a response and what
+// came before its turn, which together have at most so many bytes as a response may have, and as much again of what the
+// service said to words that the capture does not have.
 type Observer struct {
+	// Clients are whose connections count; none: everybody's. It is set before the first segment.
+	Clients []netip.Prefix
+	// Ongoing has connections count that began before the capture, if both sides sent data. The service is the end that is
+	// known to be one, or else is not among Clients, or else has the lower port. It is set before the first segment.
+	Ongoing bool
+
 	limit   int
 	attempt func(*Attempt) error
 
@@ -33,6 +47,9 @@ type Observer struct {
 	forget queue[uint64]            // the same, each once
 	ended  recent[uint32]           // the initial sequence numbers of connections that were reset
 	asked  recent[question]         // SYNs to what nothing is known of
+	early  recent[[]byte]           // the data of some of these
+	before recent[sides]            // connections that began before the capture: who sent data
+	left   int                      // how many of them sent data both ways, and were left out
 	err    error                    // the first of attempt's
 }
 
@@ -57,9 +74,22 @@ func (p pair) hash() uint64 {
 
 // question is a SYN that nothing has come back to.
 type question struct {
-	seq  uint32
-	time int64
+	time  int64
+	seq   uint32
+	data  uint16 // how many bytes of data it has, which is rare (RFC 7413)
+	scale uint8  // of its client's windows
 }
+
+// accepts reports whether a segment that comes back may acknowledge ack: the SYN, and any of its data.
+func (q *question) accepts(ack uint32) bool { return ack-q.seq-1 <= uint32(q.data) }
+
+// sides are a connection's ends.
+type sides uint8
+
+const (
+	clientSide sides = 1 << iota
+	serviceSide
+)
 
 // In nanoseconds.
 const (
@@ -88,7 +118,10 @@ func (q *queue[T]) pop(t int64) (thing T, ok bool) {
 	return thing, true
 }
 
-// recent remembers something of a pair for a time, and of half of that at least.
+// mostRecent bounds what a recent remembers, where time does not: twice this.
+const mostRecent = 1 << 21
+
+// recent remembers something of a pair for a time, and of half of that at least, unless there is too much.
 type recent[T any] struct {
 	time    int64
 	turning int64           // when the latest become those before
@@ -101,7 +134,7 @@ func newRecent[T any](time int64) recent[T] {
 
 // forget forgets what is too old at the time now.
 func (r *recent[T]) forget(now int64) {
-	if now < r.turning {
+	if now < r.turning && len(r.of[0]) < mostRecent {
 		return
 	}
 	r.of[0], r.of[1] = r.of[1], r.of[0]
@@ -118,6 +151,11 @@ func (r *recent[T]) get(hash uint64) (t T, is bool) {
 	return t, is
 }
 
+func (r *recent[T]) has(hash uint64) bool {
+	_, is := r.get(hash)
+	return is
+}
+
 func (r *recent[T]) set(hash uint64, t T) { r.of[0][hash] = t }
 
 func (r *recent[T]) remove(hash uint64) {
@@ -128,12 +166,18 @@ func (r *recent[T]) remove(hash uint64) {
 // conversation is one connection of a client's.
 type conversation struct {
 	tracker
-	pair    pair
-	hash    uint64 // of the pair
-	latest  int64  // time of its last packet
-	said    []byte // by the client, before the service said anything
-	saidAt  int64
-	leaving bool // the client has sent its FIN
+	pair     pair
+	hash     uint64 // of the pair
+	latest   int64  // time of its last packet
+	said     []byte // by the client, before the service said anything
+	saidAt   int64
+	missed   bool             // whether the capture lacks what comes next of that
+	heard    bool             // whether anything of the client's is in the capture
+	answers  bool             // whether anything of the service's is
+	ongoing  bool             // whether it began before the capture
+	leaving  bool             // the client has sent its FIN
+	rival    *packet.Segment  // a SYN-ACK with another number than the first one's, until the client has taken one
+	doubtful []packet.Segment // of the service's: they acknowledge what the client is not known to have sent
 }
 
 // NewObserver returns an observer that keeps so many bytes of a response. It calls attempt with each connection when that
@@ -147,6 +191,8 @@ func NewObserver(responseLimit int, attempt func(*Attempt) error) *Observer {
 		known:   make(map[uint64]int64),
 		ended:   newRecent[uint32](idleTime),
 		asked:   newRecent[question](unanswered),
+		early:   newRecent[[]byte](unanswered),
+		before:  newRecent[sides](idleTime),
 	}
 }
 
@@ -162,12 +208,33 @@ func (o *Observer) Observe(s *packet.Segment) error {
 	hash := back.hash()
 	if c := o.open[hash]; c != nil {
 		o.answered(c, s)
-	} else if c := o.open[forth.hash()]; c != nil {
+		return o.err
+	}
+	other := forth.hash()
+	if c := o.open[other]; c != nil {
 		o.says(c, s)
-	} else if _, over := o.ended.get(hash); !over {
-		o.answer(back, hash, s)
+		return o.err
+	}
+	if o.ended.has(hash) || o.ended.has(other) {
+		return o.err
+	}
+	switch {
+	case o.answer(back, hash, s):
+	case o.asked.has(hash): // what a client does not take for an answer is none
+	case o.asked.has(other):
+		o.goOn(forth, other, s)
+	default:
+		o.midway(back, forth, s)
 	}
 	return o.err
+}
+
+// Left is how many connections were left out because they began before the capture. They sent data both ways.
+func (o *Observer) Left() int { return o.left }
+
+// watches reports whether a client's connections count.
+func (o *Observer) watches(client netip.AddrPort) bool {
+	return len(o.Clients) == 0 || slices.ContainsFunc(o.Clients, func(p netip.Prefix) bool { return p.Contains(client.Addr()) })
 }
 
 // End ends the capture: every connection that is open is reported.
@@ -212,56 +279,138 @@ func (o *Observer) expire() {
 	}
 	o.ended.forget(o.now)
 	o.asked.forget(o.now)
+	o.early.forget(o.now)
+	o.before.forget(o.now)
 }
 
 // ask takes a SYN. One to a target that is not known to be a service is remembered for a while only.
 func (o *Observer) ask(s *packet.Segment) {
 	p := pair{s.Dst, s.Src}
 	hash := p.hash()
-	if c := o.open[hash]; c != nil && c.iss == s.Seq {
+	c := o.open[hash]
+	if c != nil && c.iss == s.Seq {
 		o.says(c, s)
 		return
 	}
-	if iss, over := o.ended.get(hash); over && iss == s.Seq {
-		return
+	if iss, over := o.ended.get(hash); over {
+		if iss == s.Seq {
+			return
+		}
+		o.ended.remove(hash)
 	}
-	if _, known := o.known[pair{service: p.service}.hash()]; known {
+	if _, known := o.known[pair{service: p.service}.hash()]; known || c != nil {
 		o.says(o.begin(p, hash), s)
 		return
 	}
-	if q, again := o.asked.get(hash); !again || q.seq != s.Seq {
-		o.asked.set(hash, question{s.Seq, s.Time})
+	if q, again := o.asked.get(hash); again && q.seq == s.Seq {
+		return
+	}
+	o.asked.set(hash, question{time: s.Time, seq: s.Seq, data: uint16(min(s.Length(), math.MaxUint16)), scale: packet.ParseOptions(s.Options).Scale})
+	if data := s.Payload[:min(len(s.Payload), handshake.MaxHello)]; s.Cut == 0 && len(data) > 0 && len(o.early.of[0]) < mostEarly {
+		o.early.set(hash, append([]byte(nil), data...))
 	}
 }
 
-// answer takes a segment of no conversation that is known: it may begin one.
-func (o *Observer) answer(p pair, hash uint64, s *packet.Segment) {
+// mostEarly bounds how many SYNs' data is remembered in half a minute. What the others said is not known.
+const mostEarly = 1 << 10
+
+// answer takes a segment of no conversation that is known: it may begin one, as what comes back to a SYN.
+func (o *Observer) answer(p pair, hash uint64, s *packet.Segment) bool {
 	q, asked := o.asked.get(hash)
-	accepts := s.ICMP == 0 && s.Flags.Has(packet.SYN) && (!asked || s.Ack == q.seq+1)
-	refuses := asked && (s.ICMP != 0 && s.Seq == q.seq || s.ICMP == 0 && s.Flags.Has(packet.RST) && s.Ack == q.seq+1)
+	accepts := s.ICMP == 0 && s.Flags.Has(packet.SYN) && (!asked || q.accepts(s.Ack))
+	refuses := asked && (s.ICMP != 0 && s.Seq == q.seq || s.ICMP == 0 && s.Flags.Has(packet.RST) && s.Flags.Has(packet.ACK) && q.accepts(s.Ack))
 	if !accepts && !refuses {
-		return
+		return false
 	}
 	c := o.begin(p, hash)
 	if accepts {
 		o.remember(p.service)
 	}
-	c.iss = s.Ack - 1
-	if s.ICMP != 0 {
-		c.iss = s.Seq
-	}
-	c.sendNext = c.iss + 1
-	if asked && c.iss == q.seq {
-		c.SYNTime = q.time
+	if asked {
+		o.recall(c, q)
+	} else {
+		c.iss, c.sendNext = s.Ack-1, s.Ack
 	}
 	o.answered(c, s)
+	return true
+}
+
+// recall has a conversation begin with a SYN that was remembered.
+func (o *Observer) recall(c *conversation, q question) {
+	c.heard, c.asked, c.SYNTime = true, true, q.time
+	c.iss, c.sendNext = q.seq, q.seq+1+uint32(q.data)
+	c.width, c.scale = math.MaxUint16, min(q.scale, maxScale)
+	if q.data > 0 {
+		said, kept := o.early.get(c.hash)
+		c.SentBytes, c.said, c.missed = int(q.data), said, !kept
+		c.saidAt = q.time
+	}
+}
+
+// goOn takes a client's segment that goes on after a SYN that nothing came back to.
+func (o *Observer) goOn(p pair, hash uint64, s *packet.Segment) {
+	q, _ := o.asked.get(hash)
+	if s.ICMP != 0 || s.Flags&(packet.SYN|packet.ACK|packet.RST) != packet.ACK || !q.accepts(s.Seq) {
+		return
+	}
+	c := o.begin(p, hash)
+	o.recall(c, q)
+	o.says(c, s)
+}
+
+// midway takes a segment of a connection of which neither SYN nor SYN-ACK is in the capture. One without data tells nothing.
+func (o *Observer) midway(back, forth pair, s *packet.Segment) {
+	if s.ICMP != 0 || s.Flags&(packet.SYN|packet.ACK|packet.RST) != packet.ACK || s.Length() == 0 {
+		return
+	}
+	p, from := forth, clientSide
+	if o.serves(s.Src, s.Dst) {
+		p, from = back, serviceSide
+	}
+	if !o.watches(p.client) {
+		return
+	}
+	hash := p.hash()
+	if !o.Ongoing {
+		was, _ := o.before.get(hash)
+		if was|from == clientSide|serviceSide && was != was|from {
+			o.left++
+		}
+		o.before.set(hash, was|from)
+		return
+	}
+	c := o.begin(p, hash)
+	c.ongoing, c.connected, c.accepted, c.opened = true, true, true, true
+	if from == clientSide {
+		c.iss, c.sendNext, c.irs, c.receiveNext = s.Seq-1, s.Seq, s.Ack-1, s.Ack
+		c.taken = s.Ack
+		o.says(c, s)
+		return
+	}
+	c.iss, c.sendNext, c.irs, c.receiveNext = s.Ack-1, s.Ack, s.Seq-1, s.Seq
+	c.taken = s.Seq
+	o.answered(c, s)
+}
+
+// serves reports whether a is the service in a connection of a and b that nobody saw begin: a known one, or not among the
+// clients that are watched, or the one with the lower port.
+func (o *Observer) serves(a, b netip.AddrPort) bool {
+	_, aKnown := o.known[pair{service: a}.hash()]
+	_, bKnown := o.known[pair{service: b}.hash()]
+	switch aIs, bIs := o.watches(a), o.watches(b); {
+	case aIs != bIs:
+		return bIs
+	case aKnown != bKnown:
+		return aKnown
+	}
+	return a.Port() < b.Port()
 }
 
 func (o *Observer) begin(p pair, hash uint64) *conversation {
 	if c := o.open[hash]; c != nil {
 		o.tell(c)
 	}
-	c := &conversation{pair: p, hash: hash, latest: o.now, tracker: tracker{limit: o.limit, Attempt: Attempt{Service: p.service, Source: p.client, Number: o.begun}}}
+	c := &conversation{pair: p, hash: hash, latest: o.now, tracker: tracker{limit: uint32(o.limit), width: widest, Attempt: Attempt{Service: p.service, Source: p.client, Number: o.begun}}}
 	o.open[hash] = c
 	o.ended.remove(hash)
 	o.idle.push(o.now+idleTime, opened{hash, o.begun})
@@ -280,24 +429,125 @@ func (o *Observer) remember(service netip.AddrPort) {
 
 // says takes a segment of the client's.
 func (o *Observer) says(c *conversation, s *packet.Segment) {
-	c.latest = o.now
-	if c.DataTime == 0 && s.Seq == c.sendNext && len(c.said) < handshake.MaxHello {
-		if len(c.said) == 0 {
-			c.saidAt = s.Time
-		}
-		c.said = append(c.said, s.Payload...)
+	c.latest, c.heard = o.now, true
+	c.End = max(c.End, s.Time)
+	if c.rival != nil && s.Flags&(packet.ACK|packet.RST) == packet.ACK && s.Ack == c.rival.Seq+1 {
+		c.supersede()
 	}
-	c.End = s.Time
+	if !c.connected && c.asked && s.Flags&(packet.SYN|packet.ACK|packet.RST) == packet.ACK && s.Seq != c.iss && !c.unsent(s.Seq) {
+		c.connected, c.opened = true, true // by a SYN-ACK that the capture does not have, or not yet
+		c.irs, c.receiveNext = s.Ack-1, s.Ack
+		o.remember(c.Service)
+	}
+	if !c.spoke || c.turn == firstWords && s.Ack == c.irs+1 { // what has not been acknowledged has not been heard
+		c.listen(s)
+	}
 	c.leaving = c.leaving || s.Flags.Has(packet.FIN)
 	c.sent(s)
+	if c.accepted {
+		c.rival = nil
+	}
+	if n := len(c.doubtful); n > 0 && s.Flags.Has(packet.RST|packet.ACK) && s.Seq == c.doubtful[n-1].Ack { // it ends where it is
+		c.believe(s.Seq)
+	}
+	for len(c.doubtful) > 0 && !c.unsent(c.doubtful[0].Ack) {
+		d := c.doubtful[0]
+		c.doubtful = c.doubtful[1:]
+		o.take(c, &d)
+	}
 	if s.Flags.Has(packet.RST) {
 		o.end(c)
 	}
 }
 
+// listen keeps the client's first words.
+func (c *conversation) listen(s *packet.Segment) {
+	start, next := s.Seq, c.sendNext
+	if s.Flags.Has(packet.SYN) {
+		start++
+		if !c.asked {
+			next = start
+		}
+	}
+	end := start + uint32(s.Length())
+	switch {
+	case s.Flags.Has(packet.RST):
+	case packet.Before(next, start):
+		c.missed = true
+	case packet.Before(next, end) && !c.missed && len(c.said) <= handshake.MaxHello:
+		if len(c.said) == 0 {
+			c.saidAt = s.Time
+		}
+		words := s.Payload[min(next-start, uint32(len(s.Payload))):]
+		c.said = append(c.said, words[:min(len(words), handshake.MaxHello+1)]...)
+		c.missed = s.Cut > 0
+	}
+}
+
+// supersede has the rival SYN-ACK be the one that counts: the client has acknowledged it, and not the first one.
+func (c *conversation) supersede() {
+	old := &c.tracker
+	c.tracker = tracker{
+		limit: old.limit, width: old.width, scale: old.scale, asked: old.asked, iss: old.iss, sendNext: old.sendNext,
+		Attempt: Attempt{
+			Service: old.Service, Source: old.Source, Number: old.Number, SYNTime: old.SYNTime, End: old.End,
+			SentBytes: old.SentBytes, Retransmits: old.Retransmits,
+		},
+	}
+	c.received(c.rival)
+	c.rival = nil
+}
+
 // answered takes a segment of the service's.
 func (o *Observer) answered(c *conversation, s *packet.Segment) {
-	c.latest = o.now
+	c.latest, c.answers = o.now, true
+	c.End = max(c.End, s.Time)
+	switch {
+	case s.ICMP != 0 || !c.connected || !s.Flags.Has(packet.ACK):
+	case s.Flags.Has(packet.SYN):
+		if !c.accepted && c.heard && s.Seq != c.irs && !c.unsent(s.Ack) {
+			rival := *s
+			rival.Options, rival.Payload = slices.Clone(s.Options), nil
+			c.rival = &rival
+		}
+	case s.Flags.Has(packet.RST) || !c.unsent(s.Ack) || packet.Before(s.Ack, c.sendNext):
+	case c.heard:
+		c.doubt(s)
+		return
+	default: // it is all that tells of what the client said
+		c.believe(s.Ack)
+	}
+	o.take(c, s)
+}
+
+// doubt keeps a segment that acknowledges what the client is not known to have sent, until it is known whether it did, and
+// the capture lacks it. Otherwise no client would take the segment (RFC 9293, section 3.10.7.4).
+func (c *conversation) doubt(s *packet.Segment) {
+	bare := func(s *packet.Segment) bool { return s.Length() == 0 && !s.Flags.Has(packet.FIN) }
+	if n := len(c.doubtful); n > 0 && bare(s) && bare(&c.doubtful[n-1]) {
+		c.doubtful = c.doubtful[:n-1] // of acknowledgements alone the last one counts
+	}
+	room := int(c.limit)
+	for i := range c.doubtful {
+		room -= len(c.doubtful[i].Payload)
+	}
+	if len(c.doubtful) == heldPieces || len(s.Payload) > room {
+		return
+	}
+	kept := *s
+	kept.Options, kept.Payload = nil, slices.Clone(s.Payload)
+	c.doubtful = append(c.doubtful, kept)
+}
+
+// believe takes it from the service that the client has sent what it acknowledges.
+func (c *conversation) believe(ack uint32) {
+	c.missed = c.missed || !c.spoke
+	c.tracker.says(ack)
+	c.sendNext = ack
+}
+
+// take takes a segment of the service's into account.
+func (o *Observer) take(c *conversation, s *packet.Segment) {
 	kept := *s
 	unheard := len(c.said) > 0 && c.AckedBytes == 0 && s.Time-c.saidAt > int64(defaultTimeout)
 	if c.leaving || unheard { // it agrees to end, or gives up much later than a scan would
@@ -307,8 +557,7 @@ func (o *Observer) answered(c *conversation, s *packet.Segment) {
 		kept.Flags &^= packet.RST
 	}
 	c.received(&kept)
-	c.End = s.Time
-	if c.RST && !c.overtaken() {
+	if c.RST && !c.overtaken() && o.open[c.hash] == c {
 		o.end(c)
 	}
 }
@@ -322,16 +571,61 @@ func (o *Observer) end(c *conversation) {
 
 // tell reports the connection as an attempt.
 func (o *Observer) tell(c *conversation) {
-	if o.err != nil {
+	if o.err != nil || !o.watches(c.Source) || c.ongoing && (!c.spoke || len(c.said) == 0 && c.turn == firstWords) {
 		return
 	}
+	if !c.accepted { // nothing but its SYN tells against what the service acknowledges
+		for _, d := range c.doubtful {
+			if c.unsent(d.Ack) {
+				c.believe(d.Ack)
+			}
+			c.received(&d)
+		}
+	}
+	c.doubtful, c.held = nil, nil
 	a := &c.Attempt
+	switch {
+	case c.ongoing:
+		a.Seen = SeenOngoing
+	case !c.heard:
+		a.Seen = SeenServer
+		if c.FIN { // a service closes what it takes for open
+			c.accepted, c.taken = true, c.irs+1
+		}
+		if a.SentBytes == 1 { // which may be the client's FIN
+			a.SentBytes, a.AckedBytes, a.AckTime, c.missed = 0, 0, 0, false
+		}
+	case !c.answers:
+		a.Seen = SeenClient
+	}
 	a.State, a.Handshake = c.state(), handshake.Other
-	if c.connected {
+	if c.connected && (len(c.said) > 0 || !c.missed) {
 		a.Handshake = handshake.Said(c.said, a.Service)
 	}
-	if len(a.Response) > 0 {
-		handshake.Classify(&a.Verdict, c.said, a.Response)
-	}
+	c.classify()
 	o.err = o.attempt(a)
+}
+
+// classify labels the response.
+func (c *conversation) classify() {
+	a := &c.Attempt
+	if len(a.Response) == 0 {
+		if a.Seen != SeenClient { // whose acknowledgements say nothing of what was sent
+			a.classify(c.said)
+		}
+		return
+	}
+	first := c.firstAnswer()
+	handshake.Classify(&a.Verdict, c.said, a.Response[:first])
+	if first == len(a.Response) {
+		return
+	}
+	if first == 0 || a.Verdict.Label == handshake.Unknown || a.Verdict.Label == handshake.Echo { // which two banners may seem
+		var whole handshake.Verdict
+		if handshake.Classify(&whole, c.said, a.Response); first == 0 || whole.Evidence >= handshake.Likely {
+			a.Verdict = whole
+			return
+		}
+	}
+	a.Response, a.Truncated = a.Response[:first], false
 }

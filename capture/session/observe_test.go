@@ -21,6 +21,7 @@ func FuzzObserver(f *testing.F) {
 	ends := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("198.51.100.1:80"), netip.MustParseAddrPort("192.0.2.2:40000")}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o := observe(64)
+		o.Ongoing = len(data)%2 == 1
 		for n := uint64(1); len(data) >= 4; n++ {
 			what, seq, ack, length := data[0], data[1], data[2], data[3]
 			data = data[4:]
@@ -35,7 +36,22 @@ func FuzzObserver(f *testing.F) {
 				s.ICMP = 3<<8 | 1
 			}
 			s.Payload = data[:min(int(length), len(data))]
+			if what&0x80 != 0 {
+				s.Cut = int(length) - len(s.Payload)
+			}
 			o.Observe(&s)
+			for _, c := range o.open {
+				held, doubtful := 0, 0
+				for h := c.held; h != nil; h = h.next {
+					held += len(h.data)
+				}
+				for _, d := range c.doubtful {
+					doubtful += len(d.Payload)
+				}
+				if held+len(c.Response) > 64 || doubtful > 64 {
+					t.Fatalf("%d bytes held, %d of the response, %d doubtful", held, len(c.Response), doubtful)
+				}
+			}
 		}
 		attempts, services := o.results()
 		connected := map[netip.AddrPort]bool{}
@@ -78,6 +94,37 @@ func TestObservedBytes(t *testing.T) {
 	attempts, _ := o.results()
 	if a := attempts[0]; a.SentBytes != 5 || a.AckedBytes != 5 {
 		t.Errorf("%d bytes sent, %d acknowledged, want 5", a.SentBytes, a.AckedBytes)
+	}
+}
+
+// What a capture has cut off a payload was sent nevertheless: it is acknowledged, and what follows has its place behind it. A
+// response goes as far as its first gap.
+func TestObservedCut(t *testing.T) {
+	client, service := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("198.51.100.1:80")
+	segments := []packet.Segment{
+		{Src: client, Dst: service, Seq: 10, Flags: packet.SYN, Window: 1000},
+		{Src: service, Dst: client, Seq: 20, Ack: 11, Flags: packet.SYN | packet.ACK, Window: 1000},
+		{Src: client, Dst: service, Seq: 11, Ack: 21, Flags: packet.ACK, Window: 1000, Payload: []byte("GET / HTTP/1.1"), Cut: 86},
+		{Src: client, Dst: service, Seq: 111, Ack: 21, Flags: packet.ACK, Window: 1000, Payload: []byte("the second segment")},
+		{Src: service, Dst: client, Seq: 21, Ack: 129, Flags: packet.ACK, Window: 1000, Payload: []byte("HTTP/1.1 200 OK\r\n"), Cut: 83},
+		{Src: service, Dst: client, Seq: 121, Ack: 129, Flags: packet.ACK, Window: 1000, Payload: []byte("more"), Cut: 96},
+		{Src: service, Dst: client, Seq: 221, Ack: 129, Flags: packet.ACK | packet.FIN, Window: 1000, Cut: 5},
+	}
+	for _, order := range [][]int{{0, 1, 2, 3, 4, 5, 6}, {0, 1, 2, 3, 6, 5, 4}, {0, 1, 2, 3, 4, 6, 5}, {0, 1, 2, 3, 4, 4, 5, 6}} {
+		o := observe(64)
+		for i, n := range order {
+			s := segments[n]
+			s.Time, s.Number = int64(i+1)*1e8, uint64(i+1)
+			o.Observe(&s)
+		}
+		attempts, _ := o.results()
+		a := attempts[0]
+		if len(attempts) != 1 || a.State != SendsData || a.Handshake.Name != "http" || a.SentBytes != 118 || a.AckedBytes != 118 || !a.FIN {
+			t.Errorf("%v: %d attempts: %v %s, %d of %d bytes acknowledged, FIN %v", order, len(attempts), a.State, a.Handshake.Name, a.AckedBytes, a.SentBytes, a.FIN)
+		}
+		if string(a.Response) != "HTTP/1.1 200 OK\r\n" || !a.Truncated || a.Verdict.Label != "http" {
+			t.Errorf("%v: response %q, truncated %v, %s", order, a.Response, a.Truncated, a.Verdict.Label)
+		}
 	}
 }
 

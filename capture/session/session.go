@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"net/netip"
 
 	"laserdisc/capture/handshake"
@@ -41,8 +42,8 @@ func (m *Machine) newSession(service netip.AddrPort) *session {
 func (m *Machine) begin(ss *session, visit Visit, number int, say *handshake.Protocol, end endpoint) {
 	old := &ss.conn
 	ss.conn = tracker{
-		limit: m.settings.ResponseLimit,
-		held:  old.held[:0],
+		limit: uint32(min(m.settings.ResponseLimit, math.MaxUint32)),
+		width: window, scale: windowScale,
 		Attempt: Attempt{
 			Service:   ss.service.Service,
 			Number:    number,
@@ -223,20 +224,27 @@ func (m *Machine) finish(ss *session) {
 	m.retire(ss)
 }
 
+// spareBytes is as much as a finished session's buffers may have, each, to lie by with it: most responses are shorter.
+const spareBytes = 4 << 10
+
 // retire puts the session aside for reuse.
 func (m *Machine) retire(ss *session) {
 	m.timers.remove(ss)
+	for _, buffer := range []*[]byte{&ss.service.Response, &ss.conn.Response, &ss.conn.ResetText} {
+		if cap(*buffer) > spareBytes {
+			*buffer = nil
+		}
+	}
 	m.spare = append(m.spare, ss)
 }
 
 // finishAttempt takes the attempt into account, and reports it.
 func (m *Machine) finishAttempt(ss *session) {
+	ss.conn.held = nil
 	a := &ss.conn.Attempt
 	a.End = m.now
 	a.State = ss.conn.state()
-	if len(a.Response) > 0 {
-		handshake.Classify(&a.Verdict, m.helloOf(ss), a.Response)
-	}
+	a.classify(m.helloOf(ss))
 	switch a.Visit {
 	case First, Again:
 		ss.service.add(a)

@@ -49,7 +49,7 @@ func (s *Summary) Service() (*Service, bool) {
 	again := s.again
 	for _, a := range s.fresh {
 		switch {
-		case !sum.State.Connected():
+		case !sum.State.Connected() || sum.State == HalfOpen: // the first source asked nothing
 			sum.add(a)
 			again = a.State
 		case sum.State < AllPorts:

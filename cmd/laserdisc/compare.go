@@ -222,16 +222,9 @@ func appendTargets(list []netip.AddrPort, m *record.Manifest) ([]netip.AddrPort,
 	if m.TargetCount-m.NotProbed > uint64(maxCompared-len(list)) {
 		return nil, fmt.Errorf("more than %d: scans with other targets can be compared up to so many", maxCompared)
 	}
-	var spec target.Spec
-	if err := json.Unmarshal(m.Targets, &spec); err != nil {
-		return nil, err
-	}
-	set, err := target.Compile(spec, datasets.PortSets())
+	set, err := compileTargets(m)
 	if err != nil {
 		return nil, err
-	}
-	if set.Digest() != m.TargetDigest {
-		return nil, errors.New("their lists are others than when they were scanned")
 	}
 	for position := range m.TargetCount - m.NotProbed {
 		if t, ok := set.At(position); ok {
@@ -239,6 +232,29 @@ func appendTargets(list []netip.AddrPort, m *record.Manifest) ([]netip.AddrPort,
 		}
 	}
 	return list, nil
+}
+
+// compileTargets makes the set of a scan's targets anew.
+func compileTargets(m *record.Manifest) (*target.Set, error) {
+	var spec target.Spec
+	if err := json.Unmarshal(m.Targets, &spec); err != nil {
+		return nil, err
+	}
+	set, err := target.Compile(spec, datasets.PortSets())
+	if err == nil && set.Digest() != m.TargetDigest {
+		err = errors.New("their lists are others than when they were scanned")
+	}
+	return set, err
+}
+
+// resample makes the set of targets that a scan would have had with a smaller sample: a subset of those that it had.
+func resample(m *record.Manifest, share string) (*target.Set, error) {
+	var spec target.Spec
+	if err := json.Unmarshal(m.Targets, &spec); err != nil {
+		return nil, err
+	}
+	spec.Sample = share
+	return target.Compile(spec, datasets.PortSets())
 }
 
 // sameTargets reports whether two runs of laserdisc probed the same targets, all of them.
