@@ -103,6 +103,7 @@ var tunnels = []struct {
 	{"PPP with HDLC's header", 9, func(ip, _ []byte) []byte { return join("ff03", pppOf(ip), ip) }},
 	{"PPP with a short protocol", 9, func(ip, _ []byte) []byte { return join(pppOf(ip)[1:], ip) }},
 	{"PPP in HDLC", 50, func(ip, _ []byte) []byte { return join("ff03", pppOf(ip), ip) }},
+	{"Cisco HDLC in 9", 9, func(ip, _ []byte) []byte { return join("0f00", kindOf(ip), ip) }},
 	{"Cisco HDLC in 50", 50, func(ip, _ []byte) []byte { return join("0f00", kindOf(ip), ip) }},
 	{"PPPoE session", 51, func(ip, _ []byte) []byte { return pppoeOf(ip) }},
 	{"multilink PPP", 9, func(ip, _ []byte) []byte { return join("003d c0000001", pppOf(ip), ip) }},
