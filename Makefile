@@ -64,7 +64,7 @@ readers: setup ## DuckDB, hyparquet and apache-arrow from npm, polars and pyarro
 bench-analysis: setup ## a report of 10 million attempts on one core, beside DuckDB grouping the same in SQL on one thread
 	npm install --silent --prefix out/readers @duckdb/node-api
 	$(GO) test $(TAGS) -timeout 20m -count 1 -run 'TestReportDataset$$' ./cmd/laserdisc/judge -report $(CURDIR)/out/bench-analysis
-	$(GO) test $(TAGS) -timeout 20m -count 1 -run '^$$' -bench 'Report$$' -benchtime 1x ./cmd/laserdisc/judge \
+	$(GO) test $(TAGS) -timeout 20m -count 1 -run '^$$' -bench 'Report$$' -benchtime 3x ./cmd/laserdisc/judge \
 	  -report $(CURDIR)/out/bench-analysis -duckdb $(CURDIR)/out/readers
 
 matrix: ## 2,000 lossy scans, each in many chunks, played back by 1 to 8 workers with little memory and a lot: one digest

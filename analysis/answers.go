@@ -21,12 +21,13 @@ type Answers struct {
 	sentAgain time.Duration
 
 	handshakes, labels names
-	alone              map[answered]uint64 // hosts that have one service
-	cells              map[answerCell]estimate.Hosts
+	ways               map[answered]*way
+	cells              map[answerCell]*answerSums
 
 	in      place
-	service answering  // the service that the fold is in
-	host    []answered // the host's services before it
+	service answering     // the service that the fold is in
+	host    []*way        // the host's services before it
+	touched []*answerSums // those that these are in
 }
 
 // answered is what differs in services.
@@ -54,6 +55,24 @@ type answering struct {
 // answerCell is what a share is of: the services of a protocol, by its number, that a handshake was tried on; or others, below 0.
 type answerCell struct{ label, handshake int32 }
 
+// answerSums are what a share is estimated from.
+type answerSums struct {
+	hosts          estimate.Hosts
+	hits, services uint32 // of the host that is being counted
+}
+
+// way is the services that answered alike.
+type way struct {
+	alone uint64 // hosts that have such a service and no other, which are not in the sums yet
+	in    []answerIn
+}
+
+// answerIn is one of the sums that a service is in.
+type answerIn struct {
+	sums *answerSums
+	hit  bool
+}
+
 const (
 	identifiable int32 = -1 - iota // services that some handshake identifies; of the kind are those that this one does
 	acknowledges                   // services that acknowledged the first data; those that did only when it was sent again
@@ -62,7 +81,7 @@ const (
 // NewAnswers returns Answers that have counted nothing. Data is sent again, with PSH, when it has not been acknowledged for so long
 // (Settings.RetransmitAfter).
 func NewAnswers(sentAgain time.Duration) *Answers {
-	return &Answers{sentAgain: sentAgain, alone: make(map[answered]uint64), cells: make(map[answerCell]estimate.Hosts)}
+	return &Answers{sentAgain: sentAgain, ways: make(map[answered]*way), cells: make(map[answerCell]*answerSums)}
 }
 
 // Table is "attempts".
@@ -113,44 +132,22 @@ func (a *Answers) closeService() {
 	if s := &a.service; s.connected {
 		label, _ := a.labels.number(s.protocol())
 		s.label = int32(label)
-		a.host = append(a.host, answered{s.response, s.first})
+		a.host = append(a.host, a.wayOf(answered{s.response, s.first}))
 	}
 	a.service = answering{}
 }
 
-// closeHost counts the host that the fold is in. Most have one service, and those that answered alike are one count.
-func (a *Answers) closeHost() {
-	switch len(a.host) {
-	case 0:
-		return
-	case 1:
-		a.alone[a.host[0]]++
-	default:
-		type sum struct{ hits, services uint32 }
-		sums := make(map[answerCell]sum)
-		for i := range a.host {
-			a.host[i].count(a.labels.list, func(c answerCell, hit bool) {
-				s := sums[c]
-				s.services++
-				if hit {
-					s.hits++
-				}
-				sums[c] = s
-			})
-		}
-		for c, s := range sums { // whose order does not matter: each has a cell of its own
-			hosts := a.cells[c]
-			hosts.Add(s.hits, s.services)
-			a.cells[c] = hosts
-		}
+// wayOf finds the services that answered alike, and what they are in.
+func (a *Answers) wayOf(s answered) *way {
+	w := a.ways[s]
+	if w != nil {
+		return w
 	}
-	a.host = a.host[:0]
-}
-
-// count counts the service into each of its cells, and says whether it is a hit there.
-func (s *answered) count(labels []string, in func(c answerCell, hit bool)) {
+	w = new(way)
+	a.ways[s] = w
+	in := func(c answerCell, hit bool) { w.in = append(w.in, answerIn{a.sumsOf(c), hit}) }
 	for h := range s.tried.All() {
-		if labels[s.label] != "" {
+		if a.labels.list[s.label] != "" {
 			in(answerCell{s.label, int32(h)}, s.sentData.Has(h))
 		}
 		if s.identified != (order.Set{}) {
@@ -160,6 +157,37 @@ func (s *answered) count(labels []string, in func(c answerCell, hit bool)) {
 	if s.first != notAcked {
 		in(answerCell{acknowledges, 0}, s.first == ackedAgain)
 	}
+	return w
+}
+
+func (a *Answers) sumsOf(c answerCell) *answerSums {
+	if a.cells[c] == nil {
+		a.cells[c] = new(answerSums)
+	}
+	return a.cells[c]
+}
+
+// closeHost counts the host that the fold is in. Most have one service, and those that answered alike are one count.
+func (a *Answers) closeHost() {
+	if len(a.host) == 1 {
+		a.host[0].alone++
+		a.host = a.host[:0]
+		return
+	}
+	for _, w := range a.host {
+		for _, in := range w.in {
+			if in.sums.services == 0 {
+				a.touched = append(a.touched, in.sums)
+			}
+			in.sums.services++
+			in.sums.hits += bit(in.hit, 0)
+		}
+	}
+	for _, s := range a.touched {
+		s.hosts.Add(s.hits, s.services)
+		s.hits, s.services = 0, 0
+	}
+	a.host, a.touched = a.host[:0], a.touched[:0]
 }
 
 // close counts what the fold is in, and puts the hosts with one service to the others.
@@ -167,17 +195,15 @@ func (a *Answers) close() {
 	a.closeService()
 	a.closeHost()
 	a.in = place{addr: a.in.addr[:0]}
-	for s, n := range a.alone {
-		s.count(a.labels.list, func(c answerCell, hit bool) {
-			hosts, hits := a.cells[c], uint64(0)
-			if hit {
-				hits = n
-			}
-			hosts.Merge(estimate.Alone(hits, n))
-			a.cells[c] = hosts
-		})
+	for _, w := range a.ways {
+		if w.alone == 0 {
+			continue
+		}
+		for _, in := range w.in {
+			in.sums.hosts.Merge(estimate.Alone(uint64(bit(in.hit, 0))*w.alone, w.alone))
+		}
+		w.alone = 0
 	}
-	clear(a.alone)
 }
 
 // Merge adds what other Answers have counted, of other hosts.
@@ -195,16 +221,14 @@ func (a *Answers) Merge(fold Fold) error {
 	if err := fewEnough(&a.handshakes); err != nil {
 		return err
 	}
-	for c, hosts := range other.cells {
+	for c, sums := range other.cells {
 		if c.label >= 0 {
 			c.label = int32(labels[c.label])
 		}
 		if c.label != acknowledges {
 			c.handshake = int32(handshakes[c.handshake])
 		}
-		mine := a.cells[c]
-		mine.Merge(hosts)
-		a.cells[c] = mine
+		a.sumsOf(c).hosts.Merge(sums.hosts)
 	}
 	return nil
 }
@@ -242,7 +266,7 @@ func (a *Answers) Drew(protocol, handshake string) estimate.Hosts {
 	if !known || !tried {
 		return estimate.Hosts{}
 	}
-	return a.cells[answerCell{int32(label), int32(h)}]
+	return a.hosts(answerCell{int32(label), int32(h)})
 }
 
 // Identified are the services that some handshake identifies, by any answer, and which of them this one does.
@@ -252,12 +276,19 @@ func (a *Answers) Identified(handshake string) estimate.Hosts {
 	if !tried {
 		return estimate.Hosts{}
 	}
-	return a.cells[answerCell{identifiable, int32(h)}]
+	return a.hosts(answerCell{identifiable, int32(h)})
 }
 
 // SentAgain are the services that acknowledged the first data that was sent to them, and which of them did only after it had been
 // sent again, with PSH (paper, section 5).
 func (a *Answers) SentAgain() estimate.Hosts {
 	a.close()
-	return a.cells[answerCell{acknowledges, 0}]
+	return a.hosts(answerCell{acknowledges, 0})
+}
+
+func (a *Answers) hosts(c answerCell) estimate.Hosts {
+	if sums := a.cells[c]; sums != nil {
+		return sums.hosts
+	}
+	return estimate.Hosts{}
 }

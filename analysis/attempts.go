@@ -83,7 +83,7 @@ var attempts = &table[attempt]{
 		found(number64, "first_frame", "number of the first frame received, from 1, as Wireshark counts", func(a *attempt) *uint64 { return &a.FirstFrame }),
 		found(number64, "last_frame", "number of the last frame received", func(a *attempt) *uint64 { return &a.LastFrame }),
 
-		name("label", "protocol that the response identifies; `unknown` if none does, `echo` for our own bytes, `all-ones`, empty without a response",
+		name("label", "protocol that the response identifies; `unknown` if none does, or if data came but not the first of it, `echo` for our own bytes, `all-ones`, empty without a response",
 			func(a *attempt) string { return a.Verdict.Label },
 			func(a *attempt, s string) error { a.Verdict.Label = s; return nil }),
 		name("evidence", "how sure the label is: `certain`, `likely`, `weak`, `none`",
@@ -93,7 +93,7 @@ var attempts = &table[attempt]{
 		{name: "matches", kind: texts, few: true, doc: "every protocol whose signature matches, by precedence", list: matchName, setText: addMatch},
 		{name: "matches_evidence", kind: texts, few: true, doc: "the evidence of each of them", list: matchEvidence, setText: setMatchEvidence},
 		raw("response", "what the server sent, reassembled from its first byte, up to the run's response limit", func(a *attempt) *[]byte { return &a.Response }),
-		yes("truncated", "whether it sent more", func(a *attempt) *bool { return &a.Truncated }),
+		yes("truncated", "whether it sent more; with an empty response, that its first bytes did not arrive, and later ones did", func(a *attempt) *bool { return &a.Truncated }),
 	},
 }
 

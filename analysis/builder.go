@@ -389,7 +389,7 @@ func (b *Builder) writeTable(ctx context.Context, t tableWriter, through func(so
 		}
 		h.Rows += p.rows
 		h.Digest.Add(p.digest)
-		h.Parts = append(h.Parts, partHeader{Name: name, Rows: p.rows, Digest: p.digest})
+		h.Parts = append(h.Parts, partHeader{Name: name, Rows: p.rows, Digest: p.digest, SHA256: p.sha256})
 	}
 	return h, nil
 }

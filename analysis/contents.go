@@ -167,8 +167,9 @@ func (c *Contents) closeService() error {
 	if !s.connected {
 		return nil
 	}
-	protocol, drawn := s.protocol(), c.drawn.String()
+	protocol := s.protocol()
 	if s.reset {
+		drawn := c.drawn.String()
 		c.words.Service(drawn, ResetWords)
 		if s.bigIP {
 			c.words.Hit(drawn, ResetWords, ResetWords)
@@ -177,6 +178,7 @@ func (c *Contents) closeService() error {
 	if s.banner {
 		for i, b := range bannerWords {
 			if b.Protocol == protocol {
+				drawn := c.drawn.String()
 				c.words.Service(drawn, protocol)
 				if s.words&(1<<i) != 0 {
 					c.words.Hit(drawn, protocol, protocol)

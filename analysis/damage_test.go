@@ -178,29 +178,48 @@ func TestOutOfOrder(t *testing.T) {
 	}
 }
 
-// Whatever byte of a part is changed: an error, or the same rows; never a panic, and never others.
+// Whatever byte of a part is changed, Verify says so, and names the file; never is there a panic.
 func TestAnyByteOfAPart(t *testing.T) {
 	d := damage(t)
 	random := rand.New(rand.NewPCG(5, 5))
-	refused := 0
 	for _, name := range []string{"attempts.parquet", "services.parquet"} {
 		good := d.get(t, name)
 		for range 400 {
 			b := slices.Clone(good)
 			b[random.IntN(len(b))] ^= byte(1 + random.IntN(255))
 			d.put(t, name, b)
-			err := d.use()
-			if err == nil {
-				continue // in a statistic, or the writer's name: Verify has compared the rows
-			}
-			if refused++; !strings.Contains(err.Error(), d.path(name)) {
-				t.Errorf("the error names no file: %v", err)
+			if err := d.use(); err == nil || !strings.Contains(err.Error(), d.path(name)) {
+				t.Errorf("a byte of %s is changed: %v", name, err)
 			}
 		}
 		d.put(t, name, good)
 	}
-	if refused < 400 {
-		t.Errorf("%d of 800 changes were seen", refused)
+}
+
+// Whatever digit or letter of dataset.json is changed is seen.
+func TestAnyByteOfTheHeader(t *testing.T) {
+	d := damage(t)
+	good := d.get(t, headerFile)
+	for i, c := range good {
+		b := slices.Clone(good)
+		switch {
+		case c >= '0' && c <= '8' || c >= 'a' && c <= 'y':
+			b[i]++
+		case c == '9':
+			b[i] = '0'
+		case c == 'z':
+			b[i] = 'a'
+		default:
+			continue // white space does not matter, and other punctuation is no JSON
+		}
+		d.put(t, headerFile, b)
+		opened, err := Open(d.dir)
+		if err == nil {
+			err = opened.Verify(t.Context())
+		}
+		if err == nil || !strings.Contains(err.Error(), d.dir) {
+			t.Errorf("byte %d of %s is changed, in %q: %v", i, headerFile, b[max(0, i-20):min(len(b), i+20)], err)
+		}
 	}
 }
 
@@ -213,6 +232,10 @@ func TestDamagedHeader(t *testing.T) {
 			t.Fatalf("%s has no %q", headerFile, old)
 		}
 		return strings.Replace(good, old, new, 1)
+	}
+	summed := func(changed string) string { // whose own sum is right
+		told := d.good.header.SHA256
+		return strings.Replace(changed, told, sumBefore([]byte(changed), told), 1)
 	}
 	attemptsPart := `"name": "attempts.parquet"`
 	for _, c := range []struct{ name, text, want string }{
@@ -229,14 +252,19 @@ func TestDamagedHeader(t *testing.T) {
 		{"part without a name", replace(attemptsPart, `"name": ""`), `"" is not the name of a part`},
 		{"other file", replace(attemptsPart, `"name": "dataset.json"`), `"dataset.json" is not the name of a part`},
 		{"the same part", replace(attemptsPart, `"name": "services.parquet"`), `part "services.parquet" is named twice`},
-		{"absent part", replace(attemptsPart, `"name": "attempts-1.parquet"`), "attempts-1.parquet: no such file"},
+		{"absent part", summed(replace(attemptsPart, `"name": "attempts-1.parquet"`)), "attempts-1.parquet: no such file"},
 		{"digest cut", replace(`"digest": "`, `"digest": "0`), "odd length hex string"},
 		{"negative rows", replace(`"rows": 7`, `"rows": -6`), "cannot unmarshal number -6"},
 		{"rows of the table", replace(`"rows": 7`, `"rows": 8`), "attempts: its parts have 7 rows, and it 8"},
-		{"rows of a part", strings.ReplaceAll(good, `"rows": 7`, `"rows": 8`), "has 7 rows, not the 8 that dataset.json tells of"},
-		{"too many rows", strings.ReplaceAll(good, `"rows": 7`, `"rows": 18446744073709551615`), "has 7 rows, not the 18446744073709551615"},
+		{"rows of a part", summed(strings.ReplaceAll(good, `"rows": 7`, `"rows": 8`)), "has 7 rows, not the 8 that dataset.json tells of"},
+		{"too many rows", summed(strings.ReplaceAll(good, `"rows": 7`, `"rows": 18446744073709551615`)), "has 7 rows, not the 18446744073709551615"},
 		{"digest of the table", replace(d.good.header.Attempts.Digest.String(), Digest{1}.String()), "the digests of its parts add up to"},
-		{"digest of a part", strings.ReplaceAll(good, d.good.header.Attempts.Digest.String(), Digest{1}.String()), "its 7 rows have the digest"},
+		{"a run's seed", replace(`"seed": "`, `"seed": "1`), "dataset.json: it has the SHA-256"},
+		{"no SHA-256", good[:strings.LastIndex(good, ",")] + "}", "dataset.json: it tells no SHA-256"},
+		{"more", good[:strings.LastIndex(good, "}")] + `, "runs": []}`, "no run is named in it"},
+		{"digest of a part", summed(strings.ReplaceAll(good, d.good.header.Attempts.Digest.String(), Digest{1}.String())), "its 7 rows have the digest"},
+		{"SHA-256 of a part", summed(replace(`"sha256": "`, `"sha256": "0`)), "its rows are right, but its bytes have the SHA-256"},
+		{"no SHA-256 of a part", summed(replace(`"sha256": "`, `"was": "`)), "attempts.parquet: it tells no SHA-256"},
 	} {
 		d.put(t, headerFile, []byte(c.text))
 		err := d.use()

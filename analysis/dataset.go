@@ -33,6 +33,11 @@ type header struct {
 	Attempts tableHeader        `json:"attempts"`
 	Services tableHeader        `json:"services"`
 	Runs     []*record.Manifest `json:"runs"` // by the number in the column run
+
+	// SHA256 is of all that stands before it, as JSON without white space, hexadecimal. It is the last field. Verify compares it with
+	// found, which is what readHeader has computed.
+	SHA256 string `json:"sha256,omitempty"`
+	found  string
 }
 
 type tableHeader struct {
@@ -46,6 +51,7 @@ type partHeader struct {
 	Name   string `json:"name"` // of the file, in the dataset's directory
 	Rows   uint64 `json:"rows"`
 	Digest Digest `json:"digest"`
+	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal: those that no row is made of included
 }
 
 // files are the names of the parts.
@@ -63,8 +69,15 @@ func (h *header) write(dir string) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
+	h.SHA256 = ""
 	err := e.Encode(h)
+	if err == nil {
+		h.found = sumBefore(b.Bytes(), "")
+		h.SHA256 = h.found
+		b.Reset()
+		e.SetIndent("", "  ")
+		err = e.Encode(h)
+	}
 	if err == nil {
 		err = writeSynced(filepath.Join(dir, headerFile), b.Bytes())
 	}
@@ -72,6 +85,18 @@ func (h *header) write(dir string) error {
 		return fmt.Errorf("analysis: %w", err)
 	}
 	return nil
+}
+
+// sumBefore is the SHA-256 of a header's text without white space, up to the sum that it tells.
+func sumBefore(text []byte, told string) string {
+	var b bytes.Buffer
+	_ = json.Compact(&b, text) // which was JSON when it was read
+	compact := bytes.TrimSuffix(b.Bytes(), []byte("}"))
+	if told != "" {
+		compact = bytes.TrimSuffix(compact, []byte(`,"sha256":"`+told+`"`))
+	}
+	sum := sha256.Sum256(compact)
+	return hex.EncodeToString(sum[:])
 }
 
 func writeSynced(path string, content []byte) error {
@@ -99,6 +124,7 @@ func readHeader(dir string) (*header, error) {
 	if len(h.Runs) == 0 {
 		return nil, fmt.Errorf("%s: no run is named in it", path)
 	}
+	h.found = sumBefore(text, h.SHA256)
 	for i, m := range h.Runs {
 		if m == nil {
 			return nil, fmt.Errorf("%s: run %d has no manifest", path, i)

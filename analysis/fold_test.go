@@ -133,18 +133,18 @@ func TestFoldsMerge(t *testing.T) {
 			return []any{handshakes, patterns}
 		}},
 		{"trials", trialsText, func() Fold { return NewTrials(Counting{Ports: []uint16{22, 81, 8080}}) }, func(f Fold) any {
-			o, err := f.(*Trials).Outcomes()
+			o, err := f.(*Trials).Outcomes(0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return told(o)
 		}},
 		{"trials together", trialsText, func() Fold {
-			return Together[*Trials]{NewTrials(Counting{Ports: []uint16{22}}), NewTrials(Counting{Ports: []uint16{80, 81}, Expected: true})}
+			return NewTrials(Counting{Ports: []uint16{22}}, Counting{Ports: []uint16{80, 81}, Expected: true})
 		}, func(f Fold) any {
 			var list []any
-			for _, trials := range f.(Together[*Trials]) {
-				o, err := trials.Outcomes()
+			for i := range 2 {
+				o, err := f.(*Trials).Outcomes(i)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -522,8 +522,7 @@ func TestFoldErrors(t *testing.T) {
 	}
 	all := func() []Fold {
 		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Connections), new(Unknowns), NewStreaks(stateOf),
-			new(Inventory), newToldFollowups(), NewUnrecognised(nil), NewMistaken(nil, nil), NewRelabel(nil),
-			Together[*Census]{new(Census)}, Together[*AllPorts]{new(AllPorts)}}
+			new(Inventory), newToldFollowups(), NewUnrecognised(nil), NewMistaken(nil, nil), NewRelabel(nil)}
 	}
 	for _, a := range all() {
 		for _, b := range all() {

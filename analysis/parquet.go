@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -72,6 +74,7 @@ func (t *table[R]) properties() *parquet.WriterProperties {
 type part struct {
 	rows   uint64
 	digest Digest
+	sha256 string // of the file's bytes, hexadecimal
 }
 
 // write writes what src gives, in order, as one Parquet file, on so many cores as one goroutine each for the merging,
@@ -79,7 +82,8 @@ type part struct {
 func (t *table[R]) write(ctx context.Context, f *os.File, src source, parallel int) (p part, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := bufio.NewWriterSize(f, 1<<20)
+	sum := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(f, sum), 1<<20)
 	root, err := pqarrow.ToParquet(t.schema(), t.properties(), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return p, err
@@ -137,7 +141,9 @@ func (t *table[R]) write(ctx context.Context, f *os.File, src source, parallel i
 	if rows != nil {
 		err = rows.close(parallel)
 	}
-	return p, errors.Join(err, w.Close(), out.Flush())
+	err = errors.Join(err, w.Close(), out.Flush())
+	p.sha256 = hex.EncodeToString(sum.Sum(nil))
+	return p, err
 }
 
 // fill cuts the rows of src into blocks and row groups.

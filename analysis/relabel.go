@@ -95,7 +95,7 @@ func (r *Relabel) Add(record arrow.Record) error {
 		by, data := r.names.list[handshakes.at(row)], response.Value(row)
 		was := handshake.Verdict{Label: r.names.list[labels.at(row)], Evidence: handshake.Evidence(rows.evidence.at(row))}
 		is := was
-		if was.Label != handshake.Echo {
+		if was.Label != handshake.Echo && len(data) > 0 {
 			handshake.Classify(&verdict, nil, data)
 			is.Label, is.Evidence = verdict.Without(r.without)
 		}

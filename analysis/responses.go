@@ -95,10 +95,13 @@ func (s *responding) add(rows *attemptRows, row int, labels *names) {
 		return
 	}
 	if state == session.SendsData {
-		label := rows.labels.at(row)
-		v := handshake.Verdict{Label: labels.list[label], Evidence: handshake.Evidence(rows.evidence.at(row))}
-		if v.Outranks(&s.verdict) {
-			s.verdict, s.label = v, int32(label)
+		label, evidence := rows.labels.at(row), handshake.Evidence(rows.evidence.at(row))
+		// Most services say the same each time, which does not outrank itself.
+		if int32(label) != s.label || evidence != s.verdict.Evidence || s.verdict.Label == "" {
+			v := handshake.Verdict{Label: labels.list[label], Evidence: evidence}
+			if v.Outranks(&s.verdict) {
+				s.verdict, s.label = v, int32(label)
+			}
 		}
 	}
 	if rows.visit(row) != session.First {

@@ -14,12 +14,12 @@ import (
 //
 // A fold that embeds it counts services in the order of their addresses. What a host adds is held until the next host comes.
 type Shares[Group, Kind cmp.Ordered] struct {
-	groups map[Group]*estimate.Hosts                // every host of a group, without hits
-	kinds  map[inGroup[Group, Kind]]*estimate.Hosts // the hosts that have services of a kind
+	groups map[Group]*hostSums
+	kinds  map[inGroup[Group, Kind]]*hostSums
 
-	host     []byte // the one that is being counted
-	services map[Group]uint32
-	hits     map[inGroup[Group, Kind]]uint32
+	host []byte // the one that is being counted
+	// What it has services of: few, so that nothing is done for the others.
+	hostGroups, hostKinds []*hostSums
 }
 
 type inGroup[Group, Kind cmp.Ordered] struct {
@@ -27,66 +27,86 @@ type inGroup[Group, Kind cmp.Ordered] struct {
 	kind  Kind
 }
 
+// hostSums is the services of a group, or of a kind in one.
+type hostSums struct {
+	hosts estimate.Hosts // of a group every host, without hits; of a kind those that have services of it
+	in    *hostSums      // the group, of a kind
+	here  uint32         // services of the host that is being counted
+}
+
 // Service counts a service of a host into a group, once.
 func (s *Shares[G, K]) Service(host string, group G) {
 	s.at(host)
-	s.services[group]++
+	g := s.group(group)
+	if g.here == 0 {
+		s.hostGroups = append(s.hostGroups, g)
+	}
+	g.here++
 }
 
 // Hit counts a service that Service has counted into the group as one of a kind, once.
 func (s *Shares[G, K]) Hit(host string, group G, kind K) {
 	s.at(host)
-	s.hits[inGroup[G, K]{group, kind}]++
+	k := s.kind(inGroup[G, K]{group, kind})
+	if k.here == 0 {
+		s.hostKinds = append(s.hostKinds, k)
+	}
+	k.here++
 }
 
 // at ends the host before, if this is another.
 func (s *Shares[G, K]) at(host string) {
-	if s.groups == nil {
-		s.groups, s.kinds = make(map[G]*estimate.Hosts), make(map[inGroup[G, K]]*estimate.Hosts)
-		s.services, s.hits = make(map[G]uint32), make(map[inGroup[G, K]]uint32)
-	}
 	if string(s.host) != host {
 		s.close()
 		s.host = append(s.host[:0], host...)
 	}
 }
 
-// close adds the host that is being counted to the sums. Nothing depends on the order of the maps: sums of integers do not.
+// close adds the host that is being counted to the sums.
 func (s *Shares[G, K]) close() {
-	for group, n := range s.services {
-		sumsOf(s.groups, group).Add(0, n)
+	for _, k := range s.hostKinds {
+		k.hosts.Add(k.here, k.in.here)
+		k.here = 0
 	}
-	for k, n := range s.hits {
-		sumsOf(s.kinds, k).Add(n, s.services[k.group])
+	for _, g := range s.hostGroups {
+		g.hosts.Add(0, g.here)
+		g.here = 0
 	}
-	clear(s.services)
-	clear(s.hits)
-	s.host = s.host[:0]
+	s.hostGroups, s.hostKinds, s.host = s.hostGroups[:0], s.hostKinds[:0], s.host[:0]
 }
 
-// sumsOf are the sums under a key, which they get if it has none.
-func sumsOf[Key comparable](of map[Key]*estimate.Hosts, key Key) *estimate.Hosts {
-	sums := of[key]
-	if sums == nil {
-		sums = new(estimate.Hosts)
-		of[key] = sums
+// group is what is counted of a group.
+func (s *Shares[G, K]) group(of G) *hostSums {
+	g := s.groups[of]
+	if g == nil {
+		if s.groups == nil {
+			s.groups, s.kinds = make(map[G]*hostSums), make(map[inGroup[G, K]]*hostSums)
+		}
+		g = new(hostSums)
+		s.groups[of] = g
 	}
-	return sums
+	return g
+}
+
+// kind is what is counted of a kind in its group.
+func (s *Shares[G, K]) kind(of inGroup[G, K]) *hostSums {
+	k := s.kinds[of]
+	if k == nil {
+		k = &hostSums{in: s.group(of.group)}
+		s.kinds[of] = k
+	}
+	return k
 }
 
 // merge takes into account what another has counted, of other hosts.
 func (s *Shares[G, K]) merge(other *Shares[G, K]) {
 	s.close()
 	other.close()
-	if s.groups == nil {
-		*s = *other
-		return
+	for group, g := range other.groups {
+		s.group(group).hosts.Merge(g.hosts)
 	}
-	for group, sums := range other.groups {
-		sumsOf(s.groups, group).Merge(*sums)
-	}
-	for k, sums := range other.kinds {
-		sumsOf(s.kinds, k).Merge(*sums)
+	for kind, k := range other.kinds {
+		s.kind(kind).hosts.Merge(k.hosts)
 	}
 }
 
@@ -113,11 +133,11 @@ func (s *Shares[G, K]) Kinds(group G) []K {
 func (s *Shares[G, K]) Of(group G, kind K) estimate.Hosts {
 	s.close()
 	var all, some estimate.Hosts
-	if sums := s.groups[group]; sums != nil {
-		all = *sums
+	if g := s.groups[group]; g != nil {
+		all = g.hosts
 	}
-	if sums := s.kinds[inGroup[G, K]{group, kind}]; sums != nil {
-		some = *sums
+	if k := s.kinds[inGroup[G, K]{group, kind}]; k != nil {
+		some = k.hosts
 	}
 	return some.Among(all)
 }

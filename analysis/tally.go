@@ -38,8 +38,9 @@ func eachSeen(record arrow.Record, labels *names, do func(*Seen) error) error {
 	state := readCodes(&b, "state", stateCode)
 	label := readCodes(&b, "label", labels.number)
 	evidence := readCodes(&b, "evidence", evidenceCode)
+	var s Seen // one for all rows: the function may have it until it returns
 	for row := range b.rows() {
-		s := Seen{Addr: addr.Value(row), Port: port.Value(row), State: session.State(state.at(row))}
+		s = Seen{Addr: addr.Value(row), Port: port.Value(row), State: session.State(state.at(row))}
 		if !s.State.Connected() {
 			continue
 		}

@@ -34,25 +34,35 @@ type Counting struct {
 // speaks the protocol that is expected on its port is left out, as in the paper's Table 2, which takes it that a service has been
 // tried with that first.
 //
+// It may count in several ways at once, each by a Counting of its own, of which what is the same for all is done once.
+//
 // It keeps apart random groups of the hosts, of which resamples are made (a bootstrap over hosts), and the tenths of the hosts.
 // Both are functions of the seed and the host's address alone, so that Trials of parts of a dataset merge to those of the whole.
 type Trials struct {
-	counting Counting
-	wanted   [1 << 16]bool // by port
+	wanted    [1 << 16]bool // ports that one of the countings is of
+	countings []*trialCount
 
 	handshakes, labels names
-	left               order.Set // handshakes that identify nothing
-	tallies            map[outcome]*tally
-	grouped            map[identified]*[hostGroups]uint32
+	own                [][]bool          // isOwn, by the numbers of a handshake and a label, as far as it was asked for
+	variants           order.Set         // handshakes that are another way to say a protocol's
 	firewalls          map[hostHash]bool // hosts that acknowledge data on every ephemeral port
-	held, limit        int               // about what these take, and may take, in bytes
-	expected           int               // services left out, for they speak what is expected
-	hosts, identified  uint64            // that have a service that was counted, and one that some handshake identifies
+	held, limit        int               // about what all of it takes, and may take, in bytes
 	failed             error
 
 	in      place
 	service trying // the service that the fold is in
 	host    tried  // the host
+}
+
+// trialCount is what was counted by one of the Countings.
+type trialCount struct {
+	Counting
+	wanted            [1 << 16]bool // by port
+	tallies           map[outcome]*tally
+	grouped           map[identified]*[hostGroups]uint32
+	expected          int    // services left out, for they speak what is expected
+	hosts, identified uint64 // that have a service that was counted, and one that some handshake identifies
+	host              triedBy
 }
 
 // Tenths is how many disjoint parts of the hosts there are.
@@ -88,15 +98,20 @@ type trying struct {
 	own       order.Set
 	ackedData order.Set
 	costs     []order.Cost
+	v6        bool // whether its address is one of IPv6
 }
 
 // tried is a host whose services are not all seen yet.
 type tried struct {
 	probes, acked int // how many ephemeral probes were made, and acknowledged
-	waiting       []waitingTrial
-	tenth, group  int  // valid only once a service of it was counted
-	counted       bool // whether one was
-	identified    bool // whether something identifies one of these
+}
+
+// triedBy is what one of the countings holds of that host.
+type triedBy struct {
+	waiting      []waitingTrial
+	tenth, group int  // valid only once a service of it was counted
+	counted      bool // whether one was
+	identified   bool // whether something identifies one of these
 }
 
 // waitingTrial is a service that acknowledges data and says nothing: whether it is one depends on its host's other ports.
@@ -106,12 +121,14 @@ type waitingTrial struct {
 }
 
 // NewTrials returns Trials that have counted nothing.
-func NewTrials(counting Counting) *Trials {
-	t := &Trials{counting: counting, limit: trialsLimit}
-	t.firewalls = make(map[hostHash]bool)
-	t.tallies, t.grouped = make(map[outcome]*tally), make(map[identified]*[hostGroups]uint32)
-	for _, port := range counting.Ports {
-		t.wanted[port] = true
+func NewTrials(countings ...Counting) *Trials {
+	t := &Trials{firewalls: make(map[hostHash]bool), limit: trialsLimit}
+	for _, counting := range countings {
+		c := &trialCount{Counting: counting, tallies: make(map[outcome]*tally), grouped: make(map[identified]*[hostGroups]uint32)}
+		for _, port := range counting.Ports {
+			t.wanted[port], c.wanted[port] = true, true
+		}
+		t.countings = append(t.countings, c)
 	}
 	return t
 }
@@ -129,7 +146,7 @@ func (t *Trials) Add(record arrow.Record) error {
 	b := batch{Record: record}
 	rows, ends := readAttempts(&b, &t.handshakes, &t.labels), readEndings(&b)
 	costs := readCosts(&b, &ends)
-	t.leaveOut()
+	t.findVariants()
 	for row := range b.rows() {
 		visit := rows.visit(row)
 		if !t.wanted[rows.port.Value(row)] && visit != session.Ephemeral {
@@ -141,6 +158,7 @@ func (t *Trials) Add(record arrow.Record) error {
 				t.closeHost()
 			}
 			t.in.move(addr, port)
+			t.service.v6 = strings.Contains(addr, ":")
 		}
 		switch {
 		case visit == session.Ephemeral:
@@ -155,14 +173,11 @@ func (t *Trials) Add(record arrow.Record) error {
 	return cmp.Or(b.err, t.failed)
 }
 
-// leaveOut finds the variants among the handshakes.
-func (t *Trials) leaveOut() {
-	if !t.counting.NoVariants || t.failed != nil {
-		return
-	}
+// findVariants finds the variants among the handshakes.
+func (t *Trials) findVariants() {
 	for h, name := range t.handshakes.list[:min(len(t.handshakes.list), order.MaxHandshakes)] {
 		if p, known := handshake.Lookup(name); known && p.Answer != "" {
-			t.left.Add(h)
+			t.variants.Add(h)
 		}
 	}
 }
@@ -183,7 +198,7 @@ func (t *Trials) add(rows *attemptRows, ends *endings, costs *costColumns, row i
 	}
 	h := rows.handshakes.at(row)
 	switch {
-	case rows.identifies(row) && isOwn(t.handshakes.list[h], t.labels.list[rows.labels.at(row)]):
+	case rows.identifies(row) && t.isOwn(h, rows.labels.at(row)):
 		s.own.Add(h)
 	case state == session.AcksData:
 		s.ackedData.Add(h)
@@ -191,7 +206,18 @@ func (t *Trials) add(rows *attemptRows, ends *endings, costs *costColumns, row i
 	for len(s.costs) <= h {
 		s.costs = append(s.costs, order.Cost{})
 	}
-	s.costs[h].Add(costs.of(rows, row))
+	s.costs[h].Add(costs.of(s.v6, row))
+}
+
+// isOwn is isOwn of a handshake and a label by their numbers.
+func (t *Trials) isOwn(h, label int) bool {
+	for len(t.own) <= h {
+		t.own = append(t.own, nil)
+	}
+	for len(t.own[h]) <= label {
+		t.own[h] = append(t.own[h], isOwn(t.handshakes.list[h], t.labels.list[len(t.own[h])]))
+	}
+	return t.own[h][label]
 }
 
 // isOwn reports whether a label is of the protocol that a handshake is of: for wait, of any whose server speaks first.
@@ -221,58 +247,64 @@ func readCosts(b *batch, ends *endings) costColumns {
 		synacks: readColumn[*array.Uint32](b, "synacks"), retransmits: readColumn[*array.Uint32](b, "retransmits")}
 }
 
-// of is what an attempt took, as far as the table tells. Packets: the SYN; an acknowledgement of each SYN-ACK, the first of
-// which carries the handshake; one of the response; what was sent again; and the reset, unless the server sent
-// one. Bytes: 40 or 60 of IPv4's or IPv6's and TCP's headers for each, and the handshake's first message once. Time: from the
-// SYN, or from the SYN-ACK where it is not known when that was sent, to the attempt's end.
-func (c *costColumns) of(rows *attemptRows, row int) (cost order.Cost) {
-	cost.Packets = 1 + uint64(c.retransmits.Value(row)) + uint64(c.synacks.Value(row))
-	if !c.ends.data.IsNull(row) {
-		cost.Packets++
-	}
-	if !c.ends.rst.Value(row) && !c.ends.synack.IsNull(row) {
-		cost.Packets++
-	}
-	headers := uint64(40)
-	if strings.Contains(rows.addr.Value(row), ":") {
-		headers = 60
-	}
-	cost.Bytes = headers*cost.Packets + uint64(c.ends.sentBytes.Value(row))
+// of is what the attempt of a row took, with IPv6 or IPv4.
+func (c *costColumns) of(v6 bool, row int) order.Cost {
 	began := c.syn
 	if began.IsNull(row) {
 		began = c.ends.synack
 	}
-	if !began.IsNull(row) && !c.ends.end.IsNull(row) {
-		cost.Nanoseconds = uint64(max(0, c.ends.end.Value(row)-began.Value(row)))
+	known := connectionCost{
+		retransmits: uint64(c.retransmits.Value(row)), synacks: uint64(c.synacks.Value(row)), sent: uint64(c.ends.sentBytes.Value(row)),
+		v6: v6, data: !c.ends.data.IsNull(row), reset: c.ends.rst.Value(row), connected: !c.ends.synack.IsNull(row),
 	}
-	return cost
+	if !began.IsNull(row) && !c.ends.end.IsNull(row) {
+		known.began, known.end = int64(began.Value(row)), int64(c.ends.end.Value(row))
+	}
+	return known.cost()
 }
 
 // closeService counts the service that the fold is in, or has it wait for the verdict on its host.
 func (t *Trials) closeService() {
 	s := &t.service
-	if protocol, expected := s.protocol(), datasets.Expected(t.in.port); s.connected && !t.counting.Expected && expected != "" && protocol == expected {
-		t.expected++
-	} else if s.connected && s.acked {
-		o := outcome{class: classOf(t.in.port, expected), identified: s.identified, sentData: s.sentData, ackedData: s.ackedData}
-		if t.counting.ByPort {
-			o.port = t.in.port
-		}
-		if t.counting.Own {
-			o.identified = order.Set{}
-			for h, name := range t.handshakes.list {
-				if s.own.Has(h) && isOwn(name, protocol) {
-					o.identified.Add(h)
+	if s.connected {
+		protocol, expected := s.protocol(), datasets.Expected(t.in.port)
+		own := order.Set{} // those of its protocol's handshakes that identify it
+		if protocol != "" {
+			for h := range s.own.All() {
+				if t.isOwn(h, int(s.label)) {
+					own.Add(h)
 				}
 			}
 		}
-		for h := range t.left.All() {
-			o.identified.Remove(h)
-		}
-		if s.sent {
-			t.count(o, s.costs)
-		} else {
-			t.host.waiting = append(t.host.waiting, waitingTrial{o, slices.Clone(s.costs)})
+		var costs []order.Cost // of those that wait
+		for _, c := range t.countings {
+			switch {
+			case !c.wanted[t.in.port]:
+				continue
+			case !c.Expected && expected != "" && protocol == expected:
+				c.expected++
+				continue
+			case !s.acked:
+				continue
+			}
+			o := outcome{class: classOf(t.in.port, expected), identified: s.identified, sentData: s.sentData, ackedData: s.ackedData}
+			if c.ByPort {
+				o.port = t.in.port
+			}
+			if c.Own {
+				o.identified = own
+			}
+			if c.NoVariants {
+				o.identified = o.identified.Without(t.variants)
+			}
+			if s.sent {
+				t.count(c, o, s.costs)
+				continue
+			}
+			if costs == nil {
+				costs = slices.Clone(s.costs)
+			}
+			c.host.waiting = append(c.host.waiting, waitingTrial{o, costs})
 		}
 	}
 	clear(s.costs)
@@ -282,20 +314,26 @@ func (t *Trials) closeService() {
 // closeHost counts those of the host's services that waited, unless it acknowledges data on every ephemeral port. Its probes may
 // have been in another dataset, that had the same ones.
 func (t *Trials) closeHost() {
-	h := &t.host
-	if h.probes > 0 && h.acked == h.probes {
-		t.firewalls[t.key()] = true
+	probed := t.host.probes > 0
+	firewall := probed && t.host.acked == t.host.probes
+	if firewall {
+		t.firewalls[t.key(0)] = true
 		t.hold(int(unsafe.Sizeof(hostHash(0))))
-	} else if len(h.waiting) > 0 && (h.probes > 0 || !t.firewalls[t.key()]) {
-		for _, w := range h.waiting {
-			t.count(w.outcome, w.costs)
-		}
 	}
-	t.host = tried{waiting: t.host.waiting[:0]}
+	for _, c := range t.countings {
+		if len(c.host.waiting) > 0 && !firewall && (probed || !t.firewalls[t.key(0)]) {
+			for _, w := range c.host.waiting {
+				t.count(c, w.outcome, w.costs)
+			}
+		}
+		clear(c.host.waiting)
+		c.host = triedBy{waiting: c.host.waiting[:0]}
+	}
+	t.host = tried{}
 }
 
 // key is the hash of the host that the fold is in.
-func (t *Trials) key() hostHash { return hostKey(string(t.in.addr), t.counting.Seed) }
+func (t *Trials) key(seed uint64) hostHash { return hostKey(string(t.in.addr), seed) }
 
 // close counts what the fold is in.
 func (t *Trials) close() {
@@ -305,18 +343,18 @@ func (t *Trials) close() {
 }
 
 // count adds a service of the host to the tally of its outcome.
-func (t *Trials) count(o outcome, costs []order.Cost) {
-	h := &t.host
+func (t *Trials) count(c *trialCount, o outcome, costs []order.Cost) {
+	h := &c.host
 	if !h.counted {
-		host := t.key()
+		host := t.key(c.Seed)
 		h.tenth, h.group, h.counted = host.tenth(), host.group(), true
-		t.hosts++
+		c.hosts++
 	}
 	if o.identified != (order.Set{}) && !h.identified {
 		h.identified = true
-		t.identified++
+		c.identified++
 	}
-	y := t.tallyOf(o)
+	y := t.tallyOf(c, o)
 	if y == nil {
 		return
 	}
@@ -328,26 +366,26 @@ func (t *Trials) count(o outcome, costs []order.Cost) {
 }
 
 // tallyOf finds the tally of an outcome, or makes one: nil, if that takes more than is allowed.
-func (t *Trials) tallyOf(o outcome) *tally {
-	if y, ok := t.tallies[o]; ok {
+func (t *Trials) tallyOf(c *trialCount, o outcome) *tally {
+	if y, ok := c.tallies[o]; ok {
 		return y
 	}
 	y := new(tally)
 	t.hold(int(unsafe.Sizeof(o) + unsafe.Sizeof(*y)))
 	// Where ports count alike, services that nothing identifies have no weight.
-	if by := (identified{o.port, o.identified}); by.by != (order.Set{}) || !t.counting.ByPort {
-		if t.grouped[by] == nil {
+	if by := (identified{o.port, o.identified}); by.by != (order.Set{}) || !c.ByPort {
+		if c.grouped[by] == nil {
 			t.hold(int(unsafe.Sizeof(by) + unsafe.Sizeof([hostGroups]uint32{})))
 			if t.failed == nil {
-				t.grouped[by] = new([hostGroups]uint32)
+				c.grouped[by] = new([hostGroups]uint32)
 			}
 		}
-		y.grouped = t.grouped[by]
+		y.grouped = c.grouped[by]
 	}
 	if t.failed != nil {
 		return nil
 	}
-	t.tallies[o] = y
+	c.tallies[o] = y
 	return y
 }
 
@@ -365,8 +403,11 @@ func (t *Trials) addCosts(y *tally, costs []order.Cost) {
 func (t *Trials) hold(bytes int) {
 	t.held += bytes
 	if t.held > t.limit {
-		t.failed = fmt.Errorf("analysis: services responded in %d ways on %d ports, too many to resample: count on fewer ports",
-			len(t.tallies), len(t.counting.Ports))
+		ways, ports := 0, 0
+		for _, c := range t.countings {
+			ways, ports = ways+len(c.tallies), max(ports, len(c.Ports))
+		}
+		t.failed = fmt.Errorf("analysis: services responded in %d ways on %d ports, too many to resample: count on fewer ports", ways, ports)
 	}
 }
 
@@ -376,8 +417,9 @@ func (t *Trials) Merge(fold Fold) error {
 	if !ok {
 		return fmt.Errorf("analysis: a %T does not merge with a %T", fold, t)
 	}
-	a, b := &t.counting, &other.counting
-	if !slices.Equal(a.Ports, b.Ports) || a.Own != b.Own || a.ByPort != b.ByPort || a.Expected != b.Expected || a.NoVariants != b.NoVariants || a.Seed != b.Seed {
+	if !slices.EqualFunc(t.countings, other.countings, func(a, b *trialCount) bool {
+		return slices.Equal(a.Ports, b.Ports) && a.Own == b.Own && a.ByPort == b.ByPort && a.Expected == b.Expected && a.NoVariants == b.NoVariants && a.Seed == b.Seed
+	}) {
 		return errors.New("analysis: trials that count otherwise do not merge")
 	}
 	t.close()
@@ -389,33 +431,40 @@ func (t *Trials) Merge(fold Fold) error {
 	if err := fewEnough(&t.handshakes); err != nil {
 		return err
 	}
-	t.expected += other.expected
-	t.hosts, t.identified = t.hosts+other.hosts, t.identified+other.identified
 	for host := range other.firewalls {
 		t.firewalls[host] = true
 		t.hold(int(unsafe.Sizeof(host)))
 	}
+	for i, c := range t.countings {
+		t.merge(c, other.countings[i], to)
+	}
+	return t.failed
+}
+
+// merge adds what another has counted by the same Counting, whose handshake i is number to[i] here.
+func (t *Trials) merge(c, other *trialCount, to []int) {
+	c.expected += other.expected
+	c.hosts, c.identified = c.hosts+other.hosts, c.identified+other.identified
 	for o, from := range other.tallies {
-		y := t.tallyOf(outcome{o.port, o.class, o.identified.Renumber(to), o.sentData.Renumber(to), o.ackedData.Renumber(to)})
+		y := t.tallyOf(c, outcome{o.port, o.class, o.identified.Renumber(to), o.sentData.Renumber(to), o.ackedData.Renumber(to)})
 		if y == nil {
-			return t.failed
+			return
 		}
 		for tenth, n := range from.services {
 			y.services[tenth] += n
 		}
 		costs := make([]order.Cost, len(t.handshakes.list))
-		for h, c := range from.costs {
-			costs[to[h]] = c
+		for h, cost := range from.costs {
+			costs[to[h]] = cost
 		}
 		t.addCosts(y, costs)
 	}
 	for by, from := range other.grouped {
-		sum := t.grouped[identified{by.port, by.by.Renumber(to)}]
+		sum := c.grouped[identified{by.port, by.by.Renumber(to)}]
 		for group, n := range from {
 			sum[group] += n
 		}
 	}
-	return t.failed
 }
 
 // classNames are the classes of ports that an adaptive order tells apart.
@@ -455,29 +504,30 @@ type Outcomes struct {
 	seed    uint64
 }
 
-// Outcomes gives what was counted. Nothing may be added afterwards.
-func (t *Trials) Outcomes() (*Outcomes, error) {
+// Outcomes gives what was counted by one of the Countings, by its place among them. Nothing may be added afterwards.
+func (t *Trials) Outcomes(of int) (*Outcomes, error) {
 	t.close()
 	if t.failed != nil {
 		return nil, t.failed
 	}
+	c := t.countings[of]
 	var any order.Set
-	for o := range t.tallies {
+	for o := range c.tallies {
 		any = any.Union(o.identified).Union(o.sentData).Union(o.ackedData)
 	}
-	for _, y := range t.tallies {
-		for h, c := range y.costs {
-			if c.Packets > 0 {
+	for _, y := range c.tallies {
+		for h, cost := range y.costs {
+			if cost.Packets > 0 {
 				any.Add(h)
 			}
 		}
 	}
-	result := &Outcomes{Expected: t.expected, Hosts: t.hosts, IdentifiedHosts: t.identified, byPort: t.counting.ByPort, seed: t.counting.Seed}
+	result := &Outcomes{Expected: c.expected, Hosts: c.hosts, IdentifiedHosts: c.identified, byPort: c.ByPort, seed: c.Seed}
 	var to []int
-	result.Handshakes, to = arrange(&t.handshakes, any, t.counting.Handshakes)
+	result.Handshakes, to = arrange(&t.handshakes, any, c.Handshakes)
 
 	onPort := make(map[uint16]int) // services that something identifies
-	for o, y := range t.tallies {
+	for o, y := range c.tallies {
 		if o.identified != (order.Set{}) {
 			onPort[o.port] += sum(y.services)
 		}
@@ -488,15 +538,15 @@ func (t *Trials) Outcomes() (*Outcomes, error) {
 		tenths [Tenths]int
 	}
 	var lines []line
-	for o, y := range t.tallies {
+	for o, y := range c.tallies {
 		l := line{o.port, order.Outcome{
 			Pattern: order.Pattern{Identified: o.identified.Renumber(to), Services: sum(y.services)},
 			Class:   classNames[o.class], SentData: o.sentData.Renumber(to), AckedData: o.ackedData.Renumber(to),
 			Costs: make([]order.Cost, len(result.Handshakes)),
 		}, y.services}
-		for h, c := range y.costs {
+		for h, cost := range y.costs {
 			if any.Has(h) {
-				l.of.Costs[to[h]] = c
+				l.of.Costs[to[h]] = cost
 			}
 		}
 		l.of.Weight = weigh(l.of.Services, onPort[o.port], result.byPort)
@@ -510,7 +560,7 @@ func (t *Trials) Outcomes() (*Outcomes, error) {
 		result.Services = append(result.Services, l.of)
 		result.tenths = append(result.tenths, l.tenths)
 	}
-	for by, services := range t.grouped {
+	for by, services := range c.grouped {
 		result.grouped = append(result.grouped, newGrouped(identified{by.port, by.by.Renumber(to)}, services))
 	}
 	slices.SortFunc(result.grouped, func(a, b grouped) int {

@@ -50,7 +50,7 @@ func outcomesOf(t testing.TB, counting Counting, text string) *Outcomes {
 	if err := trials.Add(batchOf(t, trials, text)); err != nil {
 		t.Fatal(err)
 	}
-	o, err := trials.Outcomes()
+	o, err := trials.Outcomes(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestTrialsMerge(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
-		merged, err := parts[0].Outcomes()
+		merged, err := parts[0].Outcomes(0)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -405,7 +405,7 @@ func TestTrialsTooMany(t *testing.T) {
 	if want := "services responded in 1 ways on 2 ports, too many to resample"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error is %v, should say %q", err, want)
 	}
-	if _, again := trials.Outcomes(); again == nil {
+	if _, again := trials.Outcomes(0); again == nil {
 		t.Error("there is a result nevertheless")
 	}
 	if err := NewTrials(Counting{}).Merge(NewTrials(Counting{Own: true})); err == nil {
@@ -439,7 +439,7 @@ func BenchmarkTrials(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		o, err := trials.Outcomes()
+		o, err := trials.Outcomes(0)
 		if err != nil {
 			b.Fatal(err)
 		}

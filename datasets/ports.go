@@ -3,6 +3,7 @@ package datasets
 import (
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Port is one line of the paper's Appendix A.
@@ -28,7 +29,14 @@ type Port struct {
 }
 
 var (
-	ports     = embedded("ports.tsv", parsePorts)
+	ports    = embedded("ports.tsv", parsePorts)
+	expected = sync.OnceValue(func() map[uint16]string {
+		by := make(map[uint16]string)
+		for _, p := range ports() {
+			by[p.Port] = p.Expected
+		}
+		return by
+	})
 	popular   = []uint16{80, 443, 7547, 22, 21, 25}
 	ephemeral = []uint16{62220, 53194, 49227, 47808, 65535}
 )
@@ -39,12 +47,7 @@ func Ports() []Port { return slices.Clone(ports()) }
 // Expected gives the protocol to expect on a port, as Port.Expected does; "" for
 // a port that is not of the 55 or has none.
 func Expected(port uint16) string {
-	for _, p := range ports() {
-		if p.Port == port {
-			return p.Expected
-		}
-	}
-	return ""
+	return expected()[port]
 }
 
 // Assigned gives the 37 of the paper's ports that have an expected protocol and

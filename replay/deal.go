@@ -174,7 +174,8 @@ func (d *dealer) end(err error) (*ending, error) {
 
 // damaged reports whether an error of the reader's is of the packets, and not of the disk.
 func damaged(err error) bool {
-	return errors.As(err, new(*record.LostError)) || errors.As(err, new(*record.ChunkError)) || errors.As(err, new(*record.FormatError))
+	return errors.As(err, new(*record.LostError)) || errors.As(err, new(*record.ChunkError)) || errors.As(err, new(*record.FormatError)) ||
+		errors.As(err, new(*record.TruncatedError))
 }
 
 // partition gives a host one of n partitions.

@@ -33,6 +33,10 @@ var ways = []way{
 	{1, 4 << 30 / 2, 1}, {2, 64 << 20 / 2, 1}, {3, 16 << 10, 1}, {4, 4 << 10, 3}, {5, 2 << 20, 2}, {8, 8 << 10, 1}, {7, 64 << 20 / 2, 5}, {6, 4 << 30 / 2, 1},
 }
 
+func observeFile(ctx context.Context, path string, o replay.Options, sink replay.Sink) (*replay.Result, error) {
+	return replay.Observe(ctx, []string{path}, o, sink)
+}
+
 // dataset plays back a run into a dataset of its own, or observes a capture.
 func (w way) dataset(t testing.TB, path string) (*replay.Result, *analysis.Dataset) {
 	t.Helper()
@@ -46,7 +50,7 @@ func (w way) dataset(t testing.TB, path string) (*replay.Result, *analysis.Datas
 	}
 	play := replay.Run
 	if !info.IsDir() {
-		play = replay.Observe
+		play = observeFile
 	}
 	r, err := play(context.Background(), path, replay.Options{Workers: w.workers}, func(of int) replay.Rows { return b.Partition(of) })
 	if err != nil {

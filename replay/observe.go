@@ -2,12 +2,8 @@ package replay
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"time"
 
@@ -17,32 +13,14 @@ import (
 	"laserdisc/capture/session"
 )
 
-// Observe reads a capture that something else made, pcap or pcapng: ZMap with LZR, ZGrab, a browser. There is no log of
-// events to play back and nothing to compare with, so that it goes through a session.Observer. Its manifest says what is
+// Observe reads a capture that something else made, files as record.OpenCapture takes them: ZMap with LZR, ZGrab, a browser. There
+// is no log of events to play back and nothing to compare with, so that it goes through a session.Observer. Its manifest says what is
 // known of it.
 //
 // The sink gets the attempts alone, whose Number is that of their SYN in the capture: a session.Summary makes services of
 // them, once all attempts at one are known.
-func Observe(ctx context.Context, path string, o Options, sink Sink) (*Result, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("replay: %s is not a regular file, and a capture is read twice", path)
-	}
-	digest := make(chan digested, 1)
-	go func() { digest <- fileDigest(ctx, path) }()
-	result, err := observe(ctx, path, o, sink)
-	d := <-digest
-	if d.err != nil {
-		return nil, d.err
-	}
-	if err != nil {
-		return nil, err
-	}
-	result.Manifest.Observed = &record.Observed{Path: path, SHA256: d.sum, Other: result.Other, Skipped: result.Skipped}
-	return result, nil
-}
-
-func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, error) {
-	r, err := record.Open(path)
+func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result, error) {
+	r, err := record.OpenCapture(ctx, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -58,24 +36,26 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 	result := &Result{Manifest: m, Parts: 1}
 	observer := session.NewObserver(limit, sink(1).Attempt)
 	dissector := dissect.New()
+	double := newDuplicates()
 	var first, last int64
+	timed := false
 	for ctx.Err() == nil {
-		var b record.Batch
-		if err = r.NextBatch(&b); errors.As(err, new(*record.LostError)) {
-			if result.Damage == nil {
-				result.Damage = err
-			}
-			r.GoOn()
+		frames, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if damaged(err) {
+			result.damaged(err)
 			continue
 		}
 		if err != nil {
-			break
+			return nil, err
 		}
-		for i := range b.Frames {
-			f := &b.Frames[i]
-			if f.Time != 0 {
-				if first == 0 {
-					first = f.Time
+		for i := range frames {
+			f := &frames[i]
+			if !f.Untimed {
+				if !timed {
+					first, last, timed = f.Time, f.Time, true
 				}
 				last = max(last, f.Time)
 			}
@@ -86,12 +66,15 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 				}
 				continue // what else was skipped the dissector counts
 			}
+			if double.is(f) {
+				result.Duplicates++
+				continue
+			}
 			if err := observer.Observe(&s); err != nil {
 				return nil, err
 			}
 		}
-		result.Packets += uint64(len(b.Frames))
-		b.Release()
+		result.Packets += uint64(len(frames))
 		if o.Progress != nil {
 			p := Progress{Packets: result.Packets}
 			p.Read, p.Size = r.Position()
@@ -101,52 +84,31 @@ func observe(ctx context.Context, path string, o Options, sink Sink) (*Result, e
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	switch {
-	case errors.As(err, &result.Truncated) && result.Packets > 0:
-	case damaged(err) && result.Packets > 0:
-		if result.Damage == nil {
-			result.Damage = err
-		}
-	case !errors.Is(err, io.EOF):
-		return nil, err
+	if result.Packets == 0 && result.Damage != nil {
+		return nil, result.Damage
 	}
-	if first != 0 {
+	if timed {
 		m.Start, m.End = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
 	}
 	result.Skipped = dissector.End()
+	result.Remarks = r.Remarks()
+	files := r.Files()
+	m.Observed = &record.Observed{
+		Path: files[0].Path, SHA256: files[0].SHA256, Further: files[1:],
+		Other: result.Other, Skipped: result.Skipped, Duplicates: result.Duplicates, Remarks: result.Remarks,
+	}
 	return result, observer.End()
 }
 
-// digested is a file's digest, or why it has none.
-type digested struct {
-	sum string
-	err error
+// damaged takes note of a place in a capture that cannot be read.
+func (r *Result) damaged(err error) {
+	if r.Damage == nil {
+		r.Damage = err
+	}
+	if r.DamagedPlaces++; len(r.Places) < mostPlaces {
+		r.Places = append(r.Places, err)
+	}
 }
 
-// fileDigest is the SHA-256 of a file's bytes.
-func fileDigest(ctx context.Context, path string) digested {
-	f, err := os.Open(path)
-	if err != nil {
-		return digested{err: fmt.Errorf("replay: %w", err)}
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, interruptible{ctx, f}); err != nil {
-		return digested{err: fmt.Errorf("replay: %s: %w", path, err)}
-	}
-	return digested{sum: hex.EncodeToString(h.Sum(nil))}
-}
-
-// interruptible reads until ctx is done.
-type interruptible struct {
-	ctx context.Context
-	io.Reader
-}
-
-// Read implements io.Reader.
-func (r interruptible) Read(b []byte) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.Reader.Read(b)
-}
+// mostPlaces of damage are told of one by one.
+const mostPlaces = 10

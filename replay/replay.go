@@ -63,8 +63,15 @@ type Result struct {
 	// Truncated is set if the record ends before the scan did; what stands before is played back.
 	Truncated *record.TruncatedError
 	// Damage is why the packets are not read any further, though there may be more: a *record.LostError, ChunkError or
-	// FormatError. What stands before is played back. An observed capture is gone on with where the reader can.
-	Damage error
+	// FormatError. What stands before is played back. An observed capture is gone on with where that is sure; Damage is then the first
+	// of DamagedPlaces, of which Places has ten at most, and a *record.TruncatedError is one.
+	Damage        error
+	Places        []error
+	DamagedPlaces uint64
+	// Duplicates counts the packets of an observed capture that it has twice, and that count once.
+	Duplicates uint64
+	// Remarks tell what of an observed capture was odd, and yet could be read.
+	Remarks []string
 	// Skipped counts the frames of a foreign capture that could not be read, by cause; Other those of other traffic than TCP.
 	Skipped []dissect.Skipped
 	Other   uint64

@@ -91,9 +91,9 @@ func play(t testing.TB, dir string, workers int) *result {
 }
 
 // observe observes a capture, and makes services of its attempts.
-func observe(path string) (*result, error) {
+func observe(paths ...string) (*result, error) {
 	sink, gathered := keep()
-	played, err := replay.Observe(context.Background(), path, replay.Options{}, sink)
+	played, err := replay.Observe(context.Background(), paths, replay.Options{}, sink)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 
 	"laserdisc/analysis"
 	"laserdisc/analysis/estimate"
@@ -15,15 +15,15 @@ import (
 	"laserdisc/datasets"
 )
 
-// A class is a set of ports over which shares are given. Popular and unpopular ports are those that have an expected protocol and
-// that the paper had a scanner for (section 2).
+// A class is a set of ports over which shares are given. Popular and unpopular ports are the paper's (section 2), so that a run's
+// numbers are of the same ports as the published ones, whichever ports stand out in the run.
 type class int
 
 const (
 	everyPort class = iota // whatever was scanned
-	popular
-	unpopular
-	others
+	popular                // the six that the paper found popular
+	unpopular              // the other 49 of its 55
+	others                 // those that it did not scan
 	classCount
 )
 
@@ -38,6 +38,7 @@ const (
 	ofServices   of = iota // all of a class's
 	ofNoAck                // those that acknowledge no data
 	ofAcking               // those that acknowledge data
+	ofExpectable           // of these, those on ports that have an expected protocol and that the paper had a scanner for
 	ofFiltered             // of these, those whose host does not do so on every port
 	ofUnexpected           // those that speak another protocol than the expected one
 	ofUnknown              // those that acknowledge data, and nothing identifies them
@@ -46,7 +47,8 @@ const (
 )
 
 var ofNames = [ofCount]string{
-	"services", "services that acknowledge no data", "services that acknowledge data", "services that acknowledge data, without all-ports hosts",
+	"services", "services that acknowledge no data", "services that acknowledge data", "services that acknowledge data, on assigned ports",
+	"services that acknowledge data, without all-ports hosts",
 	"unexpected services", "unidentified services that acknowledge data", "hosts with a service that acknowledges data",
 }
 
@@ -104,52 +106,70 @@ func outcome(port uint16, state session.State, label string) string {
 type byClass struct {
 	*analysis.Tally[int, string]
 	kinds     []analysis.Kind
-	classes   map[uint16]class
 	protocols []string // that most unexpected services speak, most first
-	err       error    // of finding the popular ports
+	means     *means   // over the ports of a class
 }
 
-func (b *byClass) classOf(port uint16) class {
-	if c, ok := b.classes[port]; ok {
+// classOf is the class of a port, beside everyPort.
+func classOf(port uint16) class {
+	if c, ok := papersPorts()[port]; ok {
 		return c
 	}
 	return others
 }
 
-// newByClass counts by the classes that a census of the same runs has.
-func newByClass(c *analysis.Census, over sources) *byClass {
-	kinds := c.Kinds()
-	found := make(map[uint16]int)
-	for _, k := range kinds {
-		found[k.Port] += k.Services
+// papersPorts are the classes of the paper's ports.
+var papersPorts = sync.OnceValue(func() map[uint16]class {
+	classes := make(map[uint16]class)
+	for _, p := range datasets.Ports() {
+		classes[p.Port] = unpopular
 	}
-	popular, err := popularOf(found, over[0].ports)
-	b := newByClassOf(kinds, popular)
-	b.err = err
-	return b
-}
+	for _, port := range datasets.Popular() {
+		classes[port] = popular
+	}
+	return classes
+})
 
-// newByClassOf counts by what a census has found, and which ports are popular.
-func newByClassOf(kinds []analysis.Kind, isPopular map[uint16]bool) *byClass {
-	b := &byClass{kinds: kinds, classes: make(map[uint16]class), protocols: mostUnexpected(kinds, len(protocolFills))}
-	for _, port := range datasets.Assigned() {
-		b.classes[port] = unpopular
-		if isPopular[port] {
-			b.classes[port] = popular
+// newByClass counts by the classes, given a census of the same runs, which tells what there is on each port.
+func newByClass(c *analysis.Census, _ sources) *byClass { return newByClassOf(c.Kinds()) }
+
+// newByClassOf counts by what a census has found.
+func newByClassOf(kinds []analysis.Kind) *byClass {
+	b := &byClass{kinds: kinds, protocols: mostUnexpected(kinds, len(protocolFills))}
+	b.means = newMeans(func(count func(group int, port uint16, services int, kinds []string)) {
+		for i := range kinds {
+			k := &kinds[i]
+			if c := classOf(k.Port); c.hasMeans() {
+				b.groups(k.Port, k.State, k.Label, func(o of, kinds []string) { count(o.in(c), k.Port, k.Services, kinds) })
+			}
 		}
-	}
+	})
 	type host struct {
-		addr           string
+		addr           []byte
 		acks, allPorts bool
 	}
 	var here [classCount]host // of each class, the host that is being counted
 	b.Tally = analysis.NewTally(func(s *analysis.Seen, to *analysis.Shares[int, string]) {
-		for _, c := range []class{everyPort, b.classOf(s.Port)} {
-			if here[c].addr != s.Addr {
-				here[c] = host{addr: strings.Clone(s.Addr)} // which is valid only until this function returns
+		own, everywhere := classOf(s.Port), s.State == session.AllPorts
+		b.groups(s.Port, s.State, s.Label, func(o of, kinds []string) {
+			for _, c := range [...]class{everyPort, own} {
+				to.Service(s.Addr, o.in(c))
+				for _, kind := range kinds {
+					to.Hit(s.Addr, o.in(c), kind)
+				}
+				if everywhere {
+					to.Hit(s.Addr, o.in(c), onEveryPort)
+				}
 			}
-			b.countInto(to, c, s)
-			acks, everywhere := outcome(s.Port, s.State, s.Label) != "", s.State == session.AllPorts
+			if own.hasMeans() {
+				b.means.add(s.Addr, o.in(own), s.Port, kinds)
+			}
+		})
+		acks := outcome(s.Port, s.State, s.Label) != ""
+		for _, c := range [...]class{everyPort, own} {
+			if string(here[c].addr) != s.Addr {
+				here[c] = host{addr: append(here[c].addr[:0], s.Addr...)}
+			}
 			if acks && !here[c].acks {
 				to.Service(s.Addr, ofHosts.in(c))
 			}
@@ -162,24 +182,18 @@ func newByClassOf(kinds []analysis.Kind, isPopular map[uint16]bool) *byClass {
 	return b
 }
 
-// countInto counts a service of a class into its groups.
-func (b *byClass) countInto(to *analysis.Shares[int, string], c class, s *analysis.Seen) {
-	count := func(o of, kinds ...string) {
-		to.Service(s.Addr, o.in(c))
-		for _, kind := range kinds {
-			to.Hit(s.Addr, o.in(c), kind)
-		}
-		if s.State == session.AllPorts {
-			to.Hit(s.Addr, o.in(c), onEveryPort)
-		}
-	}
-	if d := defence(s.State); d != "" {
-		count(ofServices, notAcknowledging, d)
-		count(ofNoAck, notAcknowledging, d)
+// hasMeans reports whether shares of the class are means over ports. Of ports that are not the paper's nobody has published such.
+func (c class) hasMeans() bool { return c == popular || c == unpopular }
+
+// groups tells into which groups a service counts, and of which kinds it is there.
+func (b *byClass) groups(port uint16, state session.State, label string, count func(o of, kinds []string)) {
+	if d := defence(state); d != "" {
+		count(ofServices, []string{notAcknowledging, d})
+		count(ofNoAck, []string{notAcknowledging, d})
 	} else {
-		count(ofServices)
+		count(ofServices, nil)
 	}
-	o := outcome(s.Port, s.State, s.Label)
+	o := outcome(port, state, label)
 	kinds := []string{o, notExpected}
 	switch o {
 	case "":
@@ -187,15 +201,21 @@ func (b *byClass) countInto(to *analysis.Shares[int, string], c class, s *analys
 	case speaksExpected:
 		kinds = kinds[:1]
 	case speaksOther:
-		count(ofUnexpected, b.protocol(s.Label))
+		count(ofUnexpected, []string{b.protocol(label)})
 	default:
-		count(ofUnknown, o)
+		count(ofUnknown, []string{o})
 	}
-	count(ofAcking, kinds...)
-	if s.State != session.AllPorts {
-		count(ofFiltered, kinds...)
+	count(ofAcking, kinds)
+	if slices.Contains(assigned(), port) {
+		count(ofExpectable, kinds)
+	}
+	if state != session.AllPorts {
+		count(ofFiltered, kinds)
 	}
 }
+
+// assigned are the ports of datasets.Assigned.
+var assigned = sync.OnceValue(datasets.Assigned)
 
 // Merge adds what another has counted by the same classes.
 func (b *byClass) Merge(fold analysis.Fold) error {
@@ -203,6 +223,7 @@ func (b *byClass) Merge(fold analysis.Fold) error {
 	if !ok {
 		return fmt.Errorf("reports: a %T does not merge with a %T", fold, b)
 	}
+	b.means.merge(other.means)
 	return b.Tally.Merge(other.Tally)
 }
 
@@ -221,6 +242,25 @@ func (b *byClass) share(o of, c class, kind string, design estimate.Design) (est
 		e.Confidence, e.Warnings = 0, append(e.Warnings, allPortsAmong)
 	}
 	return e, err
+}
+
+// mean estimates the mean, over the ports of a class, of the share of a kind in a group of services.
+func (b *byClass) mean(o of, c class, kind string, design estimate.Design) (estimate.Estimate, error) {
+	m := b.means.of(o.in(c), kind)
+	e, err := m.Estimate(design)
+	if err != nil {
+		return e, fmt.Errorf("%v ports, %s, %s: %w", c, o, kind, err)
+	}
+	all := 0
+	for port, of := range papersPorts() {
+		if of == c && (o != ofExpectable || slices.Contains(assigned(), port)) {
+			all++
+		}
+	}
+	if m.Ports() < all {
+		e.Warnings = append(e.Warnings, estimate.Warning(fmt.Sprintf("only %d of the class's %d ports have such services", m.Ports(), all)))
+	}
+	return e, nil
 }
 
 // otherProtocol is any that is not among those that most unexpected services speak.

@@ -63,20 +63,20 @@ func madeUpClasses(t *testing.T, m *record.Manifest) *byClass {
 	rows := madeUp{}
 	one, two, three := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
 	rows.add(one, 80, session.SendsData, "http")
-	rows.add(one, 22, session.SendsData, "http")
+	rows.add(one, 23, session.SendsData, "http")
 	rows.add(one, 30005, session.SendsData, "tls")
-	rows.add(two, 22, session.ZeroWindow, "")
+	rows.add(two, 23, session.ZeroWindow, "")
 	rows.add(two, 80, session.SendsData, "")
-	rows.add(three, 22, session.AllPorts, "")
+	rows.add(three, 23, session.AllPorts, "")
 	rows.add(three, 30005, session.AllPorts, "")
 	d := datasetOf(t, m, rows.services, rows.attempts)
 	census := []analysis.Kind{
-		{Port: 22, State: session.ZeroWindow, Services: 1}, {Port: 22, State: session.AllPorts, Services: 1},
-		{Port: 22, State: session.SendsData, Label: "http", Services: 1},
+		{Port: 23, State: session.ZeroWindow, Services: 1}, {Port: 23, State: session.AllPorts, Services: 1},
+		{Port: 23, State: session.SendsData, Label: "http", Services: 1},
 		{Port: 80, State: session.SendsData, Services: 1}, {Port: 80, State: session.SendsData, Label: "http", Services: 1},
 		{Port: 30005, State: session.AllPorts, Services: 1}, {Port: 30005, State: session.SendsData, Label: "tls", Services: 1},
 	}
-	b := newByClassOf(census, map[uint16]bool{80: true})
+	b := newByClassOf(census)
 	if err := d.Fold(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +100,10 @@ func TestByClass(t *testing.T) {
 		"all: all_ports: 2 of 6 services that acknowledge data", "all: expected: 1 of 6 services that acknowledge data",
 		"all: not_expected: 5 of 6 services that acknowledge data", "all: unexpected: 2 of 6 services that acknowledge data",
 		"all: unknown: 1 of 6 services that acknowledge data", "all: unknown_across_ports: 2 of 6 services that acknowledge data",
+		"all: all_ports: 1 of 4 services that acknowledge data, on assigned ports", "all: expected: 1 of 4 services that acknowledge data, on assigned ports",
+		"all: not_expected: 3 of 4 services that acknowledge data, on assigned ports",
+		"all: unexpected: 1 of 4 services that acknowledge data, on assigned ports", "all: unknown: 1 of 4 services that acknowledge data, on assigned ports",
+		"all: unknown_across_ports: 1 of 4 services that acknowledge data, on assigned ports",
 		"all: expected: 1 of 4 services that acknowledge data, without all-ports hosts",
 		"all: not_expected: 3 of 4 services that acknowledge data, without all-ports hosts",
 		"all: unexpected: 2 of 4 services that acknowledge data, without all-ports hosts",
@@ -110,6 +114,9 @@ func TestByClass(t *testing.T) {
 		"all: all_ports: 1 of 3 hosts with a service that acknowledges data",
 		"popular: expected: 1 of 2 services that acknowledge data", "popular: not_expected: 1 of 2 services that acknowledge data",
 		"popular: unknown: 1 of 2 services that acknowledge data",
+		"popular: expected: 1 of 2 services that acknowledge data, on assigned ports",
+		"popular: not_expected: 1 of 2 services that acknowledge data, on assigned ports",
+		"popular: unknown: 1 of 2 services that acknowledge data, on assigned ports",
 		"popular: expected: 1 of 2 services that acknowledge data, without all-ports hosts",
 		"popular: not_expected: 1 of 2 services that acknowledge data, without all-ports hosts",
 		"popular: unknown: 1 of 2 services that acknowledge data, without all-ports hosts",
@@ -145,13 +152,76 @@ func TestClassShares(t *testing.T) {
 	}
 }
 
+// Of the unpopular ports 23 and 30005 each weighs alike: on the one 2 of 3 services acknowledge data, on the other all, and of these a half
+// and none are identified.
+func TestClassMeans(t *testing.T) {
+	b := madeUpClasses(t, newSample(0, everything, true, 0).manifest(t, "paper"))
+	hosts, drawn := estimate.Design{Unit: estimate.ByHost, Drawn: 10, Of: 100}, estimate.Design{Unit: estimate.ByService, Drawn: 10, Of: 100}
+	for _, c := range []struct {
+		of     of
+		class  class
+		kind   string
+		design estimate.Design
+		want   string
+	}{
+		{ofServices, unpopular, notAcknowledging, hosts, "0.1667; n = 5 on 3 hosts (2 effective); Korn-Graubard, mean over ports; 10 of 100 by host; " +
+			"too few effective hosts; only 2 of the class's 49 ports have such services"},
+		{ofServices, unpopular, "nothing", hosts, "0; n = 5 on 3 hosts"},
+		{ofServices, unpopular, notAcknowledging, drawn, "Wilson, mean over ports"},
+		{ofAcking, unpopular, speaksOther, hosts, "0.5; n = 4 on 2 hosts"},
+		{ofExpectable, unpopular, speaksOther, hosts, "0.5 (0.05965 to 0.9404 at 95 %); n = 2 on 2 hosts (2 effective); Wilson, mean over ports; 10 of 100 by host; only 1 of the class's 31 ports"},
+		{ofServices, popular, speaksOther, estimate.Design{}, "not one random sample; only 1 of the class's 6 ports"},
+		{ofUnexpected, popular, "http", hosts, "NaN; n = 0; Wilson"},
+	} {
+		e, err := b.mean(c.of, c.class, c.kind, c.design)
+		if got := e.String(); err != nil || !strings.Contains(got, c.want) {
+			t.Errorf("%v %v %s: %s, error %v; want %s", c.class, c.of, c.kind, got, err, c.want)
+		}
+	}
+}
+
+// Two parts of the hosts, merged, have what the whole has.
+func TestMeansMerge(t *testing.T) {
+	census := func(count func(group int, port uint16, services int, kinds []string)) {
+		count(1, 80, 600, []string{"http"})
+		count(1, 80, 400, nil)
+		count(1, 22, 1000, []string{"ssh"})
+		count(1, 22, 200, []string{"http"})
+	}
+	whole, parts := newMeans(census), [2]*means{newMeans(census), newMeans(census)}
+	for i := range 1200 {
+		for _, m := range []*means{whole, parts[i%2]} {
+			host := fmt.Sprint(i)
+			if i < 1000 {
+				m.add(host, 1, 80, []string{"http"}[:oneIf(i < 600)])
+			}
+			m.add(host, 1, 22, []string{[]string{"ssh", "http"}[oneIf(i < 200)]})
+		}
+	}
+	parts[0].merge(parts[1])
+	d := estimate.Design{Unit: estimate.ByHost, Drawn: 2000, Of: 20000}
+	for _, kind := range []string{"http", "ssh", "other"} {
+		want, err := whole.of(1, kind).Estimate(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parts[0].of(1, kind).Estimate(d)
+		if err != nil || cmp.Diff(want, got) != "" || want.HasInterval() == (kind == "other") {
+			t.Errorf("%s: %v, error %v; want %v", kind, got, err, want)
+		}
+	}
+}
+
+func oneIf(is bool) int { return map[bool]int{true: 1}[is] }
+
 // Of a class its bar comes first, and then those of its ports, those without an expected protocol apart.
 func TestBars(t *testing.T) {
 	b := newByClassOf([]analysis.Kind{
-		{Port: 22, State: session.ZeroWindow, Services: 1}, {Port: 22, State: session.SendsData, Label: "ssh", Services: 2},
+		{Port: 23, State: session.ZeroWindow, Services: 1}, {Port: 23, State: session.SendsData, Label: "telnet", Services: 2},
 		{Port: 80, State: session.Shunned, Services: 4}, {Port: 80, State: session.Churned, Services: 8},
 		{Port: 5060, State: session.ZeroWindow, Services: 16}, {Port: 30005, State: session.AcksData, Services: 32},
-	}, map[uint16]bool{80: true})
+		{Port: 4, State: session.ZeroWindow, Services: 64},
+	})
 	s := &stacks{
 		of: ofServices, classes: []class{popular, unpopular, others}, judged: notAcknowledging,
 		layers: []layerOf{{kind: "zero_window"}, {kind: "shunned"}},
@@ -161,16 +231,17 @@ func TestBars(t *testing.T) {
 	bars := b.bars(s)
 	want := []bar{
 		{popular, -1, 12, []int{0, 4}, false}, {popular, 80, 12, []int{0, 4}, true},
-		{unpopular, -1, 3, []int{1, 0}, true}, {unpopular, 22, 3, []int{1, 0}, true},
-		{others, -1, 48, []int{16, 0}, true}, {others, 5060, 16, []int{16, 0}, true}, {others, 30005, 32, []int{0, 0}, true},
+		{unpopular, -1, 51, []int{17, 0}, true}, {unpopular, 5060, 16, []int{16, 0}, true}, {unpopular, 23, 3, []int{1, 0}, false},
+		{unpopular, 30005, 32, []int{0, 0}, true},
+		{others, -1, 64, []int{64, 0}, true}, {others, 4, 64, []int{64, 0}, true},
 	}
 	if d := cmp.Diff(want, bars, cmp.AllowUnexported(bar{})); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(want[4:6], mostBars(bars[4:6], 1), cmp.AllowUnexported(bar{})); d != "" {
+	if d := cmp.Diff(want[6:], mostBars(bars[6:], 1), cmp.AllowUnexported(bar{})); d != "" {
 		t.Error(d)
 	}
-	if got := mostBars(bars, 2); len(got) != 5 || got[4].port != 30005 {
+	if got := mostBars(bars, 2); len(got) != 5 || got[2].port != 30005 || got[4].port != 4 {
 		t.Errorf("%+v", got)
 	}
 	if _, err := b.rows(s, bars, estimate.Design{}); err != nil {
@@ -191,8 +262,8 @@ func TestFigure06(t *testing.T) {
 		if r[1] == "" || in05 == "" {
 			continue
 		}
-		if some++; counts[r[1]+" "+in05] != r[4] {
-			t.Errorf("%s %s: Figure 5 has %s, Figure 6 %s", r[1], in05, counts[r[1]+" "+in05], r[4])
+		if some++; counts[r[1]+" "+in05] != r[5] {
+			t.Errorf("%s %s: Figure 5 has %s, Figure 6 %s", r[1], in05, counts[r[1]+" "+in05], r[5])
 		}
 	}
 	if some != 3*len(datasets.Ports()) {
@@ -289,7 +360,7 @@ func TestPublished(t *testing.T) {
 		"section2":  3 + 9, // of all; and by defence, two of them over all ports
 		"figure06":  7,     // of ports 80, 443 and 623 what is expected and what is not, of 102 the former
 		"figure07":  3,     // HTTP and TLS of all, TLS of 80
-		"section31": 5, "unknowns": 3,
+		"section31": 5, "unknowns": 3, "protocols": 1,
 	}
 	for name, n := range want {
 		if published[name] != n {
@@ -298,6 +369,29 @@ func TestPublished(t *testing.T) {
 	}
 	if p := paperNoAck(11211, notAcknowledging); math.Abs(p-0.842) > 0.0005 { // 6.33 SYN-ACKs for each that acknowledges data
 		t.Errorf("11211: %v", p)
+	}
+}
+
+// On an ephemeral port two protocols were seen, one of them once, on another none; of a third, that was not scanned, nothing is said.
+func TestProtocolsOnPorts(t *testing.T) {
+	list, err := protocolsOnPorts([]analysis.Kind{
+		{Port: 62220, State: session.SendsData, Label: "http", Services: 9}, {Port: 62220, State: session.DynamicBlocking, Label: "ssh", Services: 1},
+		{Port: 62220, State: session.AcksData, Services: 5}, {Port: 65535, State: session.SendsData, Label: "tls", Services: 5},
+		{Port: 443, State: session.SendsData, Label: "tls", Services: 5}, {Port: 1, State: session.SendsData, Label: "tls", Services: 5},
+	}, []uint16{1, 443, 53194, 62220}, estimate.Design{Unit: estimate.ByHost, Drawn: 10, Of: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range list {
+		got = append(got, fmt.Sprintf("%s: %d, %g, %v; paper %g", p.set, p.ports, p.seen, p.atLeast, p.paper))
+	}
+	want := []string{
+		"popular: 1, 1, 1; n = 5; Chao1, mean over ports; 10 of 100 by host; a lower bound: there may be more; paper NaN",
+		"ephemeral: 2, 1, 1; n = 10; Chao1, mean over ports; 10 of 100 by host; a lower bound: there may be more; paper 10",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
 

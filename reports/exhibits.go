@@ -18,20 +18,21 @@ var exhibits = []exhibit{
 	show("figure05", "Figure 5", fewestPorts, census, figure05),
 	show("figure06", "Figure 6", probedPorts, classes, figure06),
 	show("figure07", "Figure 7", fewestPorts, classes, figure07),
-	show("figure08", "Figure 8", everyHandshake, anyOrders, figure08),
+	show("figure08", "Figure 8", everyHandshake, orders, figure08),
 	show("figure09", "Figure 9", mostPorts, protocolPorts, figure09),
 	show("portsneeded", "Figure 9, ports needed", mostPorts, protocolPorts, portsNeeded),
 	show("figure10", "Figure 10", everyHandshake, hostAnswers, figure10),
 	show("figure11", "Figure 11", followedUp, followups, figure11),
 	show("table1", "Table 1", mostPortsWithASes, origins, table1),
-	show("table2", "Table 2", everyHandshake, ownOrders, table2),
-	show("ranks", "Table 2, ranks", everyHandshake, ownOrders, ranks),
+	show("table2", "Table 2", everyHandshake, orders, table2),
+	show("ranks", "Table 2, ranks", everyHandshake, orders, ranks),
 	show("table3", "Table 3", bothOptions, responses, table3),
 	showApart("table4", "Table 4", sameTargets, findings, table4),
 	showApart("table4cost", "Table 4, time and bandwidth", sameTargets, findings, table4Cost),
 	show("section31", "Section 3.1", probedPorts, classes, section3),
 	show("unknowns", "Section 3.1, unknown services per host", hostsOnAllPorts, unknowns, unknownsPerHost),
 	show("rankings", "Section 3.2, ranks of ports", mostPorts, census, rankings),
+	show("protocols", "Section 3.2, protocols on a port", fewestPorts, census, protocolsPerPort),
 	show("single", "Section 5, a single handshake", everyHandshake, hostAnswers, single),
 	show("unseen", "Unseen ports and protocols", mostPorts, census, unseen),
 	show("section33", "Section 3.3", plainCertificates, contents, section33),
@@ -50,8 +51,7 @@ var (
 	hostAnswers   = count(func(over sources) *analysis.Answers { return analysis.NewAnswers(over.retransmitAfter()) })
 	findings      = count(func(sources) *findingsByState { return &findingsByState{Findings: analysis.OfDataset()} })
 	responses     = count(func(sources) *analysis.Responses { return new(analysis.Responses) })
-	anyOrders     = count(coverTrials)
-	ownOrders     = count(orderTrials)
+	orders        = count(newOrderTrials)
 	followups     = count(newFollowups)
 	allPortsHosts = count(func(sources) *analysis.AllPorts { return new(analysis.AllPorts) })
 	connections   = count(func(sources) *analysis.Connections { return new(analysis.Connections) })

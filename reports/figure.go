@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"image/color"
 	"image/png"
-	"os"
-	"path/filepath"
 	"time"
 
 	"laserdisc/analysis/estimate"
@@ -40,16 +38,14 @@ var formats = map[string]func(shown, layout, *bytes.Buffer) error{
 	"png": shown.png, "svg": shown.svg, "pdf": shown.pdf, "csv": shown.csv, "tex": shown.tex,
 }
 
-// write writes the figure in all formats.
-func (s shown) write(dir string, page layout) error {
+// encode makes the figure's files, in all formats.
+func (s shown) encode(page layout, files map[string][]byte) error {
 	for extension, encode := range formats {
 		var b bytes.Buffer
 		if err := encode(s, page, &b); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, s.Name+"."+extension), b.Bytes(), 0o666); err != nil {
-			return err
-		}
+		files[s.Name+"."+extension] = b.Bytes()
 	}
 	return nil
 }

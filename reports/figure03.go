@@ -40,8 +40,7 @@ func figure03(b *byClass, over sources) (figure, error) {
 
 // What captions say of the classes of ports.
 const (
-	classesCaption = "the popular, the unpopular and the other ports together. " + classesAre
-	classesAre     = "Popular are those whose number of services is an outlier by Grubbs's test at 0.001, of the paper's 37 that have an expected protocol " +
-		"and a scanner; in the paper these were 80, 443, 7547, 22, 21 and 25. A class's shares are of all its services together; the paper may " +
-		"mean means over ports."
+	classesCaption = "the popular and the unpopular ports, " + meansAre + ", and of other ports together. " + classesAre
+	classesAre     = "Popular are 80, 443, 7547, 22, 21 and 25, which the paper found so; unpopular its other 49."
+	meansAre       = "means over ports, each of which weighs alike"
 )

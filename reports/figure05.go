@@ -23,8 +23,8 @@ import (
 type portStack struct {
 	port       uint16
 	expected   string // protocol; "" is none
-	synackOnly int    // never acknowledged data, or only as their host does on every port
-	acksData   int    // acknowledged data, and nothing identified them
+	synackOnly int    // never acknowledged data
+	acksData   int    // acknowledged data, if only as their host does on every port, and nothing identified them
 	l7Other    int    // identified as another protocol than the expected one
 	l7Expected int
 }
@@ -50,7 +50,7 @@ func stackPorts(kinds []analysis.Kind) []portStack {
 			stacks[k.Port] = s
 		}
 		switch {
-		case k.Label == "" && k.State < session.AcksData:
+		case k.Label == "" && k.State < session.AllPorts:
 			s.synackOnly += k.Services
 		case k.Label == "":
 			s.acksData += k.Services
@@ -87,8 +87,8 @@ func figure05(c *analysis.Census, over sources) (figure, error) {
 	}
 	n := fmt.Sprintf("%s on %s", plural(services, "service"), plural(len(ports), "port"))
 	f := figure{
-		Caption: "Services by how far they go: those that only send a SYN-ACK (or acknowledge data as their host does on every port), those " +
-			"that acknowledge data, and those that are identified, as the protocol expected on their port or as another. Above, how many; " +
+		Caption: "Services by how far they go: those that only send a SYN-ACK, those that acknowledge data (all-ports hosts' among them, " +
+			"which Figure 6 tells apart), and those that are identified, as the protocol expected on their port or as another. Above, how many; " +
 			"below, shares of each port's, hollow where it has fewer than " + strconv.Itoa(fewServices) + ". At the right, ports that no protocol is expected on. n = " + n + ".",
 		table: tabulate(n, parts,
 			numbers("port", "", func(p *portPart) int { return int(p.port) }),
@@ -124,7 +124,7 @@ type portPart struct {
 
 // rows are the services that the part counts.
 func (p *portPart) rows() rowsWhere {
-	condition := "NOT (" + identified + ") AND state NOT IN ('acks_data', 'sends_data')"
+	condition := "NOT (" + identified + ") AND state NOT IN ('all_ports', 'acks_data', 'sends_data')"
 	switch {
 	case p.services == 0:
 		return rowsWhere{}
@@ -133,7 +133,7 @@ func (p *portPart) rows() rowsWhere {
 	case p.name == "l7_other":
 		condition = identified + " AND label <> " + quoteSQL(p.expected)
 	case p.name == "acks_data":
-		condition = "NOT (" + identified + ") AND state IN ('acks_data', 'sends_data')"
+		condition = "NOT (" + identified + ") AND state IN ('all_ports', 'acks_data', 'sends_data')"
 	}
 	return connectedOn(p.port, condition)
 }

@@ -35,7 +35,8 @@ func figure07(b *byClass, over sources) (figure, error) {
 			}
 			return datasets.InText("3.1", kind, strconv.Itoa(port))
 		},
+		says: func(port int, kind string) string { return only(port == 443 && kind == "http", "nearly all") },
 	}
 	return b.figure(s, over, "Services that acknowledge data and speak another protocol than the one expected on their port, by that protocol, over all "+
-		"ports and on each. Error bars are of "+layers[0].title+".", "unexpected service", "Share (%)")
+		"ports and on each. Of those on 443 the paper says that nearly all speak HTTP. Error bars are of "+layers[0].title+".", "unexpected service", "Share (%)")
 }

@@ -39,13 +39,12 @@ func allOfThem() []uint16 {
 	return list
 }
 
-// coverTrials count what Figure 8 is made from: whatever answer identifies a service counts.
-func coverTrials(over sources) analysis.Together[*analysis.Trials] {
-	var list analysis.Together[*analysis.Trials]
+// coverCountings count what Figure 8 is made from: whatever answer identifies a service counts.
+func coverCountings(over sources) (list []analysis.Counting) {
 	for _, l := range coverLines {
-		list = append(list, analysis.NewTrials(analysis.Counting{
+		list = append(list, analysis.Counting{
 			Ports: l.ports(), Handshakes: over.handshakes(), Expected: l.expected, NoVariants: true, Seed: resampleSeed,
-		}))
+		})
 	}
 	return list
 }
@@ -60,8 +59,8 @@ type coverStep struct {
 }
 
 // coverSteps computes a line. It has no step if no service acknowledges data, or nothing identifies one.
-func coverSteps(i int, trials *analysis.Trials, design estimate.Design) (steps []coverStep, services int, err error) {
-	outcomes, err := trials.Outcomes()
+func coverSteps(i int, trials *orderTrials, design estimate.Design) (steps []coverStep, services int, err error) {
+	outcomes, err := trials.cover(i)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -91,12 +90,12 @@ func coverSteps(i int, trials *analysis.Trials, design estimate.Design) (steps [
 }
 
 // figure08 is the paper's Figure 8 (section 3.2): which share of services so many handshakes identify.
-func figure08(trials analysis.Together[*analysis.Trials], over sources) (figure, error) {
+func figure08(trials *orderTrials, over sources) (figure, error) {
 	var rows []coverStep
 	var lines []coverLine
 	var of []string
-	for i, t := range trials {
-		steps, services, err := coverSteps(i, t, over.design())
+	for i := range coverLines {
+		steps, services, err := coverSteps(i, trials, over.design())
 		if err != nil {
 			return figure{}, err
 		}
@@ -108,7 +107,7 @@ func figure08(trials analysis.Together[*analysis.Trials], over sources) (figure,
 	f := figure{
 		Caption: "Share of the services that sent or acknowledged data which so many handshakes identify, by whatever answer, in the order that " +
 			"identifies the most with each. Services of hosts that acknowledge data on every port are left out if the scan looked for that. " +
-			"Bands: the same order on other hosts, by resampling them. n = " + n + ".",
+			"Bands: the same order on other hosts, by resampling them. Diamonds: what all handshakes identify in the paper. n = " + n + ".",
 		table: tabulate(n, rows,
 			texts("services", func(s *coverStep) string { return s.line }),
 			numbers("handshakes", "", func(s *coverStep) int { return s.tried }),
@@ -152,11 +151,16 @@ func plotCover(lines []coverLine) (*plot.Plot, error) {
 	p.Y.Label.Text, p.Y.Tick.Marker = "Services identified (%)", plotters.Percents(20)
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0.8, float64(most), 0, 1
 	var list []labelled
+	var marks plotter.XYLabels
 	for i, l := range lines {
 		var points, low, high plotter.XYs
 		for _, s := range l.steps {
 			x := float64(s.tried)
 			points = append(points, plotter.XY{X: x, Y: s.share.Value})
+			if !math.IsNaN(s.published) {
+				marks.XYs = append(marks.XYs, plotter.XY{X: float64(most), Y: s.published})
+				marks.Labels = append(marks.Labels, l.name+", paper")
+			}
 			if s.share.HasInterval() {
 				low, high = append(low, plotter.XY{X: x, Y: s.share.Lo}), append(high, plotter.XY{X: x, Y: s.share.Hi})
 			}
@@ -175,5 +179,8 @@ func plotCover(lines []coverLine) (*plot.Plot, error) {
 		}
 		list = append(list, labelled{fmt.Sprintf("%s (%s)", l.name, plotters.SI(float64(l.services))), points, l.services < fewServices})
 	}
-	return p, addLines(p, list)
+	if err := addLines(p, list); err != nil {
+		return p, err
+	}
+	return p, addPaperNamed(p, marks)
 }

@@ -36,7 +36,7 @@ func TestStackPorts(t *testing.T) {
 	})
 	want := []portStack{
 		{port: 22, expected: "ssh", l7Expected: 63},
-		{80, "http", 3, 12, 32, 16},
+		{80, "http", 1, 14, 32, 16},
 		{port: 10000, l7Other: 64},
 		{port: 9999, l7Other: 63},
 	}
@@ -320,7 +320,7 @@ func TestTopASes(t *testing.T) {
 	var got []string
 	for _, l := range list {
 		got = append(got, fmt.Sprintf("%s %d %d %.0f %t %.2f %s %t", l.Protocol, l.rank, l.Port, l.total.Value, l.total.HasInterval(),
-			l.inTop.Value, interval(l.inTop, percent, "-"), l.published != nil))
+			l.inTop.Value, interval(l.inTop, percent), l.published != nil))
 	}
 	want := []string{"ssh 1 23 50 false 0.00 0.00-40.9 false", "telnet 1 2323 4000 true 0.25 21.2-29.2 false", "telnet 2 23 1000 true 0.09 5.0-15.8 true"}
 	if d := cmp.Diff(want, got); d != "" {

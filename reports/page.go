@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"html"
 	"html/template"
-	"os"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
@@ -52,12 +51,12 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // writePage writes the page that shows the exhibits, and says of each that is missing what would give it. All that it shows is in
 // it; it refers to nothing but their files, which may lie beside it.
-func writePage(path string, all sources, exhibits []shown, page layout) error {
+func htmlPage(all sources, exhibits []shown, page layout) ([]byte, error) {
 	var views []view
 	for _, s := range exhibits {
 		v, err := s.view(page)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
 		}
 		views = append(views, v)
 	}
@@ -75,9 +74,9 @@ func writePage(path string, all sources, exhibits []shown, page layout) error {
 	}{all, views, protocolsOf(views), all.synthetic(), program(), all.commands(page),
 		template.CSS(pageStyle), template.JS(pageScript), contentPolicy})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return os.WriteFile(path, b.Bytes(), 0o666)
+	return b.Bytes(), nil
 }
 
 // contentPolicy lets a browser run the page's own script and nothing else, and load nothing from anywhere. Styles are those of the
@@ -335,6 +334,19 @@ func program() string {
 	return "laserdisc"
 }
 
+// further are the other files of a capture, on a command line; of very many, how many they are.
+func further(o *record.Observed) string {
+	const most = 10
+	if n := len(o.Further); n > most {
+		return fmt.Sprintf(" ... # and %d files more", n)
+	}
+	list := ""
+	for _, f := range o.Further {
+		list += " " + quoteShell(f.Path)
+	}
+	return list
+}
+
 // commands are what makes the report again, from the scans on. A dataset that was merged or read from a capture begins with what
 // is known of it.
 func (all sources) commands(page layout) []string {
@@ -345,7 +357,7 @@ func (all sources) commands(page layout) []string {
 			for _, r := range m.Recorded() {
 				switch run := outOf(r.Arguments); {
 				case r.Observed != nil:
-					list = append(list, "laserdisc replay "+quoteShell(r.Observed.Path)+asnOf(m)+" --out "+quoteShell(s.Dir))
+					list = append(list, "laserdisc replay "+quoteShell(r.Observed.Path)+further(r.Observed)+asnOf(m)+" --out "+quoteShell(s.Dir))
 				case len(r.Arguments) > 0:
 					if r.Synthetic != "" && r.Link.Kind == "packet" {
 						list = append(list, "# Only where the wire leads to a lab, as in make demo's network namespaces:")
@@ -424,6 +436,8 @@ func facts(m *record.Manifest) []fact {
 	}
 	add := func(name, value string) { list = append(list, fact{name, value}) }
 	switch {
+	case m.End.IsZero() && m.Partial == "": // as record's caveats
+		add("Ended", "unknown: its manifest.json is missing or of its start")
 	case m.End.IsZero():
 		add("Ended", "unknown: the record was not closed")
 	case m.Interrupted:

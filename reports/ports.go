@@ -174,7 +174,7 @@ func portGroup(list []portRank) plotters.Group {
 		expected.Cells = append(expected.Cells, p.expected())
 		iana.Cells = append(iana.Cells, p.iana())
 		total.Cells = append(total.Cells, wholeNumber(p.total.Value))
-		between.Cells = append(between.Cells, interval(p.total, wholeNumber, "-"))
+		between.Cells = append(between.Cells, interval(p.total, wholeNumber))
 		popular.Cells = append(popular.Cells, p.marked())
 		top.Cells = append(top.Cells, only(p.top30() == "yes", "yes"))
 	}

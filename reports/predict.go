@@ -3,12 +3,15 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
 	"laserdisc/analysis"
+	"laserdisc/analysis/estimate"
 	"laserdisc/analysis/predict"
 	"laserdisc/reports/plotters"
 )
@@ -26,11 +29,16 @@ const drawnInventory = 4 << 20
 // predicted shows what probes find that are predicted, beside ports by popularity and in random order.
 func predicted(v *analysis.Inventory, over sources) (figure, error) {
 	s, _ := v.Sample(over[0].Manifests[0], over[0].ports)
-	e := predict.Evaluate(s, nil)
+	e, err := predict.Evaluate(s, nil)
+	if err != nil {
+		return figure{}, err
+	}
 	best, _ := e.Best()
 	first := 0
 	curve := []predict.Point{}
+	decides := e.Plans[len(e.Plans)-1].OnFirst // of manyPorts there is a plan
 	if best != nil {
+		decides = best.OnFirst
 		first, curve = best.First, append(e.Popularity[:best.First:best.First], best.Curve...)
 	}
 	share := func(curve []predict.Point, probes float64) float64 {
@@ -57,6 +65,10 @@ func predicted(v *analysis.Inventory, over sources) (figure, error) {
 	}
 	n := fmt.Sprintf("%s that sent data, on %s", plural(e.Services, "service"), plural(e.Hosts, "host"))
 	const of = "share of services, on hosts that nothing was learnt from"
+	var warnings []string
+	for _, w := range decides.Warnings {
+		warnings = append(warnings, string(w))
+	}
 	f := figure{
 		Caption: fmt.Sprintf("Services found by probes to each address, on hosts that nothing was learnt from: ports in random order, by popularity, "+
 			"and as predicted from what a host is known to have, once the %d most popular ports were probed on every address (after GPS, Izhikevich et al., "+
@@ -65,11 +77,17 @@ func predicted(v *analysis.Inventory, over sources) (figure, error) {
 			values("probes", "probes to each address", func(r *predictedRow) float64 { return r.probes }),
 			values("random_order", of, func(r *predictedRow) float64 { return r.exhaustive }),
 			values("popularity", of, func(r *predictedRow) float64 { return r.popularity }),
-			values("predicted", of, func(r *predictedRow) float64 { return r.predicted })),
+			values("predicted", of, func(r *predictedRow) float64 { return r.predicted }),
+			values("effective_networks", "/24s or /48s", func(*predictedRow) float64 { return decides.EffectiveHosts }),
+			texts("warning", func(*predictedRow) string { return strings.Join(warnings, "; ") })),
 		columns: 1, height: 2.2 * vg.Inch,
 	}
+	if slices.Contains(decides.Warnings, estimate.TooFewHosts) {
+		f.Caption += fmt.Sprintf(" Too few effective hosts: networks (/24s or /48s) as few as %.1f of one size decide what is found here, and of other hosts it says little.",
+			decides.EffectiveHosts)
+	}
 	p := newPlot()
-	err := addLines(p, []labelled{{name: "random order", points: lines[0]}, {name: "popularity", points: lines[1]}, {name: "predicted", points: lines[2]}})
+	err = addLines(p, []labelled{{name: "random order", points: lines[0]}, {name: "popularity", points: lines[1]}, {name: "predicted", points: lines[2]}})
 	if err != nil {
 		return f, err
 	}

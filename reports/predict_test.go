@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,20 +53,23 @@ func TestPredicted(t *testing.T) {
 	if err := writeCSV(&b, shown.table); err != nil {
 		t.Fatal(err)
 	}
-	want := `probes,random_order,popularity,predicted
-1.000000,0.000500,0.400000,0.400000
-2.000000,0.001000,0.600000,1.000000
-5.000000,0.002500,1.000000,1.000000
-10.000000,0.005000,1.000000,1.000000
-20.00,0.010000,1.000000,1.000000
-50.00,0.025000,1.000000,1.000000
-100.00,0.050000,1.000000,1.000000
-200.00,0.100000,1.000000,1.000000
-500.00,0.250000,1.000000,1.000000
-1000.00,0.500000,1.000000,1.000000
-2000.00,1.000000,1.000000,1.000000
+	want := `probes,random_order,popularity,predicted,effective_networks,warning
+1.000000,0.000500,0.400000,0.400000,0.000000,too few effective hosts
+2.000000,0.001000,0.600000,1.000000,0.000000,too few effective hosts
+5.000000,0.002500,1.000000,1.000000,0.000000,too few effective hosts
+10.000000,0.005000,1.000000,1.000000,0.000000,too few effective hosts
+20.00,0.010000,1.000000,1.000000,0.000000,too few effective hosts
+50.00,0.025000,1.000000,1.000000,0.000000,too few effective hosts
+100.00,0.050000,1.000000,1.000000,0.000000,too few effective hosts
+200.00,0.100000,1.000000,1.000000,0.000000,too few effective hosts
+500.00,0.250000,1.000000,1.000000,0.000000,too few effective hosts
+1000.00,0.500000,1.000000,1.000000,0.000000,too few effective hosts
+2000.00,1.000000,1.000000,1.000000,0.000000,too few effective hosts
 `
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Error(d)
+	}
+	if !strings.Contains(shown.Caption, "Too few effective hosts") {
+		t.Error(shown.Caption)
 	}
 }

@@ -70,7 +70,7 @@ func (c *printedColumn) cell(row int) string {
 	text := c.print(c.values, row)
 	if c.of != nil && text != "" {
 		if low := c.print(c.of.low, row); low != "" {
-			text += " [" + low + ", " + c.print(c.of.high, row) + "]"
+			text += " (" + low + " to " + c.print(c.of.high, row) + ")"
 		}
 	}
 	return text
@@ -132,11 +132,11 @@ func wholePercent(share float64) string {
 func wholeNumber(v float64) string { return plotters.Thousands(int(math.Round(v))) }
 
 // interval writes the ends of an interval; "" if there is none.
-func interval(e estimate.Estimate, write func(float64) string, to string) string {
+func interval(e estimate.Estimate, write func(float64) string) string {
 	if !e.HasInterval() {
 		return ""
 	}
-	return write(e.Lo) + to + write(e.Hi)
+	return write(e.Lo) + " to " + write(e.Hi)
 }
 
 // isShare reports whether a unit is one of shares, which are printed in percent.

@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -35,7 +34,8 @@ import (
 // DefaultWidth is how wide the text of a page with two columns is, in inches: a USENIX paper's.
 const DefaultWidth = 7
 
-// Write makes the report of some datasets: their figures and index.html, in out, which is made if it does not exist. The figures
+// Write makes the report of some datasets: their figures and index.html, in out, which is made if it does not exist, and which CheckOut
+// must allow. Files of a report that was made there before are removed; report.json names those of this one. The figures
 // are as wide as one or both columns of a page whose text is so many inches wide; an error if it is not 4 to 20. A
 // service that is in several of them counts in the first only. Runs over different ports are not mixed where ports are
 // compared: see exhibits.go for which runs a figure is made from.
@@ -43,41 +43,35 @@ func Write(ctx context.Context, out string, from []*analysis.Dataset, inches flo
 	if !(inches >= 4 && inches <= 20) {
 		return fmt.Errorf("reports: a page cannot be %g inches wide: it must be 4 to 20", inches)
 	}
+	if err := CheckOut(out); err != nil {
+		return fmt.Errorf("reports: %w", err)
+	}
 	page := layout{text: vg.Length(inches) * vg.Inch}
 	all, err := load(from)
 	if err != nil {
 		return err
 	}
-	shown, err := all.exhibits(ctx)
+	shown, err := all.exhibits(ctx, exhibits)
 	if err != nil {
 		return err
+	}
+	files := make(map[string][]byte)
+	for _, s := range shown {
+		if s.Lacks != nil {
+			continue
+		}
+		if err := s.encode(page, files); err != nil {
+			return fmt.Errorf("reports: %s: %w", s.Name, err)
+		}
+	}
+	if files["index.html"], err = htmlPage(all, shown, page); err != nil {
+		return fmt.Errorf("reports: %w", err)
 	}
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
-	for _, s := range shown {
-		if s.Lacks != nil {
-			if err := removeFigure(out, s.Name); err != nil {
-				return fmt.Errorf("reports: %w", err)
-			}
-			continue
-		}
-		if err := s.write(out, page); err != nil {
-			return fmt.Errorf("reports: %s: %w", s.Name, err)
-		}
-	}
-	if err := writePage(filepath.Join(out, "index.html"), all, shown, page); err != nil {
+	if err := writeFiles(out, all.dirs(), files); err != nil {
 		return fmt.Errorf("reports: %w", err)
-	}
-	return nil
-}
-
-// removeFigure removes what an earlier report may have left of an exhibit that this one lacks.
-func removeFigure(dir, name string) error {
-	for extension := range formats {
-		if err := os.Remove(filepath.Join(dir, name+"."+extension)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
 	}
 	return nil
 }
@@ -179,8 +173,9 @@ func (p *pass) run(ctx context.Context) error {
 	return nil
 }
 
-// exhibits makes every exhibit that the runs allow, with as few passes over the same runs as that takes.
-func (all sources) exhibits(ctx context.Context) ([]shown, error) {
+// exhibits makes those of some exhibits that the runs allow, with as few passes over the same runs as that takes, and the one that
+// compares them with the paper.
+func (all sources) exhibits(ctx context.Context, exhibits []exhibit) ([]shown, error) {
 	var passes []*pass
 	of := make([][]*pass, len(exhibits)) // the passes of each exhibit, none if the runs lack something for it
 	for i, e := range exhibits {

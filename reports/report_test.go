@@ -42,7 +42,7 @@ func exhibitsOf(t *testing.T, from ...*analysis.Dataset) map[string]shown {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := all.exhibits(t.Context())
+	list, err := all.exhibits(t.Context(), exhibits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestOneRule(t *testing.T) {
 	}
 	inFigure07 := make(map[string]int)
 	for _, r := range rows(t, by["figure07"].table)[1:] {
-		inFigure07[r[1]] += count(r[4])
+		inFigure07[r[1]] += count(r[5])
 	}
 	unexpectedOnAll := 0
 	for port, n := range other {
@@ -256,7 +256,7 @@ func TestTwoReportsAreTheSameBytes(t *testing.T) {
 			t.Errorf("%s: other bytes the second time", e.Name())
 		}
 	}
-	files := len(formats) + 1 // of the comparison with the paper, and the page
+	files := len(formats) + 2 // of the comparison with the paper, the page, and the list of all
 	for _, s := range exhibitsOf(t, from...) {
 		if s.Lacks == nil && s.Name != "published" {
 			files += len(formats)

@@ -107,7 +107,7 @@ func single(a *analysis.Answers, over sources) (figure, error) {
 		what.Cells = append(what.Cells, cmp.Or(r.handshake, "sent again"))
 		services.Cells = append(services.Cells, plotters.Thousands(r.hits()))
 		measured.Cells = append(measured.Cells, percent(r.share.Value))
-		between.Cells = append(between.Cells, interval(r.share, percent, " to "))
+		between.Cells = append(between.Cells, interval(r.share, percent))
 		published.Cells = append(published.Cells, percent(r.published))
 	}
 	f.drawTable(1, []plotters.Group{{Columns: []plotters.Column{what, services, measured, between, published}}}, rules)

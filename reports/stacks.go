@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -26,6 +27,7 @@ type stacks struct {
 	kind    func(*analysis.Kind) string                  // of a port's services: a layer's, "" for another, absent for those not counted
 	judged  string                                       // the kind whose interval is drawn: the lowest layer's, or one of all layers together
 	paper   func(c class, port int, kind string) float64 // the paper's value, NaN for none; port is -1 for a class
+	says    func(port int, kind string) string           // what the paper says instead of a value, "" for nothing; nil if it says no such thing
 }
 
 // absent is no kind of service.
@@ -56,12 +58,24 @@ func (b *bar) name() string {
 // classShare is a line of a table: the share of a kind of services of a port or class.
 type classShare struct {
 	class
-	port     int // -1 if the share is of the class
-	of       of
-	kind     string
-	services int
-	share    estimate.Estimate
-	paper    float64 // NaN for none
+	port      int // -1 if the share is of the class
+	of        of
+	kind      string
+	services  int
+	overPorts bool // whether the share is a mean over ports, each of which weighs alike, and not one of all services together
+	share     estimate.Estimate
+	paper     float64 // NaN for none
+}
+
+// weight is what weighs alike in the share of a class: each port, or each service; "" of a port's own share.
+func (s *classShare) weight() string {
+	switch {
+	case s.overPorts:
+		return "by port"
+	case s.port < 0:
+		return "by service"
+	}
+	return ""
 }
 
 // classColumns are the columns of a table of such shares.
@@ -71,6 +85,7 @@ func classColumns() []column[classShare] {
 		numbers("port", "", func(s *classShare) int { return s.port }),
 		texts("kind", func(s *classShare) string { return s.kind }),
 		texts("of", func(s *classShare) string { return s.of.String() }),
+		texts("weight", (*classShare).weight),
 		numbers("services", "services", func(s *classShare) int { return s.services }),
 		estimates("share", "share of the services that `of` names", func(s *classShare) estimate.Estimate { return s.share }),
 		paper("share of the services that `of` names", func(s *classShare) float64 { return s.paper }),
@@ -89,7 +104,7 @@ func (b *byClass) portBars(s *stacks) []bar {
 		}
 		if _, ok := at[k.Port]; !ok {
 			at[k.Port] = len(list)
-			list = append(list, bar{class: b.classOf(k.Port), port: int(k.Port), parts: make([]int, len(s.layers))})
+			list = append(list, bar{class: classOf(k.Port), port: int(k.Port), parts: make([]int, len(s.layers))})
 		}
 		one := &list[at[k.Port]]
 		one.services += k.Services
@@ -152,9 +167,12 @@ func (b *byClass) rows(s *stacks, bars []bar, design estimate.Design) (rows []cl
 		}
 		for i, kind := range names {
 			row := classShare{class: one.class, port: one.port, of: s.of, kind: kind, services: parts[i], paper: s.paper(one.class, one.port, kind)}
-			if one.port < 0 {
+			switch row.overPorts = one.port < 0 && one.class.hasMeans(); {
+			case row.overPorts:
+				row.share, err = b.mean(s.of, one.class, kind, design)
+			case one.port < 0:
 				row.share, err = b.share(s.of, one.class, kind, design)
-			} else {
+			default:
 				row.share, err = estimate.Alone(uint64(parts[i]), uint64(one.services)).Share(design)
 			}
 			if err != nil {
@@ -168,9 +186,6 @@ func (b *byClass) rows(s *stacks, bars []bar, design estimate.Design) (rows []cl
 
 // figure makes the figure of the bars. Services are what is counted, and n begins with how many.
 func (b *byClass) figure(s *stacks, over sources, caption, counted, axis string) (figure, error) {
-	if b.err != nil {
-		return figure{}, b.err
-	}
 	bars := b.bars(s)
 	rows, err := b.rows(s, bars, over.design())
 	if err != nil {
@@ -184,9 +199,13 @@ func (b *byClass) figure(s *stacks, over sources, caption, counted, axis string)
 		}
 	}
 	n := fmt.Sprintf("%s on %s", plural(all, counted), plural(ports, "port"))
+	columns := classColumns()
+	if s.says != nil {
+		columns = append(columns, texts("published_as", func(r *classShare) string { return s.says(r.port, r.kind) }))
+	}
 	f := figure{
 		Caption: caption + " A diamond is the paper's value for a part of the bar, as high as the parts up to and with that. In brackets, the services of each bar; hollow are bars of fewer than " + fmt.Sprint(fewServices) + ". n = " + n + ".",
-		table:   tabulate(n, rows, classColumns()...),
+		table:   tabulate(n, rows, columns...),
 		columns: 2, height: 3 * vg.Inch,
 	}
 	if ports > figure05Ports {
@@ -245,8 +264,9 @@ func (s *stacks) plot(bars []bar, rows []classShare) (*plot.Plot, error) {
 		next++
 		names = append(names, plot.Tick{Value: x, Label: one.name() + " (" + plotters.SI(float64(one.services)) + ")"})
 		var layers []plotters.Layer
-		for i, l := range s.layers {
-			layers = append(layers, plotters.Layer{Fill: l.fill, Heights: []float64{orZero(ratio(one.parts[i], one.services))}})
+		for _, l := range s.layers {
+			at := slices.IndexFunc(rows, func(r classShare) bool { return r.class == one.class && r.port == one.port && r.kind == l.kind })
+			layers = append(layers, plotters.Layer{Fill: l.fill, Heights: []float64{orZero(rows[at].share.Value)}})
 		}
 		stacked, err := plotters.NewStackedBars([]float64{x}, hollow(layers, func(int) bool { return one.services < fewServices })...)
 		if err != nil {
@@ -337,6 +357,24 @@ func addPaper(p *plot.Plot, values plotter.XYs) error {
 	marks.GlyphStyle = paperMark
 	p.Add(marks)
 	return nil
+}
+
+// addPaperNamed marks the paper's values, each with its name at the left of it, for where a mark alone does not say what it is of.
+func addPaperNamed(p *plot.Plot, values plotter.XYLabels) error {
+	if len(values.XYs) == 0 {
+		return nil
+	}
+	names, err := plotter.NewLabels(values)
+	if err != nil {
+		return err
+	}
+	for i := range names.TextStyle {
+		names.TextStyle[i] = sans(noteSize)
+		names.TextStyle[i].Color, names.TextStyle[i].XAlign, names.TextStyle[i].YAlign = paperMark.Color, text.XRight, text.YBottom
+	}
+	names.Offset = vg.Point{X: -1.5 * paperMark.Radius, Y: 0.5 * paperMark.Radius}
+	p.Add(names)
+	return addPaper(p, values.XYs)
 }
 
 // paperMark marks what the paper has.

@@ -129,7 +129,7 @@ func table1Groups(list []topAS) []plotters.Group {
 		t := &list[i]
 		port.Cells = append(port.Cells, strconv.Itoa(int(t.Port)))
 		hosts.Cells = append(hosts.Cells, wholeNumber(t.total.Value))
-		between.Cells = append(between.Cells, interval(t.total, wholeNumber, "-"))
+		between.Cells = append(between.Cells, interval(t.total, wholeNumber))
 		name := ""
 		if t.ASN != 0 {
 			name = fmt.Sprintf("AS%d %s", t.ASN, shorten(t.AS, 24))
@@ -141,7 +141,7 @@ func table1Groups(list []topAS) []plotters.Group {
 		} else {
 			share.Cells = append(share.Cells, percent(t.inTop.Value))
 		}
-		shares.Cells = append(shares.Cells, interval(t.inTop, percent, "-"))
+		shares.Cells = append(shares.Cells, interval(t.inTop, percent))
 		paperHosts.Cells = append(paperHosts.Cells, get(t.published, "", func(p datasets.TelnetPort) string { return plotters.Thousands(int(p.Hosts)) }))
 		paperAS.Cells = append(paperAS.Cells, get(t.published, "", func(p datasets.TelnetPort) string { return fmt.Sprintf("AS%d %s", p.ASN, p.TopAS) }))
 		paperShare.Cells = append(paperShare.Cells, get(t.published, "", func(p datasets.TelnetPort) string { return percent(p.ShareInTop) }))

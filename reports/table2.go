@@ -22,16 +22,37 @@ import (
 // orderPorts are the sets of ports of Table 2's two orders.
 var orderPorts = []string{"assigned", "ephemeral"}
 
-// orderTrials count what Table 2 is made from, by the rule that its numbers agree with: a handshake identifies its own protocol, and
+// orderCountings count what Table 2 is made from, by the rule that its numbers agree with: a handshake identifies its own protocol, and
 // every port counts alike (docs/design.md, "What identifies a service").
-func orderTrials(over sources) analysis.Together[*analysis.Trials] {
-	var list analysis.Together[*analysis.Trials]
+func orderCountings(over sources) (list []analysis.Counting) {
 	for _, name := range orderPorts {
-		list = append(list, analysis.NewTrials(analysis.Counting{
+		list = append(list, analysis.Counting{
 			Ports: datasets.PortSets()[name], Handshakes: over.handshakes(), Own: true, ByPort: true, NoVariants: true, Seed: resampleSeed,
-		}))
+		})
 	}
 	return list
+}
+
+// orderTrials are what came of each handshake: counted for both halves of Table 2 and for the lines of Figure 8, at once.
+type orderTrials struct{ *analysis.Trials }
+
+func newOrderTrials(over sources) *orderTrials {
+	return &orderTrials{analysis.NewTrials(append(orderCountings(over), coverCountings(over)...)...)}
+}
+
+// order is what one half of Table 2 is made from, cover one line of Figure 8.
+func (t *orderTrials) order(half int) (*analysis.Outcomes, error) { return t.Outcomes(half) }
+func (t *orderTrials) cover(line int) (*analysis.Outcomes, error) {
+	return t.Outcomes(len(orderPorts) + line)
+}
+
+// Merge adds what another has counted.
+func (t *orderTrials) Merge(fold analysis.Fold) error {
+	other, ok := fold.(*orderTrials)
+	if !ok {
+		return fmt.Errorf("reports: a %T does not merge with a %T", fold, t)
+	}
+	return t.Trials.Merge(other.Trials)
 }
 
 // resampleSeed is that of resamples in a report, which is the same each time.
@@ -58,11 +79,11 @@ const (
 )
 
 // bestOrders computes both halves.
-func bestOrders(trials analysis.Together[*analysis.Trials], design estimate.Design) ([]bestOrder, error) {
+func bestOrders(trials *orderTrials, design estimate.Design) ([]bestOrder, error) {
 	published := datasets.Order()
 	orders := []bestOrder{{published: published.Assigned}, {published: published.Ephemeral}}
 	for i := range orders {
-		outcomes, err := trials[i].Outcomes()
+		outcomes, err := trials.order(i)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +200,7 @@ func ofOrders(orders []bestOrder) string {
 
 // table2 is the paper's Table 2 (section 4.2): the optimal order of handshakes, by greedy choice, with intervals from resamples of the
 // hosts, and the published order beside it.
-func table2(trials analysis.Together[*analysis.Trials], over sources) (figure, error) {
+func table2(trials *orderTrials, over sources) (figure, error) {
 	orders, err := bestOrders(trials, over.design())
 	if err != nil {
 		return figure{}, err
@@ -249,7 +270,7 @@ func orderGroups(orders []bestOrder) []plotters.Group {
 			gain := l.gain()
 			names.Cells = append(names.Cells, get(l.step, "", func(s order.Step) string { return s.Handshake }))
 			gains.Cells = append(gains.Cells, percent(gain.Value))
-			between.Cells = append(between.Cells, interval(gain, percent, " to "))
+			between.Cells = append(between.Cells, interval(gain, percent))
 			atRank.Cells = append(atRank.Cells, wholePercent(l.atRank()))
 			sums.Cells = append(sums.Cells, percent(l.sum()))
 			published.Cells = append(published.Cells, get(l.published, "", func(p datasets.OrderStep) string { return p.Handshake }))
@@ -297,7 +318,7 @@ type rankLine struct {
 func (l *rankLine) resamples() int { return l.of.bootstrap.At(l.handshake, l.rank) }
 
 // ranks shows how often each handshake takes each rank of Table 2 in resamples of the hosts.
-func ranks(trials analysis.Together[*analysis.Trials], over sources) (figure, error) {
+func ranks(trials *orderTrials, over sources) (figure, error) {
 	orders, err := bestOrders(trials, over.design())
 	if err != nil {
 		return figure{}, err

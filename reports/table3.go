@@ -161,7 +161,7 @@ func table3(r *analysis.Responses, over sources) (figure, error) {
 		answers.Cells = append(answers.Cells, l.shown[l.k])
 		counts.Cells = append(counts.Cells, plotters.Thousands(l.counts[l.k]))
 		measured.Cells = append(measured.Cells, percent(l.share.Value))
-		between.Cells = append(between.Cells, interval(l.share, percent, " to "))
+		between.Cells = append(between.Cells, interval(l.share, percent))
 		probability.Cells = append(probability.Cells, only(first, chance(l.test.P)))
 		published.Cells = append(published.Cells, percent(l.published[l.k]))
 	}

@@ -120,7 +120,7 @@ func tabulate[T any](n string, rows []T, columns ...column[T]) arrow.Record {
 }
 
 // writeCSV prints a table: a line of names, and then the rows. Numbers up to 10 have six decimal places; null is empty, and "inf" the
-// high end of "more than".
+// high end of "more than". Texts are harmless.
 func writeCSV(w io.Writer, table arrow.Record) error {
 	lines := make([][]string, table.NumRows()+1)
 	for _, f := range table.Schema().Fields() {
@@ -141,7 +141,19 @@ func cell(column arrow.Array, row int) string {
 	if floats, ok := column.(*array.Float64); ok {
 		return decimal(floats.Value(row))
 	}
+	if texts, ok := column.(*array.String); ok {
+		return harmless(texts.Value(row))
+	}
 	return column.ValueStr(row)
+}
+
+// harmless keeps a spreadsheet from taking a text, which may come from a server or from a file of ASes, for a formula: what begins as
+// one does is written after an apostrophe, which spreadsheets take for "text follows" (OWASP, CSV Injection).
+func harmless(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
 }
 
 // decimal writes a number without an exponent, with fewer decimal places the larger it is.

@@ -45,6 +45,7 @@ type Table struct {
 	path     string
 	digest   string
 	prefixes bart.Table[origin]
+	left     int               // bytes of memory that prefixes and names of a text may still take
 	database *maxminddb.Reader // in place of prefixes, if the file is a MaxMind DB
 }
 
@@ -53,17 +54,23 @@ type origin struct {
 	name string
 }
 
-// What a file may have. The whole routing table had 1.3 million prefixes in 2025; a GeoLite2-ASN has 10 MB.
+// What a file may take, in bytes. The whole routing table had 1.3 million prefixes in 2025, which count for 450 MiB; a GeoLite2-ASN
+// has 10 MB.
 const (
-	maxPrefixes = 1 << 23
-	maxNames    = 64 << 20 // bytes of distinct names
-	maxLine     = 4 << 10  // bytes
-	maxDatabase = 1 << 30  // bytes
+	maxText     = 1 << 30   // of memory, for prefixes and names, as weigh and the names' lengths count
+	maxDatabase = 256 << 20 // of a MaxMind DB, which is held as it is
+	maxLine     = 4 << 10
 )
+
+// nameEntry is what a name takes besides its bytes, twice 16 in a map that may be half empty.
+const nameEntry = 64
+
+// weigh is the most memory that a prefix takes: a node of the table for each byte of it, though most prefixes share theirs.
+func weigh(p netip.Prefix) int { return 80 * (1 + p.Bits()/8) }
 
 // Open reads a file: a MaxMind DB if its name ends in .mmdb, and else text. An error names the file and the line.
 func Open(path string) (*Table, error) {
-	t := &Table{path: path}
+	t := &Table{path: path, left: maxText}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("asn: %w", err)
@@ -110,7 +117,7 @@ func (t *Table) readDatabase(r io.Reader) error {
 		return fmt.Errorf("%s: %w", t.path, err)
 	}
 	if len(data) > maxDatabase {
-		return fmt.Errorf("%s: larger than %d bytes", t.path, maxDatabase)
+		return fmt.Errorf("%s: larger than %d MiB, which is what a database may take of memory", t.path, maxDatabase>>20)
 	}
 	if t.database, err = maxminddb.OpenBytes(data); err != nil {
 		return fmt.Errorf("%s: %w", t.path, err)
@@ -155,7 +162,7 @@ func (t *Table) readText(r io.Reader) error {
 	lines := bufio.NewScanner(b)
 	lines.Buffer(nil, maxLine)
 	names := make(map[string]string)
-	size, number := 0, 0
+	number := 0
 	for lines.Scan() {
 		number++
 		line := strings.TrimRight(lines.Text(), "\r ")
@@ -173,18 +180,17 @@ func (t *Table) readText(r io.Reader) error {
 		if !ok {
 			name = strings.Clone(o.name)
 			names[name] = name
-			if size += len(name); size > maxNames {
-				return fmt.Errorf("%s:%d: names of more than %d bytes", t.path, number, maxNames)
-			}
+			t.left -= len(name) + nameEntry
 		}
 		for _, p := range prefixes {
 			if _, twice := t.prefixes.Get(p); twice {
 				return fmt.Errorf("%s:%d: prefix %v is there twice", t.path, number, p)
 			}
 			t.prefixes.Insert(p, origin{o.asn, name})
+			t.left -= weigh(p)
 		}
-		if t.prefixes.Size() > maxPrefixes {
-			return fmt.Errorf("%s:%d: more than %d prefixes", t.path, number, maxPrefixes)
+		if t.left < 0 {
+			return fmt.Errorf("%s:%d: the prefixes and names up to here may take more than %d MiB of memory: take a file of fewer", t.path, number, maxText>>20)
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {

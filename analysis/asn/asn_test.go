@@ -5,10 +5,12 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -182,4 +184,40 @@ func FuzzText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The memory that a text takes is bounded in bytes, whatever its prefixes: weigh is no less than what they take where they share the
+// fewest nodes.
+func TestMemory(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var text bytes.Buffer
+	weight := 0
+	table := &Table{path: "f", left: maxText}
+	const pairs = 1 << 13
+	for i := range pairs {
+		for last := range 2 { // of an address that none shares the first bytes of, and one that differs in the last
+			a := netip.AddrFrom16([16]byte{byte(i), byte(i >> 8), 15: byte(last)})
+			fmt.Fprintf(&text, "%v/128\t%d\n", a, i+1)
+			weight += weigh(netip.PrefixFrom(a, 128))
+		}
+	}
+	lines := text.Bytes()
+	if err := table.readText(bytes.NewReader(lines)); err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Buffer{}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if takes := int(after.HeapAlloc) - int(before.HeapAlloc) - cap(lines); takes > weight || takes < weight/8 {
+		t.Errorf("%d prefixes take %d bytes, and weigh %d", 2*pairs, takes, weight)
+	} else {
+		t.Logf("%d prefixes take %d bytes, and weigh %d", 2*pairs, takes, weight)
+	}
+	runtime.KeepAlive(table)
+	table = &Table{path: "f", left: weight / 2}
+	if err := table.readText(bytes.NewReader(lines)); err == nil || err.Error() != fmt.Sprintf("f:%d: the prefixes and names up to here may take more than 1024 MiB of memory: take a file of fewer", pairs) {
+		t.Error(err)
+	}
 }

@@ -59,7 +59,7 @@ func HasWord(banner []byte, words []string) bool {
 // containsFold reports whether b contains ASCII text that is given in lower case.
 func containsFold(b []byte, text string) bool {
 	for i := 0; i+len(text) <= len(b); i++ {
-		if hasPrefixFold(b[i:], text) {
+		if (text == "" || lower(b[i]) == text[0]) && hasPrefixFold(b[i:], text) {
 			return true
 		}
 	}

@@ -261,9 +261,9 @@ func (s *sum) add(a, b uint64) {
 
 func (s *sum) merge(other sum) {
 	var carry uint64
-	for i := range s {
-		s[i], carry = bits.Add64(s[i], other[i], carry)
-	}
+	s[0], carry = bits.Add64(s[0], other[0], 0)
+	s[1], carry = bits.Add64(s[1], other[1], carry)
+	s[2], _ = bits.Add64(s[2], other[2], carry)
 }
 
 func (s sum) big() *big.Int {

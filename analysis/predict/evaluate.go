@@ -30,9 +30,12 @@ type Evaluation struct {
 
 // Plan is to probe some ports on every address, and then those that are expected of the hosts found, by the expected yield.
 type Plan struct {
-	First int     // how many ports are first
-	Known int     // hosts with a service on one of them
-	Curve []Point // after the first ports, and then down to each level of the expected yield that has probes
+	First int // how many ports are first
+	Known int // hosts with a service on one of them
+	// OnFirst is the share of the services that is on the first ports, by networks, /24s or /48s. Where few of these decide, no curve
+	// of the sample says what is found on other hosts; its warnings are those of the plan.
+	OnFirst estimate.Estimate
+	Curve   []Point // after the first ports, and then down to each level of the expected yield that has probes
 }
 
 // Usual is the share of the services that plans are compared by.
@@ -42,7 +45,9 @@ const Usual = 0.9
 var firsts = []int{1, 2, 5, 10, 20, 50, 100, 200, 500}
 
 // Evaluate counts what is found by plans that have 1, 2, 5, ... of the most popular ports first; or by one that has those of fixed.
-func Evaluate(s *Sample, fixed []uint16) *Evaluation {
+//
+// An error if the sample's hosts are in more networks than it has addresses.
+func Evaluate(s *Sample, fixed []uint16) (*Evaluation, error) {
 	return evaluate(s, slices.DeleteFunc(slices.Clone(firsts), func(n int) bool { return n >= len(s.Ports) }), fixed)
 }
 
@@ -56,7 +61,7 @@ func (e *Evaluation) Best() (best *Plan, fewest float64) {
 	return best, fewest
 }
 
-func evaluate(s *Sample, sizes []int, fixed []uint16) *Evaluation {
+func evaluate(s *Sample, sizes []int, fixed []uint16) (*Evaluation, error) {
 	e := &Evaluation{Addresses: s.Addresses, Ports: len(s.Ports), Hosts: len(s.Hosts)}
 	for i := range s.Hosts {
 		e.Services += len(s.Hosts[i].Services)
@@ -70,12 +75,13 @@ func evaluate(s *Sample, sizes []int, fixed []uint16) *Evaluation {
 	found := make([]int, len(s.Ports)) // by rank
 	counts := make([]yields, len(e.Plans))
 	first := make([]int, len(e.Plans)) // services on the first ports
+	var ranks [tenths][1 << 16]uint16  // of each port, among those that the tenth is predicted with
 	for tenth := range tenths {
 		in, others := divide(s, tenth, tenths)
 		r := rank(s, others)
-		var at [1 << 16]int
+		at := &ranks[tenth]
 		for i, port := range r.order {
-			at[port] = i
+			at[port] = uint16(i) // of 65,535 ports at most
 		}
 		for _, i := range in {
 			for _, x := range s.Hosts[i].Services {
@@ -119,8 +125,46 @@ func evaluate(s *Sample, sizes []int, fixed []uint16) *Evaluation {
 				p.Curve = append(p.Curve, at)
 			}
 		}
+		isFirst := func(tenth int, port uint16) bool { return int(ranks[tenth][port]) < p.First }
+		if fixed != nil {
+			isFirst = func(_ int, port uint16) bool { return slices.Contains(fixed, port) }
+		}
+		var err error
+		if p.OnFirst, err = onFirst(s, isFirst); err != nil {
+			return nil, err
+		}
 	}
-	return e
+	return e, nil
+}
+
+// onFirst estimates the share of the services that is on the ports that are first where a tenth of the hosts is predicted.
+func onFirst(s *Sample, isFirst func(tenth int, port uint16) bool) (estimate.Estimate, error) {
+	var networks estimate.Hosts
+	var hits, services uint32 // of the network that is being counted
+	for i := range s.Hosts {
+		h := &s.Hosts[i]
+		if i > 0 && h.network() != s.Hosts[i-1].network() {
+			networks.Add(hits, services)
+			hits, services = 0, 0
+		}
+		tenth := h.part(tenths)
+		for _, x := range h.Services {
+			services++
+			if isFirst(tenth, x.Port) {
+				hits++
+			}
+		}
+	}
+	networks.Add(hits, services)
+	return overNetworks(s, networks, uint64(len(s.Hosts)))
+}
+
+// overNetworks estimates a share of hosts other than the sample's, of which it is no part, from its networks.
+func overNetworks(s *Sample, networks estimate.Hosts, hosts uint64) (estimate.Estimate, error) {
+	e, err := networks.Share(estimate.Design{Unit: estimate.ByHost, Drawn: s.Addresses, Of: math.MaxUint64})
+	e.Design.Of, e.Hosts = s.Of, hosts
+	e.Method += " over networks"
+	return e, err
 }
 
 // divide gives the hosts in one of n parts, and the others.
@@ -237,11 +281,7 @@ func HitRate(s *Sample, first []uint16, perHost float64) (estimate.Estimate, err
 	for _, sum := range networks { // sums are the same in any order
 		clusters.Add(uint32(sum[0]), uint32(sum[1]))
 	}
-	// The hosts of the list are others than the sample's: there is no finite population that it is a part of.
-	e, err := clusters.Share(estimate.Design{Unit: estimate.ByHost, Drawn: s.Addresses, Of: math.MaxUint64})
-	e.Design.Of, e.Hosts = s.Of, hosts
-	e.Method += " over networks"
-	return e, err
+	return overNetworks(s, clusters, hosts)
 }
 
 // unit is a number from 0 to 1 by a host and a port.

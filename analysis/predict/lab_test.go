@@ -116,7 +116,10 @@ func TestLab(t *testing.T) {
 		t.Skip("-lab was not asked for")
 	}
 	s, rest := labPopulation().sample(20)
-	e := evaluate(s, []int{10, 50, 100, 200, 500}, nil)
+	e, err := evaluate(s, []int{10, 50, 100, 200, 500}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("%d hosts, %d services", e.Hosts, e.Services)
 	for _, share := range []float64{0.5, 0.8, 0.9, 0.95} {
 		popularity, _ := e.Probes(e.Popularity, share)

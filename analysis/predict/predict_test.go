@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"laserdisc/analysis/estimate"
 )
 
 // product is what a maker puts on its hosts.
@@ -99,12 +101,50 @@ func TestPairs(t *testing.T) {
 // addresses have, and 2 to 3 on each of those: 2 to 2.5 to each address.
 func TestFewerProbes(t *testing.T) {
 	s, _ := made(1).sample(10)
-	e := evaluate(s, []int{1}, nil)
+	e, err := evaluate(s, []int{1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	popularity, ok := e.Probes(e.Popularity, 0.7)
 	predicted, found := e.Probes(e.Plans[0].Curve, 0.7)
 	t.Logf("70 %%: %.2f probes to each address, by popularity %.2f, in random order %.0f", predicted, popularity, e.Exhaustive(0.7))
 	if !ok || !found || predicted > 3 || popularity < 2*predicted {
 		t.Errorf("70 %% take %.2f probes to each address, and %.2f by popularity", predicted, popularity)
+	}
+}
+
+// TestFewNetworks: where one host has most of the services, its network decides what is found, and that is said.
+func TestFewNetworks(t *testing.T) {
+	s, _ := made(1).sample(10)
+	on80, all := 0, 0
+	for _, h := range s.Hosts {
+		for _, x := range h.Services {
+			all++
+			if x.Port == webPort {
+				on80++
+			}
+		}
+	}
+	e, err := Evaluate(s, []uint16{webPort})
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := e.Plans[0].OnFirst
+	if on.Value != float64(on80)/float64(all) || on.N != uint64(all) || on.EffectiveHosts < 50 || len(on.Warnings) > 0 || !on.HasInterval() {
+		t.Errorf("%v, want %d of %d", on, on80, all)
+	}
+	gateway := &s.Hosts[0]
+	gateway.Services = nil
+	for port := range uint16(900) {
+		gateway.Services = append(gateway.Services, Service{Port: 1000 + port, Label: 2})
+	}
+	if e, err = Evaluate(s, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range e.Plans {
+		if on := p.OnFirst; on.EffectiveHosts > 2 || !slices.Contains(on.Warnings, estimate.TooFewHosts) {
+			t.Errorf("%d ports first: %v", p.First, on)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package formats
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,14 +25,20 @@ const MaxLine = 16 << 20
 //	matches   every signature that matched: [{"label":..., "evidence":..., "bytes":...}]
 //	details   sub-labels, such as {"status":"404"}
 //
+// With explain, there is one more, which [handshake.Explain] fills:
+//
+//	why       rule, spec and version of the signature, and decided, the bytes that made the difference:
+//	          [{"offset":0,"hex":"5353482d","text":"SSH-"}]
+//
 // Fields with these names that the line has already are replaced; nothing else of it changes, not even a space.
 //
 // Classify passes each line that it cannot read, by its number from 1, to unreadable, leaves it out, and goes on. The error is
 // one of r or w.
-func Classify(w io.Writer, r io.Reader, unreadable func(line int, err error)) error {
+func Classify(w io.Writer, r io.Reader, explain bool, unreadable func(line int, err error)) error {
 	lines := bufio.NewReaderSize(r, 1<<16)
 	out := bufio.NewWriterSize(w, 1<<16)
 	c := newClassifier()
+	c.explain = explain
 	var line []byte
 	for n := 1; ; n++ {
 		var err, end error
@@ -85,6 +92,31 @@ type finding struct {
 	Bytes    int               `json:"bytes"`
 	Matches  []match           `json:"matches"`
 	Details  map[string]string `json:"details"`
+	Why      *why              `json:"why,omitempty"`
+}
+
+// why is an explanation of a label.
+type why struct {
+	Rule    string    `json:"rule"`
+	Spec    string    `json:"spec"`
+	Version int       `json:"version"`
+	Decided []decided `json:"decided"`
+}
+
+// decided is some of the bytes that decided.
+type decided struct {
+	Offset int    `json:"offset"`
+	Hex    string `json:"hex"`
+	Text   string `json:"text"` // what is not printable as in a Go string literal
+}
+
+func explain(r *response) *why {
+	e := handshake.Explain(r.sent, r.received)
+	w := why{Rule: e.Rule, Spec: e.Spec, Version: e.Version, Decided: []decided{}}
+	for _, run := range e.Decided {
+		w.Decided = append(w.Decided, decided{run.Offset, hex.EncodeToString(run.Bytes), run.Text()})
+	}
+	return &w
 }
 
 type match struct {
@@ -95,6 +127,7 @@ type match struct {
 
 // classifier holds what is used again from line to line.
 type classifier struct {
+	explain bool
 	verdict handshake.Verdict
 	fields  []field
 	matches []match
@@ -129,14 +162,16 @@ func (c *classifier) best(responses []response) finding {
 	c.matches = c.matches[:0]
 	best := finding{Evidence: handshake.None.String(), Details: map[string]string{}}
 	evidence := handshake.None
-	for _, r := range responses {
+	of := &responses[0] // the response that the finding is about
+	for i := range responses {
+		r := &responses[i]
 		v := &c.verdict
 		handshake.Classify(v, r.sent, r.received)
 		e := r.limit(v.Evidence, v.Bytes)
 		if e < evidence || e == evidence && (best.Label != "" || v.Label == "") {
 			continue
 		}
-		evidence = e
+		evidence, of = e, r
 		best = finding{Label: v.Label, Evidence: e.String(), Bytes: v.Bytes, Details: map[string]string{}}
 		c.matches = c.matches[:0]
 		for _, m := range v.Matches {
@@ -147,6 +182,9 @@ func (c *classifier) best(responses []response) finding {
 		}
 	}
 	best.Matches = c.matches
+	if c.explain {
+		best.Why = explain(of)
+	}
 	return best
 }
 
@@ -181,7 +219,7 @@ func (c *classifier) write(w io.Writer, line []byte, found finding) error {
 
 func isFinding(key []byte) bool {
 	switch string(key) {
-	case "label", "evidence", "bytes", "matches", "details":
+	case "label", "evidence", "bytes", "matches", "details", "why":
 		return true
 	}
 	return false

@@ -18,7 +18,7 @@ import (
 // classified returns the lines written, and the numbers of those that could not be read with the reason.
 func classified(t testing.TB, r io.Reader) (lines []string, unreadable []string) {
 	var out bytes.Buffer
-	err := Classify(&out, r, func(line int, err error) {
+	err := Classify(&out, r, false, func(line int, err error) {
 		unreadable = append(unreadable, fmt.Sprintf("%d: %v", line, err))
 	})
 	if err != nil {
@@ -55,7 +55,7 @@ func TestErrors(t *testing.T) {
 	broken := errors.New("broken")
 	var out bytes.Buffer
 	in := io.MultiReader(strings.NewReader(`{"received_hex":"00"}`+"\n"), iotest.ErrReader(broken))
-	err := Classify(&out, in, func(line int, err error) { t.Errorf("line %d: %v", line, err) })
+	err := Classify(&out, in, false, func(line int, err error) { t.Errorf("line %d: %v", line, err) })
 	if !errors.Is(err, broken) || !strings.Contains(out.String(), "unknown") {
 		t.Errorf("%v after %q", err, out.String())
 	}
@@ -65,7 +65,7 @@ func TestErrors(t *testing.T) {
 	}
 	r.Close()
 	in = strings.NewReader(strings.Repeat(`{"received_hex":"00"}`+"\n", 10000))
-	if err := Classify(w, in, func(line int, err error) { t.Errorf("line %d, which is good: %v", line, err) }); err == nil {
+	if err := Classify(w, in, false, func(line int, err error) { t.Errorf("line %d, which is good: %v", line, err) }); err == nil {
 		t.Error("a closed pipe is written to")
 	}
 }
@@ -96,7 +96,7 @@ func FuzzClassify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var out, again bytes.Buffer
 		bad := map[int]bool{}
-		if err := Classify(&out, bytes.NewReader(text), func(line int, _ error) { bad[line] = true }); err != nil {
+		if err := Classify(&out, bytes.NewReader(text), false, func(line int, _ error) { bad[line] = true }); err != nil {
 			t.Fatal(err)
 		}
 		read := bytes.NewBuffer(out.Bytes())
@@ -113,7 +113,7 @@ func FuzzClassify(f *testing.F) {
 		if read.Len() > 0 {
 			t.Fatalf("written without a line: %q", read)
 		}
-		if err := Classify(&again, bytes.NewReader(out.Bytes()), func(line int, err error) { t.Errorf("again, line %d: %v", line, err) }); err != nil {
+		if err := Classify(&again, bytes.NewReader(out.Bytes()), false, func(line int, err error) { t.Errorf("again, line %d: %v", line, err) }); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(again.Bytes(), out.Bytes()) {
@@ -150,7 +150,7 @@ func BenchmarkClassify(b *testing.B) {
 	in := strings.Repeat(line, b.N)
 	b.SetBytes(int64(len(line)))
 	b.ResetTimer()
-	if err := Classify(io.Discard, strings.NewReader(in), func(line int, err error) { b.Fatal(line, err) }); err != nil {
+	if err := Classify(io.Discard, strings.NewReader(in), false, func(line int, err error) { b.Fatal(line, err) }); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")

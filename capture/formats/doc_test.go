@@ -41,7 +41,7 @@ func ExampleClassify() {
 {"ip":"198.18.0.2"}
 {"ip":"198.18.0.3","data":{"ftp":{"status":"success","protocol":"ftp","result":{"banner":"220 FTP server ready.\r\n"}}}}
 `
-	err := formats.Classify(os.Stdout, strings.NewReader(lines), func(line int, err error) {
+	err := formats.Classify(os.Stdout, strings.NewReader(lines), false, func(line int, err error) {
 		fmt.Printf("line %d: %v\n", line, err)
 	})
 	if err != nil {

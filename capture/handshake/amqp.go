@@ -4,13 +4,16 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 var amqp = Protocol{
 	Name:      "amqp",
+	Ports:     []uint16{5672},
 	Spec:      "AMQP 0-9-1, sections 4.2.2 and 4.2.3; AMQP 1.0, section 2.2",
+	Version:   2,
 	First:     "protocol header AMQP 0 0 9 1",
-	Signature: "a protocol header with a published version, or the method Connection.Start",
+	Signature: "a protocol header with a published version, or the method Connection.Start; weak: the header of version 1.0 that was sent",
 	Leads:     "A\x01",
 	Hello:     func(b []byte, _ netip.AddrPort, _ uint64) []byte { return append(b, "AMQP\x00\x00\x09\x01"...) },
 	Match:     matchAMQP,
@@ -21,6 +24,12 @@ var amqp = Protocol{
 var amqpVersions = []string{
 	"\x01\x01\x08\x00", "\x01\x01\x00\x09", "\x01\x01\x00\x0a", "\x00\x00\x09\x01",
 	"\x00\x01\x00\x00", "\x02\x01\x00\x00", "\x03\x01\x00\x00",
+}
+
+// isMirrored tells whether an answer is a whole header of AMQP 1.0, which a server returns to a client that sent it (section 2.2). An
+// echo is the same.
+func isMirrored(received []byte) bool {
+	return len(received) == 8 && hasPrefix(received, "AMQP") && slices.Contains(amqpVersions[4:], string(received[4:]))
 }
 
 func matchAMQP(data []byte) Match {

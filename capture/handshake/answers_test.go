@@ -2,6 +2,8 @@ package handshake
 
 import (
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,12 +21,15 @@ var answers = []struct {
 	{"http with bare LF", "HTTP/1.0 200 OK\nContent-Type: text/plain\n\nbody", "http", Certain, 42},
 	{"http without a reason", "HTTP/1.1 404\r\n\r\n", "http", Certain, 0},
 	{"http with an empty reason", "HTTP/1.1 404 \r\n\r\n", "http", Certain, 0},
+	{"http in lower case", "http/1.1 200 OK\r\n\r\n", "http", Likely, 0},
 	{"http, header cut", "HTTP/1.1 200 OK\r\nServ", "http", Likely, 0},
 	{"http, status line cut", "HTTP/1.1 200", "http", Likely, 0},
 	{"http, status cut", "HTTP/1.1 20", Unknown, None, 0},
 	{"http of another status", "HTTP/1.1 2x0 OK\r\n\r\n", Unknown, None, 0},
 	{"http/2 without TLS", "\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02", Unknown, None, 0},
 	{"html alone", "\r\n<HTML><body>hello", "http", Weak, 5},
+	{"xmpp", "<?xml version='1.0'?><stream:stream id='' xml:lang='en' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:error/>", "xmpp", Certain, 126},
+	{"xmpp, cut", "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' id", "xmpp", Likely, 0},
 	{"other xml", "<?xml version='1.0'?><stream:stream>", Unknown, None, 0},
 	{"icecast", "ICY 200 OK\r\n\r\n", Unknown, None, 0},
 	{"tor control port", "HTTP/1.0 501 Tor ControlPort is not an HTTP proxy\r\n\r\n", "http", Weak, 0},
@@ -41,6 +46,11 @@ var answers = []struct {
 	{"tls alert, no such version", "\x15\x02\x01\x00\x02\x02\x28", Unknown, None, 0},
 	{"tls server hello", "\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03" + strings.Repeat("r", 32) + "\x00\xc0\x2f\x00", "tls", Certain, 47},
 	{"tls server hello, cut", "\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03" + strings.Repeat("r", 8), "tls", Likely, 11},
+	{"tls 1.3, draft 18", "\x16\x03\x01\x00\x2c\x02\x00\x00\x28\x7f\x12" + strings.Repeat("r", 32) + "\x13\x01\x00\x02\x00\x00", "tls", Certain, 0},
+	{"ssl 2.0", "\x80\x1e\x04\x00\x01\x00\x02\x00\x05\x00\x03\x00\x0bcertc\x01\x00\x80connection!"[:32], "tls", Certain, 0},
+	{"ssl 2.0, cut", "\x83\x1e\x04\x00\x01\x00\x02\x03\x00\x00\x03\x00\x10\x30\x82", "tls", Likely, 0},
+	{"ssl 2.0, lengths wrong", "\x80\x1f\x04\x00\x01\x00\x02\x00\x05\x00\x03\x00\x0bcertc", Unknown, None, 0},
+	{"ssl 2.0, no cipher", "\x80\x03\x00\x00\x01", "tls", Likely, 0},
 	{"tls client hello", "\x16\x03\x03\x00\x2a\x01\x00\x00\x26\x03\x03" + strings.Repeat("r", 32) + "\x00\xc0\x2f\x00", Unknown, None, 0},
 	{"tls hello request", "\x16\x03\x01\x00\x04\x00\x00\x00\x00", "tls", Likely, 0},
 	{"tls record too long", "\x16\x03\x03\xff\xff\x02\x00\x00\x26\x03\x03", Unknown, None, 0},
@@ -53,6 +63,7 @@ var answers = []struct {
 	{"ssh after other lines", "Authorized use only.\r\n\r\nSSH-2.0-x\r\n", "ssh", Likely, 0},
 	{"ssh, named in a text", "this is not SSH-2.0-x\r\n", Unknown, None, 0},
 	{"ssh, no version", "SSH-x.y-z\r\n", Unknown, None, 0},
+	{"ssh, penalised", "Not allowed at this time\r\n", "ssh", Likely, 0},
 	{"ssh, turned away", "Exceeded MaxStartups\r\n", "ssh", Likely, 0},
 
 	{"smtp", "220 mail.example.com ESMTP Postfix\r\n", "smtp", Certain, 0},
@@ -65,7 +76,15 @@ var answers = []struct {
 	{"smtp, EHLO", "220 mail.example.com ready\r\n250-mail.example.com\r\n250-SIZE 1000\r\n250 DSN\r\n", "smtp", Certain, 0},
 	{"smtp, no EHLO", "220 smtp.example.com ready\r\n502 5.5.2 what?\r\n", Unknown, None, 0},
 	{"lmtp", "220 localhost Dovecot (Debian) ready.\r\n500 5.5.1 Unknown command\r\n", Unknown, None, 0},
-	{"lmtp by name", "220 host LMTP and not SMTP\r\n", Unknown, None, 0},
+	{"lmtp by name", "220 host LMTP server ready\r\n", "lmtp", Certain, 0},
+	{"lmtp by name, cut", "220 host LMTP", "lmtp", Likely, 0},
+	{"smtp on a host named lmtp", "220 lmtp.example.com ESMTP\r\n", Unknown, None, 0},
+	{"smtp refuses with an enhanced code", "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied\r\n", "smtp", Likely, 0},
+	{"smtp refuses with 550", "550 5.7.1 Service unavailable, you are listed\r\n", "smtp", Likely, 0},
+	{"smtp refuses in its host's name", "554 mx.example.com\r\n", "smtp", Likely, 0},
+	{"smtp refuses in its host's name, with a text", "554 mx.example.com no service\r\n", "smtp", Likely, 0},
+	{"smtp refuses without a word", "554 No service\r\n", "smtp", Weak, 0},
+	{"550 alone", "550 Access denied.\r\n", Unknown, None, 0},
 
 	{"ftp", "220 (vsFTPd 3.0.3)\r\n", "ftp", Certain, 0},
 	{"ftp on a host named smtp", "220 smtp.example.com FTP server ready.\r\n", "ftp", Certain, 0},
@@ -86,8 +105,16 @@ var answers = []struct {
 	{"220 with anything", "220 Welcome\r\n", Unknown, None, 0},
 	{"hylafax", "220 host server (HylaFAX (tm) Version 6.0.7) ready.\r\n530 Please login with USER and PASS.\r\n", Unknown, None, 0},
 	{"snpp", "220 localhost SNPP server (x) ready.\r\n", Unknown, None, 0},
-	{"nntp", "200 news.example.com InterNetNews NNRP server ready\r\n", Unknown, None, 0},
-	{"nntp refuses", "400 NNTP server unavailable.  Try later!\r\n", Unknown, None, 0},
+	{"nntp", "200 news.example.com InterNetNews NNRP server ready\r\n", "nntp", Certain, 0},
+	{"nntp, no posting", "201 server ready - no posting allowed\r\n", "nntp", Likely, 0},
+	{"nntp, line cut", "200 Leafnode NNTP Dae", "nntp", Likely, 0},
+	{"nntp refuses", "400 NNTP server unavailable.  Try later!\r\n", "nntp", Likely, 0},
+	{"200 of another", "200 hello\r\n", Unknown, None, 0},
+	{"nntp and its host's name alone", "200 nntp.example.com\r\n", Unknown, None, 0},
+	{"dict", "220 dict.example.com dictd 1.13.0/rf on Linux 6.1.0 <auth.mime> <12.3456.789@dict.example.com>\r\n", "dict", Certain, 0},
+	{"dict without capabilities", "220 dictd ready <1@example.com>\r\n", "dict", Certain, 0},
+	{"dict, cut", "220 dict.example.com dictd 1.13.0/rf on Linux 6.1.0 <auth.mime> <12.34", Unknown, None, 0},
+	{"220 with an address", "220 welcome, ask <admin@example.com>\r\n", Unknown, None, 0},
 	{"tor control", "514 Authentication required.\r\n", Unknown, None, 0},
 	{"daytime", "22 NOV 2026 03:25:52 UTC\r\n", Unknown, None, 0},
 
@@ -96,9 +123,13 @@ var answers = []struct {
 	{"pop3 with APOP", "+OK hello <1896.697170952@dbc.mtview.ca.us>\r\n", "pop3", Certain, 0},
 	{"pop3, capabilities", "+OK hello\r\n+OK\r\nCAPA\r\nTOP\r\nUIDL\r\n.\r\n", "pop3", Certain, 27},
 	{"pop3 without a text", "+OK\r\n", "pop3", Weak, 0},
-	{"pop3 without a text, and a command", "+OK\r\n-ERR unknown\r\n", "pop3", Likely, 8},
+	{"pop3 without a text, and a command", "+OK\r\n-ERR unknown\r\n", "pop3", Likely, 9},
+	{"+OK twice", "+OK\r\n+OK\r\n", "pop3", Weak, 5},
+	{"+OK and Redis' words", "+OK\r\n-ERR unknown command 'CAPA', with args beginning with: \r\n", "pop3", Weak, 5},
 	{"-ERR alone", "-ERR Unknown command.\r\n", Unknown, None, 0},
-	{"nats", "INFO {\"server_id\":\"x\"}\r\n-ERR 'Unknown Protocol Operation'\r\n", Unknown, None, 0},
+	{"nats", "INFO {\"server_id\":\"x\"}\r\n-ERR 'Unknown Protocol Operation'\r\n", "nats", Certain, 24},
+	{"nats, cut", "INFO {\"server_id\":\"NCXU2K\",\"version\":\"2.9", "nats", Likely, 18},
+	{"INFO of another", "INFO {\"id\":\"x\"}\r\n", Unknown, None, 0},
 
 	{"imap", "* OK [CAPABILITY IMAP4rev1 SASL-IR] ready.\r\n", "imap", Certain, 0},
 	{"imap without the word", "* OK ready.\r\n", "imap", Likely, 0},
@@ -121,8 +152,48 @@ var answers = []struct {
 	{"redis, protected", "-DENIED Redis is running in protected mode because\r\n", "redis", Certain, 0},
 	{"redis, GET /", "-ERR wrong number of arguments for 'get' command\r\n", "redis", Certain, 0},
 	{"redis, other command", "-ERR unknown command 'EHLO', with args beginning with: \r\n", "redis", Certain, 0},
+	{"redis, a string", "$5\r\nhello\r\n", "redis", Likely, 0},
+	{"redis, a string, cut", "$500\r\n# Server\r\nredis_version", "redis", Weak, 0},
+	{"redis, no string", "$-1\r\n", "redis", Weak, 0},
+	{"redis, a string that ends early", "$2\r\nhello\r\n", Unknown, None, 0},
+	{"redis, a number", ":1000\r\n", "redis", Weak, 0},
+	{"redis, strings", "*2\r\n$6\r\nmaxmem\r\n$1\r\n0\r\n", "redis", Likely, 0},
+	{"redis, an array", "*2\r\n:1\r\n*1\r\n$1\r\nx\r\n", "redis", Certain, 0},
+	{"redis, an array, cut", "*3\r\n:1\r\n:2\r\n:", "redis", Likely, 0},
+	{"redis, a map", "%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n", "redis", Certain, 0},
+	{"redis, too deep", strings.Repeat("*1\r\n", 12) + ":1\r\n", Unknown, None, 0},
+	{"a price", "$5 each\r\n", Unknown, None, 0},
 	{"pop3's words", "-ERR unknown command\r\n", Unknown, None, 0},
-	{"irc", "PING :x\r\n", Unknown, None, 0},
+	{"irc", ":irc.example.com NOTICE * :*** Looking up your hostname...\r\n", "irc", Certain, 0},
+	{"irc without a prefix", "NOTICE AUTH :*** Processing connection to irc.example.com\r\n", "irc", Certain, 0},
+	{"irc, not registered", ":irc.example.com 451 * :You have not registered\r\n", "irc", Certain, 0},
+	{"irc, cut", ":irc.example.com NOTICE * :*** Look", "irc", Likely, 0},
+	{"irc hangs up", "ERROR :Closing Link: [192.0.2.1] (Throttled)\r\n", "irc", Likely, 0},
+	{"irc, PING alone", "PING :x\r\n", Unknown, None, 0},
+	{"stomp", "ERROR\nmessage:Bad command\n\n\x00", Unknown, None, 0},
+	{"a colon", ":note to * :x\r\n", Unknown, None, 0},
+
+	{"rsync", "@RSYNCD: 31.0\n", "rsync", Certain, 0},
+	{"rsync, digests", "@RSYNCD: 32.0 sha512 sha256 sha1 md5 md4\n", "rsync", Certain, 0},
+	{"rsync, cut", "@RSYNCD: 3", "rsync", Likely, 0},
+	{"svn", "( success ( 2 2 ( ) ( edit-pipeline svndiff1 absent-entries ) ) ) ", "svn", Certain, 65},
+	{"svn, cut", "( success ( 1 2 ( ANONYMOUS ) ( edit-pip", "svn", Likely, 18},
+	{"a list", "( success ( 3 ) )", Unknown, None, 0},
+	{"mpd", "OK MPD 0.23.5\n", "mpd", Certain, 0},
+	{"OK alone", "OK\n", Unknown, None, 0},
+	{"munin", "# munin node at node.example.com\n", "munin", Certain, 0},
+	{"gpsd", "{\"class\":\"VERSION\",\"release\":\"3.22\",\"rev\":\"3.22\",\"proto_major\":3,\"proto_minor\":14}\r\n", "gpsd", Certain, 0},
+	{"gpsd, cut", "{\"class\":\"VERSION\",\"release\":\"3.22\",\"rev", "gpsd", Likely, 0},
+	{"json", "{\"class\":\"x\"}\r\n", Unknown, None, 0},
+	{"clamd", "UNKNOWN COMMAND\n", "clamd", Likely, 0},
+	{"beanstalkd", "UNKNOWN_COMMAND\r\n", Unknown, None, 0},
+	{"spamd", "SPAMD/1.0 76 Bad header line: GET / HTTP/1.1\r\n", "spamd", Certain, 0},
+	{"zmtp", "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f", "zmtp", Certain, 0},
+	{"zmtp, whole greeting", "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x01NULL" + strings.Repeat("\x00", 48), "zmtp", Certain, 10},
+	{"zmtp, cut", "\xff\x00\x00\x00\x00\x00\x00\x00\x01", Unknown, None, 0},
+	{"kerberos", "\x00\x00\x00\x5b~Y0W\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x1e" + strings.Repeat("x", 77), "kerberos", Certain, 0},
+	{"kerberos, cut", "\x00\x00\x00\x5b~Y0W\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x1e", "kerberos", Likely, 0},
+	{"kerberos, lengths wrong", "\x00\x00\x00\x5c~Y0W\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x1e", Unknown, None, 0},
 
 	{"memcached", "VERSION 1.6.18\r\n", "memcached", Certain, 0},
 	{"memcached, ERROR", "ERROR\r\nERROR\r\n", Unknown, None, 0},
@@ -174,6 +245,8 @@ var answers = []struct {
 	{"rdp, MCS disconnect", "\x03\x00\x00\x09\x02\xf0\x80\x21\x80", "rdp", Likely, 0},
 	{"a connection confirm alone", "\x03\x00\x00\x0b\x06\xd0\x00\x00\x12\x34\x00", "rdp", Weak, 0},
 	{"siemens, confirm alone", "\x03\x00\x00\x16\x11\xd0\x00\x04\x00\x07\x00\xc0\x01\x0a\xc1\x02\x01\x00\xc2\x02\x01\x02", "siemens", Weak, 0},
+	{"iso-tsap disconnects", "\x03\x00\x00\x0b\x06\x80\x00\x01\x00\x04\x82", "siemens", Weak, 0},
+	{"iso-tsap finds an error", "\x03\x00\x00\x09\x04\x70\x00\x01\x00", "siemens", Weak, 0},
 	{"siemens", "\x03\x00\x00\x16\x11\xd0\x00\x04\x00\x07\x00\xc0\x01\x0a\xc1\x02\x01\x00\xc2\x02\x01\x02" +
 		"\x03\x00\x00\x1b\x02\xf0\x80\x32\x03\x00\x00\x00\x00\x00\x08\x00\x00\x00\x00\xf0\x00\x00\x01\x00\x01\x00\xf0", "siemens", Certain, 0},
 
@@ -197,6 +270,10 @@ var answers = []struct {
 	{"modbus, no such function", "ZG\x00\x00\x00\x03\x00\xab\x01", "modbus", Certain, 0},
 	{"modbus, identification", "ZG\x00\x00\x00\x0d\x00\x2b\x0e\x01\x01\x00\x00\x01\x00\x03abc", "modbus", Certain, 0},
 	{"modbus, registers", "\x00\x01\x00\x00\x00\x05\x01\x03\x02\x00\x00", "modbus", Likely, 0},
+	{"modbus, no such function, that of GET", "GE\x00\x00\x00\x03H\xd4\x01", "modbus", Likely, 0},
+	{"modbus, one coil written", "\x00\x01\x00\x00\x00\x06\x01\x05\x00\xac\xff\x00", "modbus", Likely, 0},
+	{"modbus, no such coil", "\x00\x01\x00\x00\x00\x06\x01\x05\x00\xac\xff\x01", Unknown, None, 0},
+	{"modbus, registers written", "\x00\x01\x00\x00\x00\x06\x01\x10\x00\x01\x00\x02", "modbus", Likely, 0},
 	{"modbus, length wrong", "ZG\x00\x00\x00\x04\x00\xab\x01", Unknown, None, 0},
 	{"ipmi", "\x06\x00\xff\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x81\x1c\x63\x20\x00\x38\x00\x01\x97\x04\x03\x00\x00\x00\x00\x09", "ipmi", Certain, 0},
 	{"dnp3", "\x05\x64\x05\x0b\x01\x00\x0a\x00", Unknown, None, 0},
@@ -274,6 +351,37 @@ func TestDNP3(t *testing.T) {
 	answer[9]++
 	if Classify(&v, nil, answer); v.Label != Unknown {
 		t.Errorf("wrong CRC: %+v", v)
+	}
+}
+
+// TestPCP: what tells pgpool's PCP from Postgres is the file in which it found an error.
+func TestPCP(t *testing.T) {
+	var v Verdict
+	const fields = "SFATAL\x00CXX000\x00Mfailed\x00F%s\x00L1\x00\x00"
+	for file, want := range map[string]string{"pcp_worker.c": Unknown, "auth.c": "postgres"} {
+		body := fmt.Sprintf(fields, file)
+		if Classify(&v, nil, append([]byte{'E', 0, 0, 0, byte(4 + len(body))}, body...)); v.Label != want {
+			t.Errorf("%s: %s, %s", file, v.Label, v.Evidence)
+		}
+	}
+}
+
+// TestMirrored: a header that comes back is an echo, but for that of AMQP 1.0, which is weak evidence.
+func TestMirrored(t *testing.T) {
+	var v Verdict
+	for header, want := range map[string]string{
+		"AMQP\x00\x00\x09\x01": "echo none", "AMQP\x00\x01\x00\x00": "amqp weak", "AMQP\x03\x01\x00\x00": "amqp weak",
+	} {
+		sent := []byte(header)
+		if Classify(&v, sent, sent); v.Label+" "+v.Evidence.String() != want {
+			t.Errorf("%q: %s, %s", header, v.Label, v.Evidence)
+		}
+		if Classify(&v, sent, slices.Concat(sent, sent)); v.Label != Echo {
+			t.Errorf("%q, twice: %s, %s", header, v.Label, v.Evidence)
+		}
+		if Classify(&v, []byte("GET / HTTP/1.1\r\n"), sent); v.Label != "amqp" || v.Evidence != Certain {
+			t.Errorf("%q to GET: %s, %s", header, v.Label, v.Evidence)
+		}
 	}
 }
 

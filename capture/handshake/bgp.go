@@ -9,7 +9,9 @@ import (
 var bgp = Protocol{
 	Name:        "bgp",
 	ServerFirst: true,
+	Ports:       []uint16{179},
 	Spec:        "RFC 4271, section 4",
+	Version:     1,
 	First:       "OPEN from AS 23456, which no peer expects, so that no session comes of it",
 	Signature:   "marker of 16 times FFh, a length that fits, an OPEN or a NOTIFICATION",
 	Leads:       "\xff",

@@ -4,7 +4,9 @@ import "net/netip"
 
 var checkpoint = Protocol{
 	Name:      "checkpoint",
+	Ports:     []uint16{264},
 	Spec:      "Check Point FireWall-1 topology, as in Metasploit's checkpoint_hostname.rb",
+	Version:   1,
 	First:     "version request 51h",
 	Signature: "likely: Y and three zero bytes, no more",
 	Leads:     "Y",

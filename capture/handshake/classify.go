@@ -18,7 +18,7 @@ type Verdict struct {
 }
 
 // Classify judges the reassembled prefix of what a server sent. It looks at sent, what we had sent, only to recognise
-// our own bytes coming back; sent may be nil. It allocates nothing once v.Matches has room.
+// our own bytes coming back; sent may be nil. Of those the header of AMQP 1.0 alone is more than an echo, and weak. It allocates nothing once v.Matches has room.
 //
 // Of several matches the first in the table with likely or certain evidence gives the label, and if there is none the
 // first weak one. The table has the special before the general (ipp, kubernetes and mongodb before the http that carries
@@ -27,6 +27,9 @@ func Classify(v *Verdict, sent, received []byte) {
 	*v = Verdict{Matches: v.Matches[:0]}
 	switch {
 	case len(received) == 0:
+	case isEcho(sent, received) && isMirrored(received):
+		v.match(received)
+		v.Evidence, v.Matches[0].Evidence = Weak, Weak
 	case isEcho(sent, received):
 		v.Label, v.Bytes = Echo, len(received)
 	case allOnes(received):
@@ -63,16 +66,24 @@ func outranks(later, earlier Evidence) bool {
 // Outranks reports whether v's label is to be preferred to that of o, an earlier attempt's at the same service. It is the
 // rule that Classify has for several matches in one answer, over the answers of several attempts: of two protocols with
 // likely or certain evidence the one that comes first in the table wins, for it is the more specific; otherwise the better
-// evidence does, and o where both are equal. It looks at Label and Evidence only. An o without a label, of an attempt that
+// evidence does, where an echo is better than a weak label, and o where both are equal. It looks at Label and Evidence only. An o without a label, of an attempt that
 // sent nothing, yields to every label.
 func (v *Verdict) Outranks(o *Verdict) bool {
 	switch {
 	case o.Label == "":
 		return v.Label != ""
 	case o.Evidence < Likely || v.Evidence < Likely:
-		return v.Evidence > o.Evidence
+		return v.standing() > o.standing()
 	}
 	return positions[v.Label] < positions[o.Label]
+}
+
+// standing orders verdicts of which one is not likely: our own bytes that came back are more than what is consistent with a protocol.
+func (v *Verdict) standing() int {
+	if v.Label == Echo {
+		return 2*int(Weak) + 1
+	}
+	return 2 * int(v.Evidence)
 }
 
 // Without gives the label and the evidence that a table without some of its protocols would have given the answer that v is of.

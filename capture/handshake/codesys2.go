@@ -8,7 +8,9 @@ import (
 
 var codesys2 = Protocol{
 	Name:      "codesys2",
+	Ports:     []uint16{1200, 2455},
 	Spec:      "CODESYS V2, as in Nmap's codesys-v2-discover.nse and ZGrab2",
+	Version:   1,
 	First:     "service 1 without name or password, which a runtime answers with its identity",
 	Signature: "BBBBh, a length that fits, and the operating system's name at byte 64",
 	Leads:     "\xbb",

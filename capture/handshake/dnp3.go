@@ -8,7 +8,9 @@ import (
 
 var dnp3 = Protocol{
 	Name:      "dnp3",
+	Ports:     []uint16{20000},
 	Spec:      "IEEE 1815, section 9.2",
+	Version:   1,
 	First:     "one link frame, Request Link Status, from master 1 to outstation 10",
 	Signature: "05h 64h, length, and a header whose CRC is right, from an outstation",
 	Leads:     "\x05",

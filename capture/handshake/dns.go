@@ -8,7 +8,9 @@ import (
 
 var dns = Protocol{
 	Name:      "dns",
+	Ports:     []uint16{53},
 	Spec:      "RFC 1035, RFC 7766",
+	Version:   1,
 	First:     "length, query for the name servers of the root, no recursion",
 	Signature: "length, header with QR set, and question and answers that parse to that length",
 	Hello:     dnsHello,

@@ -7,7 +7,9 @@ import (
 
 var drda = Protocol{
 	Name:      "drda",
+	Ports:     []uint16{50000},
 	Spec:      "DRDA, Volume 3 (DDM): DSS, EXCSAT, EXCSATRD",
+	Version:   1,
 	First:     "EXCSAT with the levels of our managers",
 	Signature: "DSS reply whose lengths fit, with EXCSATRD (1443h)",
 	Hello:     drdaHello,

@@ -8,7 +8,9 @@ import (
 
 var enip = Protocol{
 	Name:      "enip",
+	Ports:     []uint16{44818},
 	Spec:      "CIP Networks Library, volume 2 (EtherNet/IP), sections 2-3 and 2-4",
+	Version:   1,
 	First:     "ListIdentity",
 	Signature: "encapsulation header of 24 bytes with ListIdentity and an identity item, or RegisterSession with a session",
 	Leads:     "ce",

@@ -29,6 +29,20 @@ func ExampleClassify() {
 	// echo
 }
 
+// Why an answer has its label: the rule, where it is written, and the bytes that decided.
+func ExampleExplain() {
+	e := handshake.Explain(nil, []byte("220 mail.example.com ESMTP Postfix\r\n"))
+	fmt.Println(e.Label, e.Evidence, e.Spec)
+	for _, r := range e.Decided {
+		fmt.Printf("at %d: %x %q\n", r.Offset, r.Bytes, r.Bytes)
+	}
+	// Output:
+	// smtp certain RFC 5321
+	// at 0: 32323020 "220 "
+	// at 22: 534d5450 "SMTP"
+	// at 35: 0a "\n"
+}
+
 // A service has one label over its attempts: that of the verdict that outranks the others.
 func ExampleVerdict_Outranks() {
 	var best handshake.Verdict

@@ -7,7 +7,9 @@ import (
 
 var fox = Protocol{
 	Name:      "fox",
+	Ports:     []uint16{1911},
 	Spec:      "Niagara Fox, as in Nmap's fox-info.nse",
+	Version:   1,
 	First:     "fox a 1 -1 fox hello, and what a client has to say of itself",
 	Signature: "fox a 0 -1 fox hello",
 	Leads:     "f",

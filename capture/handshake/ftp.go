@@ -8,7 +8,9 @@ import (
 var ftp = Protocol{
 	Name:        "ftp",
 	ServerFirst: true,
+	Ports:       []uint16{21},
 	Spec:        "RFC 959",
+	Version:     1,
 	First:       "FEAT",
 	Signature:   "220 greeting that says FTP, replies about USER and PASS, or the list for FEAT; weak: any greeting in many lines",
 	Leads:       "12345f",

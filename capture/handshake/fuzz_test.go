@@ -35,7 +35,7 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// FuzzClassify: a verdict is consistent in itself, the same whatever was sent unless it is an echo, and for a certain
+// FuzzClassify: a verdict is consistent in itself, the same whatever was sent unless that came back, and for a certain
 // label the bytes up to where it was reached are enough.
 func FuzzClassify(f *testing.F) {
 	for _, a := range answers {
@@ -50,7 +50,12 @@ func FuzzClassify(f *testing.F) {
 		if _, listed := Lookup(v.Label); listed != (v.Evidence != None) || listed != (len(v.Matches) > 0) {
 			t.Errorf("%q: %+v", received, v)
 		}
-		if v.Label == Echo {
+		if len(received) <= 64 {
+			if e := Explain(sent, received); e.Label != v.Label || e.Evidence != v.Evidence || v.Evidence != None && len(e.Decided) == 0 {
+				t.Errorf("%q: %+v is explained as %+v", received, v, e)
+			}
+		}
+		if v.Label == Echo || isEcho(sent, received) {
 			return
 		}
 		Classify(&again, nil, received)

@@ -40,16 +40,19 @@ func (e Evidence) String() string {
 
 // Protocol is one line of the table.
 type Protocol struct {
-	Name        string // as in labels and lists of handshakes: "http", "wait", ...
-	ServerFirst bool   // the server speaks before the client does
-	Spec        string // where its bytes are fixed, such as "RFC 9112"
-	First       string // the client's first bytes, in words
-	Signature   string // what identifies an answer, in words
-	Answer      string // the protocol whose answer the Hello draws, where that is not Name: tls for tls-legacy
-	Leads       string // the bytes that an answer can begin with; empty: any
+	Name        string   // as in labels and lists of handshakes: "http", "wait", ...
+	ServerFirst bool     // the server speaks before the client does
+	Ports       []uint16 // on which clients look for it: IANA's, or by custom; nil where there is none
+	Spec        string   // where its bytes are fixed, such as "RFC 9112"
+	Version     int      // of what Match finds: from 1, one more with each change of it; 0 where there is no Match
+	First       string   // the client's first bytes, in words
+	Signature   string   // what identifies an answer, in words
+	Answer      string   // the protocol whose answer the Hello draws, where that is not Name: tls for tls-legacy
+	Leads       string   // the bytes that an answer can begin with; empty: any
 
 	// Hello appends the client's first bytes to b: at most MaxHello of them, the same for the same target and nonce.
-	// It is nil where the client has nothing to say before the server does.
+	// It is nil where the client has nothing to say before the server does, and where there is no handshake: such a protocol is
+	// recognised by what its servers answer to others'.
 	Hello func(b []byte, to netip.AddrPort, nonce uint64) []byte
 
 	// Match judges the reassembled prefix of what a server sent. It leaves Match.Protocol to the caller.
@@ -65,7 +68,7 @@ func (p *Protocol) SpeaksFirst() string {
 	switch {
 	case p.ServerFirst:
 		return "server"
-	case p.Hello == nil:
+	case p.Hello == nil && p.Match == nil:
 		return "-"
 	}
 	return "client"

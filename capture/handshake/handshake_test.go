@@ -24,6 +24,9 @@ func TestTable(t *testing.T) {
 		if (p.Match != nil) != (p.Signature != "") {
 			t.Errorf("%s: a signature in words and in code come together", p.Name)
 		}
+		if (p.Match != nil) != (p.Version > 0) {
+			t.Errorf("%s: a signature and its version come together", p.Name)
+		}
 		if p.Match != nil && p.Answer != "" {
 			t.Errorf("%s has an answer of its own", p.Name)
 		}
@@ -73,7 +76,7 @@ func TestEchoes(t *testing.T) {
 }
 
 // symmetric are the protocols in which server and client begin with the same message.
-var symmetric = map[string]bool{"ssh": true, "amqp": true, "bgp": true}
+var symmetric = map[string]bool{"ssh": true, "amqp": true, "bgp": true, "redis": true}
 
 func TestNoAnswer(t *testing.T) {
 	var v Verdict
@@ -101,6 +104,7 @@ func TestParse(t *testing.T) {
 		"htp":          `did you mean http or ftp?`,
 		"all,http":     `handshake "all" stands for the whole list`,
 		"":             `unknown handshake ""`,
+		"wait,clamd":   `clamd has no handshake`,
 		"tls,wait,tls": `handshake "tls" is listed twice`,
 	} {
 		if _, err := Parse(list); err == nil || !strings.Contains(err.Error(), want) {

@@ -8,10 +8,12 @@ import (
 
 var http = Protocol{
 	Name:      "http",
+	Ports:     []uint16{80},
 	Spec:      "RFC 9112",
+	Version:   2,
 	First:     "GET / HTTP/1.1",
-	Signature: "status line HTTP/1.x and three digits, header section; weak: HTML without one",
-	Leads:     "H<\r\n\t ",
+	Signature: "status line HTTP/1.x and three digits, header section; likely: in lower case; weak: HTML without one",
+	Leads:     "Hh<\r\n\t ",
 	Hello:     func(b []byte, to netip.AddrPort, _ uint64) []byte { return appendRequest(b, "GET", "/", to) },
 	Match:     matchHTTP,
 	Details:   httpDetails,
@@ -34,7 +36,12 @@ func appendRequest(b []byte, method, path string, to netip.AddrPort) []byte {
 	return b
 }
 
+// matchHTTP reads a status line and a header section. The name is in upper case, RFC 9112, section 2.3; of those who write it in
+// lower case it is likely all the same.
 func matchHTTP(data []byte) Match {
+	if r, ok := parseResponse(data, "http/1."); ok {
+		return likely(r.size)
+	}
 	r, ok := parseResponse(data, "HTTP/1.")
 	switch {
 	case !ok && isHTML(data):
@@ -136,6 +143,9 @@ func (r *response) field(name string) []byte {
 
 func httpDetails(data []byte) []Detail {
 	r, ok := parseResponse(data, "HTTP/1.")
+	if !ok {
+		r, ok = parseResponse(data, "http/1.")
+	}
 	if !ok {
 		return details("title", title(data), "note", "HTML without a status line")
 	}

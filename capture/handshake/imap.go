@@ -5,7 +5,9 @@ import "net/netip"
 var imap = Protocol{
 	Name:        "imap",
 	ServerFirst: true,
+	Ports:       []uint16{143},
 	Spec:        "RFC 9051, section 7.1",
+	Version:     1,
 	First:       "CAPABILITY",
 	Signature:   "* OK, * PREAUTH or * BYE; certain with IMAP in it or in the capabilities after it",
 	Leads:       "*",

@@ -4,7 +4,9 @@ import "net/netip"
 
 var ipmi = Protocol{
 	Name:      "ipmi",
+	Ports:     []uint16{623},
 	Spec:      "IPMI 2.0, sections 13.1.3, 13.8 and 22.13",
+	Version:   1,
 	First:     "RMCP with Get Channel Authentication Capabilities",
 	Signature: "RMCP with a response message whose checksums are right; an ASF presence pong",
 	Leads:     "\x06",

@@ -9,7 +9,9 @@ import (
 
 var ipp = Protocol{
 	Name:      "ipp",
+	Ports:     []uint16{631},
 	Spec:      "RFC 8010, RFC 8011",
+	Version:   1,
 	First:     "POST / with Get-Printer-Attributes",
 	Signature: "HTTP answer of type application/ipp; likely: a Server field with the product IPP",
 	Leads:     "H",

@@ -7,7 +7,9 @@ import (
 
 var kubernetes = Protocol{
 	Name:      "kubernetes",
+	Ports:     []uint16{6443, 443},
 	Spec:      "Kubernetes API reference, meta/v1 Status and version.Info",
+	Version:   1,
 	First:     "ClientHello of TLS 1.2 alone, in which the certificate comes unencrypted",
 	Signature: "certificate for kubernetes.default.svc, or an HTTP answer with a Status or version object of the API",
 	Leads:     "\x16H",

@@ -5,7 +5,9 @@ import "net/netip"
 var managesieve = Protocol{
 	Name:        "managesieve",
 	ServerFirst: true,
+	Ports:       []uint16{4190},
 	Spec:        "RFC 5804, section 1.7",
+	Version:     1,
 	First:       "CAPABILITY",
 	Signature:   "capabilities in quotes, IMPLEMENTATION and SIEVE among them",
 	Leads:       `"`,

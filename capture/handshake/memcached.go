@@ -8,7 +8,9 @@ import (
 
 var memcached = Protocol{
 	Name:      "memcached",
+	Ports:     []uint16{11211},
 	Spec:      "memcached doc/protocol.txt, doc/protocol-binary.txt",
+	Version:   1,
 	First:     "version",
 	Signature: "VERSION and a number, STAT pid, or a binary response (81h) whose lengths are right; ERROR alone is nothing",
 	Leads:     "VS\x81",

@@ -1,15 +1,18 @@
 package handshake
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strconv"
 )
 
 var modbus = Protocol{
 	Name:      "modbus",
+	Ports:     []uint16{502},
 	Spec:      "MODBUS Application Protocol V1.1b3, sections 6.21 and 7; MODBUS Messaging on TCP/IP V1.0b, section 3.1.3",
+	Version:   2,
 	First:     "Read Device Identification (2Bh/0Eh)",
-	Signature: "MBAP header whose length is right, function 2Bh with its objects or ABh with an exception; likely: other reads",
+	Signature: "MBAP header whose length is right, function 2Bh with its objects or ABh with an exception; likely: exceptions, reads and writes of other functions",
 	Hello:     modbusHello,
 	Match:     matchModbus,
 	Details:   modbusDetails,
@@ -35,12 +38,37 @@ func matchModbus(data []byte) Match {
 		return certain(size)
 	case function == 0x2b && isIdentification(body):
 		return certain(size)
-	case function >= 0x81 && function <= 0x98 && isException(body): // the same for the other functions, to 18h
+	case function >= 0x80 && isException(body): // to whatever was in the function's place; section 7 adds 80h to it
+		return likely(size)
+	case isWritten(function, body):
 		return likely(size)
 	case function >= 1 && function <= 4 && len(body) > 1 && int(body[0]) == len(body)-1 && (function < 3 || body[0]%2 == 0):
 		return likely(size)
 	}
 	return Match{}
+}
+
+// isWritten reports whether it answers a write: address and value of one coil (5; section 6.5: FF00h or 0) or register (6), address
+// and count of several coils (15, at most 7B0h) or registers (16, at most 7Bh), or address and two masks (22).
+func isWritten(function byte, body []byte) bool {
+	if function == 22 {
+		return len(body) == 6
+	}
+	if len(body) != 4 {
+		return false
+	}
+	value := binary.BigEndian.Uint16(body[2:])
+	switch function {
+	case 5:
+		return value == 0xff00 || value == 0
+	case 6:
+		return true
+	case 15:
+		return value >= 1 && value <= 0x7b0
+	case 16:
+		return value >= 1 && value <= 0x7b
+	}
+	return false
 }
 
 // isException reports whether a body is an exception's: one byte, a code of section 7.

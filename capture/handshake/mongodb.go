@@ -8,7 +8,9 @@ import (
 
 var mongodb = Protocol{
 	Name:      "mongodb",
+	Ports:     []uint16{27017},
 	Spec:      "MongoDB Wire Protocol; BSON 1.1",
+	Version:   1,
 	First:     "OP_QUERY isMaster, which servers of every age answer",
 	Signature: "OP_REPLY or OP_MSG with a document that has ok, errmsg or maxBsonObjectSize; its answer to HTTP",
 	Match:     matchMongoDB,

@@ -7,7 +7,9 @@ import (
 
 var mqtt = Protocol{
 	Name:      "mqtt",
+	Ports:     []uint16{1883},
 	Spec:      "OASIS MQTT 3.1.1 and 5.0, section 3",
+	Version:   1,
 	First:     "CONNECT 3.1.1, clean session, no client identifier",
 	Signature: "CONNACK: 20h, length, flags 0 or 1, a defined code",
 	Leads:     " ",

@@ -8,7 +8,9 @@ import (
 
 var mssql = Protocol{
 	Name:      "mssql",
+	Ports:     []uint16{1433},
 	Spec:      "MS-TDS, sections 2.2.3.1 and 2.2.6.5",
+	Version:   1,
 	First:     "PRELOGIN",
 	Signature: "TDS tabular result, last packet, with the option table of PRELOGIN",
 	Leads:     "\x04",

@@ -9,7 +9,9 @@ import (
 var mysql = Protocol{
 	Name:        "mysql",
 	ServerFirst: true,
+	Ports:       []uint16{3306},
 	Spec:        "MySQL Client/Server Protocol, Protocol::HandshakeV10 and ERR_Packet",
+	Version:     1,
 	First:       "nothing: whatever is sent before the server's greeting counts as a connection error",
 	Signature:   "packet 0 with protocol 10 and a version, or with FFh, an error code and text",
 	Match:       matchMySQL,

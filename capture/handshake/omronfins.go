@@ -8,7 +8,9 @@ import (
 
 var omronfins = Protocol{
 	Name:      "omronfins",
+	Ports:     []uint16{9600},
 	Spec:      "Omron W421, section 7-4 (FINS/TCP)",
+	Version:   1,
 	First:     "node address request",
 	Signature: "FINS, length 16, command 1, and the nodes; or a length that fits and an error",
 	Leads:     "F",

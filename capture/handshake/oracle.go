@@ -8,7 +8,9 @@ import (
 
 var oracle = Protocol{
 	Name:      "oracle",
+	Ports:     []uint16{1521},
 	Spec:      "Oracle Net TNS, as in Wireshark's packet-tns.c",
+	Version:   1,
 	First:     "CONNECT without a service name",
 	Signature: "TNS header with the segment's length and type accept, refuse, redirect or resend",
 	Hello:     oracleHello,

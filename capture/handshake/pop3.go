@@ -8,7 +8,9 @@ import (
 var pop3 = Protocol{
 	Name:        "pop3",
 	ServerFirst: true,
+	Ports:       []uint16{110},
 	Spec:        "RFC 1939",
+	Version:     2,
 	First:       "CAPA",
 	Signature:   "+OK with a text; certain with POP or an APOP timestamp in it, or the list for CAPA after it",
 	Leads:       "+-",
@@ -39,10 +41,11 @@ func matchPOP3(data []byte) Match {
 	return likely(size)
 }
 
-// matchStatus judges what comes after a greeting without a text: a second status, if there is one.
+// matchStatus judges what comes after a greeting without a text: the answer to words that are not POP3's, if there is one. "+OK" once
+// more is what Redis says to two commands.
 func matchStatus(rest []byte, size int) Match {
-	if hasPrefix(rest, "-ERR") || hasPrefix(rest, "+OK") {
-		return likely(size + 3)
+	if hasPrefix(rest, "-ERR") && !isRedisError(rest) {
+		return likely(size + len("-ERR"))
 	}
 	return weak(size)
 }

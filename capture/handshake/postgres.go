@@ -8,7 +8,9 @@ import (
 
 var postgres = Protocol{
 	Name:      "postgres",
+	Ports:     []uint16{5432},
 	Spec:      "PostgreSQL Frontend/Backend Protocol, Message Formats",
+	Version:   2,
 	First:     "StartupMessage 3.0 without a user, which every server refuses in its own words",
 	Signature: "ErrorResponse or Authentication message; weak: the one byte S or N that answers SSLRequest",
 	Leads:     "ENRS",
@@ -66,7 +68,8 @@ func matchSSLAnswer(data []byte) Match {
 }
 
 // matchErrorResponse wants E, a length, then fields, each a letter and a text up to a zero byte, and a zero byte in the end.
-// Severity (S) and SQLSTATE (C, five letters or digits) are always there.
+// Severity (S) and SQLSTATE (C, five letters or digits) are always there. PCP, by which pgpool is managed, has the same form, and its
+// source file (F) tells it.
 func matchErrorResponse(data []byte) Match {
 	if len(data) < 6 || data[0] != 'E' || data[5] != 'S' {
 		return Match{}
@@ -75,16 +78,17 @@ func matchErrorResponse(data []byte) Match {
 	if size < 12 || size > 1<<14 {
 		return Match{}
 	}
-	state := false
+	state, other := false, false
 	for fields := data[5:min(len(data), size)]; len(fields) > 1; {
 		value, rest, ended := bytes.Cut(fields[1:], []byte{0})
 		if !isLetter(fields[0]) || !isText(value) {
 			return Match{}
 		}
 		state = state || fields[0] == 'C' && ended && isSQLState(value)
+		other = other || fields[0] == 'F' && hasPrefix(value, "pcp_")
 		fields = rest
 	}
-	if !state {
+	if !state || other {
 		return Match{}
 	}
 	return certainIf(len(data) >= size && data[size-1] == 0, min(len(data), size))

@@ -9,7 +9,9 @@ import (
 
 var pptp = Protocol{
 	Name:      "pptp",
+	Ports:     []uint16{1723},
 	Spec:      "RFC 2637",
+	Version:   1,
 	First:     "Start-Control-Connection-Request",
 	Signature: "control message with magic cookie 1A2B3C4Dh and type 2, the reply",
 	Leads:     "\x00",

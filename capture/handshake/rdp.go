@@ -8,7 +8,9 @@ import (
 
 var rdp = Protocol{
 	Name:      "rdp",
+	Ports:     []uint16{3389},
 	Spec:      "MS-RDPBCGR, section 2.2.1",
+	Version:   1,
 	First:     "X.224 connection request with a negotiation request for TLS and CredSSP",
 	Signature: "X.224 connection confirm with a negotiation response or failure; likely: an MCS disconnect; weak: a confirm with neither parameters nor negotiation",
 	Leads:     "\x03",
@@ -19,9 +21,11 @@ var rdp = Protocol{
 
 // These are the X.224 codes of a TPDU, in its upper four bits (ISO 8073, section 13).
 const (
-	cotpRequest = 0xe0
-	cotpConfirm = 0xd0
-	cotpData    = 0xf0
+	cotpRequest    = 0xe0
+	cotpConfirm    = 0xd0
+	cotpDisconnect = 0x80
+	cotpError      = 0x70
+	cotpData       = 0xf0
 )
 
 // rdpHello is a TPKT (RFC 1006, section 6) of 19 bytes; a connection request of 14 after its length byte; RDP_NEG_REQ,

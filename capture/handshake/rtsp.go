@@ -4,7 +4,9 @@ import "net/netip"
 
 var rtsp = Protocol{
 	Name:      "rtsp",
+	Ports:     []uint16{554},
 	Spec:      "RFC 7826, RFC 2326",
+	Version:   1,
 	First:     "OPTIONS * RTSP/1.0",
 	Signature: "status line RTSP/x.y and three digits, header section with CSeq; weak: without it",
 	Leads:     "R",

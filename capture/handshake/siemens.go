@@ -4,9 +4,11 @@ import "net/netip"
 
 var siemens = Protocol{
 	Name:      "siemens",
+	Ports:     []uint16{102},
 	Spec:      "RFC 1006, ISO 8073, section 13.3; S7 as in Wireshark's packet-s7comm.c",
+	Version:   2,
 	First:     "COTP connection request for rack 0, slot 2, and the S7 set-up behind it",
-	Signature: "S7 data (32h) in a COTP data unit; weak: a connection confirm with TSAPs, which any ISO-TSAP server sends",
+	Signature: "S7 data (32h) in a COTP data unit; weak: a connection confirm with parameters, a disconnect request or an error, which any ISO-TSAP server sends",
 	Leads:     "\x03",
 	Hello:     siemensHello,
 	Match:     matchSiemens,
@@ -27,7 +29,7 @@ func matchSiemens(data []byte) Match {
 		return Match{}
 	}
 	found := Match{}
-	if tpdu[1] == cotpConfirm && tpdu[0] > 6 && hasTSAP(tpdu) {
+	if tpdu[1] == cotpConfirm && tpdu[0] > 6 && hasParameters(tpdu) {
 		found = weak(min(len(data), size))
 		if len(data) <= size {
 			return found
@@ -41,17 +43,21 @@ func matchSiemens(data []byte) Match {
 		}
 		return found
 	}
-	if isS7(tpdu) {
+	switch {
+	case isS7(tpdu):
 		return certain(4 + len(tpdu))
+	case tpdu[1] == cotpDisconnect && tpdu[0] >= 6 && size == 5+int(tpdu[0]), tpdu[1] == cotpError && tpdu[0] >= 4 && size == 5+int(tpdu[0]):
+		return weak(min(len(data), size))
 	}
 	return found
 }
 
-// hasTSAP walks the parameters of a confirm (code, length, value) to one of the TSAPs, C1h or C2h, and to their end.
-func hasTSAP(tpdu []byte) bool {
+// hasParameters walks the parameters of a confirm (code, length, value), ISO 8073, section 13.4: the size of a TPDU, C0h, and the
+// TSAPs, C1h and C2h, are those of its fixed part.
+func hasParameters(tpdu []byte) bool {
 	found := false
 	for p := tpdu[min(7, len(tpdu)):]; len(p) >= 2; {
-		found = found || p[0] == 0xc1 || p[0] == 0xc2
+		found = true
 		if p[0] < 0xc0 || p[0] > 0xc2 {
 			return false
 		}

@@ -7,7 +7,9 @@ import (
 
 var sip = Protocol{
 	Name:      "sip",
+	Ports:     []uint16{5060},
 	Spec:      "RFC 3261",
+	Version:   1,
 	First:     "OPTIONS",
 	Signature: "status line SIP/2.0 and three digits, header section with CSeq; weak: without it",
 	Leads:     "S",

@@ -8,7 +8,9 @@ import (
 
 var smb = Protocol{
 	Name:      "smb",
+	Ports:     []uint16{445},
 	Spec:      "MS-SMB2, sections 2.1, 2.2.1 and 2.2.4; MS-CIFS, section 2.2.3.1",
+	Version:   1,
 	First:     "SMB1 negotiate that offers NT LM 0.12, SMB 2.002 and SMB 2.???",
 	Signature: "length, FEh or FFh SMB, a negotiate response",
 	Leads:     "\x00",

@@ -1,13 +1,18 @@
 package handshake
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
 var smtp = Protocol{
 	Name:        "smtp",
 	ServerFirst: true,
+	Ports:       []uint16{25, 587},
 	Spec:        "RFC 5321",
+	Version:     2,
 	First:       "EHLO",
-	Signature:   "220 greeting that says SMTP, or the reply to EHLO with its keywords",
+	Signature:   "220 greeting that says SMTP, or the reply to EHLO with its keywords; likely: a refusal, 550 or 554, with an enhanced status code, or 554 with a host's name; weak: 554",
 	Leads:       "2345",
 	Hello: func(b []byte, _ netip.AddrPort, _ uint64) []byte {
 		// RFC 5321, section 4.1.1.1; a client without a name gives an address literal, section 4.1.3.
@@ -40,7 +45,7 @@ func judgeSMTP(r reply, rest, data []byte) Match {
 	case !isGreeting(r.code):
 		return Match{}
 	}
-	found := Match{}
+	found := matchRefusal(r, size)
 	if words, _ := r.words(); containsFold(words, "smtp") {
 		found = certainIf(r.ended && r.code == 220, size)
 	}
@@ -54,7 +59,42 @@ func judgeSMTP(r reply, rest, data []byte) Match {
 
 // isGreeting lists the codes with which a server may open a session or refuse it: RFC 5321, section 4.3.2, RFC 7504.
 func isGreeting(code int) bool {
-	return code == 220 || code == 421 || code == 521 || code == 554
+	return code == 220 || code == 421 || code == 521 || code == 550 || code == 554
+}
+
+// matchRefusal judges a server that turns its client away: 554 is SMTP's own code for it (RFC 5321, section 3.1), and with the name of
+// a host or an enhanced status code (RFC 3463, section 2), which FTP does not have, it is more. Some say 550.
+func matchRefusal(r reply, size int) Match {
+	if r.code != 550 && r.code != 554 {
+		return Match{}
+	}
+	_, named := r.words()
+	switch {
+	case isEnhancedStatus(r.text), r.code == 554 && named:
+		return likely(size)
+	case r.code == 554:
+		return weak(size)
+	}
+	return Match{}
+}
+
+// isEnhancedStatus reads the beginning of a text: "5.", subject, ".", detail, each of one to three digits, and a space.
+func isEnhancedStatus(text []byte) bool {
+	if !hasPrefix(text, "5.") {
+		return false
+	}
+	subject, text, _ := bytes.Cut(text[2:], []byte("."))
+	detail, _, ok := bytes.Cut(text, []byte(" "))
+	return ok && isNumber(subject) && isNumber(detail)
+}
+
+func isNumber(b []byte) bool {
+	for _, c := range b {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return len(b) >= 1 && len(b) <= 3
 }
 
 // matchEHLO wants a 250 reply with one of the service extensions of RFC 5321, section 2.2, in a line of its own after the

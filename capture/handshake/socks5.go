@@ -7,7 +7,9 @@ import (
 
 var socks5 = Protocol{
 	Name:      "socks5",
+	Ports:     []uint16{1080},
 	Spec:      "RFC 1928, section 3",
+	Version:   1,
 	First:     "version 5, one method: no authentication",
 	Signature: "weak: version 5 and a method, 2 bytes; likely: an HTTP refusal that names Tor's SOCKS port",
 	Leads:     "\x05H",

@@ -8,9 +8,11 @@ import (
 var ssh = Protocol{
 	Name:        "ssh",
 	ServerFirst: true,
+	Ports:       []uint16{22},
 	Spec:        "RFC 4253, section 4.2",
+	Version:     2,
 	First:       "our own identification",
-	Signature:   "a line SSH-version-software; other lines may come before it",
+	Signature:   "a line SSH-version-software; other lines may come before it; likely: OpenSSH's words to those it turns away",
 	Hello:       func(b []byte, _ netip.AddrPort, _ uint64) []byte { return append(b, "SSH-2.0-laserdisc_0.1\r\n"...) },
 	Match:       matchSSH,
 	Details:     sshDetails,
@@ -21,8 +23,10 @@ var ssh = Protocol{
 func matchSSH(data []byte) Match {
 	at := identification(data)
 	if at < 0 {
-		if hasPrefix(data, maxStartups) {
-			return likely(len(maxStartups))
+		for _, words := range turnedAway {
+			if hasPrefix(data, words) {
+				return likely(len(words))
+			}
 		}
 		return Match{}
 	}
@@ -34,8 +38,9 @@ func matchSSH(data []byte) Match {
 	return certainIf(ended && at == 0, len(data)-len(rest))
 }
 
-// maxStartups is all that an OpenSSH server says to those whom its MaxStartups turns away (sshd.c).
-const maxStartups = "Exceeded MaxStartups\r\n"
+// turnedAway is all that an OpenSSH server says to those whom it does not let in, by MaxStartups or, since version 9.8, by
+// PerSourcePenalties (sshd.c).
+var turnedAway = []string{"Exceeded MaxStartups\r\n", "Not allowed at this time\r\n"}
 
 // identification finds the line that begins with "SSH-", or gives -1. The lines before it are text.
 func identification(data []byte) int {
@@ -62,7 +67,7 @@ func isSSHVersion(v []byte) bool {
 func sshDetails(data []byte) []Detail {
 	at := identification(data)
 	if at < 0 {
-		return details("note", "MaxStartups exceeded")
+		return details("note", show(firstLine(data)))
 	}
 	line, _, _ := cutLine(data[at:])
 	version, software, _ := bytes.Cut(line[4:], []byte("-"))

@@ -25,19 +25,34 @@ var table = []*Protocol{
 	&httpOptions,
 	&rtsp,
 	&sip,
-	// Told apart by their first line.
+	// Told apart by their first line; those that greet with 220 as mail does, before it.
+	&lmtp,
+	&dict,
 	&smtp,
 	&ftp,
 	&pop3,
 	&imap,
+	&nntp,
+	&irc,
 	&managesieve,
 	&redis,
 	&memcached,
 	&memcachedBinary,
 	&vnc,
+	&rsync,
+	&svn,
+	&nats,
+	&mpd,
+	&munin,
+	&gpsd,
+	&clamd,
+	&spamd,
+	&xmpp,
 	&fox,
 	// Binary, told apart by fixed bytes and by lengths that fit.
 	&bgp,
+	&zmtp,
+	&kerberos,
 	&amqp,
 	&mqtt,
 	&smb,
@@ -107,7 +122,7 @@ func byName(table []*Protocol) map[string]int {
 
 // Parse reads a list of handshakes such as "wait,tls,http", in the order in which they are to be tried. "all" stands for
 // wait and every protocol whose client speaks first, in table order; those left out would only wait again. An unknown
-// name and a repeated one are errors; the first says which names are near.
+// name, that of a protocol without a handshake, and a repeated one are errors; the first says which names are near.
 func Parse(list string) ([]*Protocol, error) {
 	if strings.TrimSpace(list) == "all" {
 		return speaking(), nil
@@ -118,6 +133,9 @@ func Parse(list string) ([]*Protocol, error) {
 		p, ok := Lookup(name)
 		if !ok {
 			return nil, unknown(name)
+		}
+		if p.Hello == nil && !p.ServerFirst && p != &wait {
+			return nil, fmt.Errorf("%s has no handshake: it is recognised by its answers to others'", name)
 		}
 		if slices.Contains(ps, p) {
 			return nil, fmt.Errorf("handshake %q is listed twice", name)

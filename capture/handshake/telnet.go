@@ -5,7 +5,9 @@ import "bytes"
 var telnet = Protocol{
 	Name:        "telnet",
 	ServerFirst: true,
+	Ports:       []uint16{23},
 	Spec:        "RFC 854, RFC 855",
+	Version:     1,
 	First:       "nothing",
 	Signature:   "IAC and WILL, WONT, DO or DONT with a registered option, first or after text; weak: text that ends in a login prompt",
 	Match:       matchTelnet,

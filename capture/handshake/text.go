@@ -96,3 +96,22 @@ func show(b []byte) string {
 	quoted := strconv.QuoteToASCII(string(b))
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
+
+// firstLine is the first line, without its end.
+func firstLine(b []byte) []byte {
+	line, _, _ := cutLine(b)
+	return line
+}
+
+// firstWord is what comes before the first space.
+func firstWord(b []byte) []byte {
+	word, _, _ := bytes.Cut(b, []byte(" "))
+	return word
+}
+
+// jsonString is what comes after a member's name and quote, up to the next quote.
+func jsonString(b []byte, member string) []byte {
+	_, value, _ := bytes.Cut(b, []byte(member))
+	value, _, _ = bytes.Cut(value, []byte(`"`))
+	return value
+}

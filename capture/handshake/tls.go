@@ -10,10 +10,12 @@ import (
 
 var tls = Protocol{
 	Name:      "tls",
+	Ports:     []uint16{443},
 	Spec:      "RFC 8446, RFC 5246",
+	Version:   2,
 	First:     "ClientHello of TLS 1.3 that also accepts 1.2, 1.1 and 1.0; no server name",
-	Signature: "record with a ServerHello or an alert; likely: an HTTP page saying that the port wants TLS",
-	Leads:     "\x15\x16H",
+	Signature: "record with a ServerHello or an alert; SSL 2.0's SERVER-HELLO; likely: an HTTP page saying that the port wants TLS",
+	Leads:     "\x15\x16H" + sslv2Leads,
 	Hello: func(b []byte, _ netip.AddrPort, nonce uint64) []byte {
 		return appendClientHello(b, 0x0303, modernCiphers, modernExtensions(nonce), nonce)
 	},
@@ -145,6 +147,9 @@ func matchTLS(data []byte) Match {
 	if hasPrefix(data, "H") {
 		return matchWantsTLS(data)
 	}
+	if len(data) > 0 && data[0] >= 0x80 {
+		return matchSSLv2(data)
+	}
 	kind, body, length, ok := cutRecord(data)
 	switch {
 	case !ok:
@@ -193,7 +198,7 @@ func matchServerHello(body []byte, length int) Match {
 		return Match{}
 	}
 	hello, whole := body[4:], len(body)-4 >= size
-	if len(hello) < 2 || hello[0] != 3 || hello[1] > 4 {
+	if len(hello) < 2 || !isDraft(hello) && (hello[0] != 3 || hello[1] > 4) {
 		return Match{}
 	}
 	if !whole {
@@ -205,14 +210,47 @@ func matchServerHello(body []byte, length int) Match {
 	return certain(9 + size)
 }
 
+// isDraft tells the ServerHello of a draft of TLS 1.3 (draft-ietf-tls-tls13-18, section 4.1.3): until the 21st its version was 7Fh and
+// the draft's number, and it had neither session nor compression. Later ones have the number in supported_versions alone.
+func isDraft(hello []byte) bool { return hello[0] == 0x7f && hello[1] >= 1 && hello[1] <= 21 }
+
 func isServerHello(hello []byte) bool {
 	at := 2 + helloRandomBytes
+	if isDraft(hello) {
+		at += 2
+		return at+2 <= len(hello) && at+2+int(binary.BigEndian.Uint16(hello[at:])) == len(hello)
+	}
 	session := int(hello[at])
 	at += 1 + session + 3
 	if session > 32 || at > len(hello) || hello[at-1] > 1 { // compression: null, or the DEFLATE of RFC 3749
 		return false
 	}
 	return at == len(hello) || at+2 <= len(hello) && at+2+int(binary.BigEndian.Uint16(hello[at:])) == len(hello)
+}
+
+// sslv2Leads are the first bytes of records of up to 8 KiB without padding: bit 7, and the upper bits of the length.
+const sslv2Leads = "\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f" +
+	"\x90\x91\x92\x93\x94\x95\x96\x97\x98\x99\x9a\x9b\x9c\x9d\x9e\x9f"
+
+// matchSSLv2 reads a SERVER-HELLO (The SSL Protocol, version 0.2, section 1.2; RFC 6101, appendix E): length with bit 15 set, type 4,
+// whether the session is an old one, type of certificate, version 2, and the lengths of the certificate, of the ciphers, three bytes
+// each, and of the connection's number, which come to the record's. An ERROR, type 0, has a code of two bytes and no more.
+func matchSSLv2(data []byte) Match {
+	if len(data) == 5 && string(data[:3]) == "\x80\x03\x00" {
+		switch binary.BigEndian.Uint16(data[3:]) {
+		case 1, 2, 4, 6:
+			return likely(5)
+		}
+	}
+	if len(data) < 13 || data[0] > 0x9f || data[2] != 4 || data[3] > 1 || data[4] > 1 || data[5] != 0 || data[6] != 2 {
+		return Match{}
+	}
+	size := int(data[0]&0x7f)<<8 | int(data[1])
+	certificate, ciphers, connection := binary.BigEndian.Uint16(data[7:]), binary.BigEndian.Uint16(data[9:]), binary.BigEndian.Uint16(data[11:])
+	if size != 11+int(certificate)+int(ciphers)+int(connection) || ciphers%3 != 0 || connection > 32 {
+		return Match{}
+	}
+	return certainIf(len(data) >= 2+size, min(len(data), 2+size))
 }
 
 // matchWantsTLS recognises what HTTPS servers answer to plain HTTP. It is an HTTP message, and what it says of the port is
@@ -264,6 +302,9 @@ func tlsDetails(data []byte) []Detail {
 	if hasPrefix(data, "H") {
 		return append([]Detail{{"note", "TLS port that got plain HTTP"}}, httpDetails(data)...)
 	}
+	if data[0] >= 0x80 {
+		return details("version", "SSL 2.0")
+	}
 	kind, body, _, ok := cutRecord(data)
 	if !ok {
 		return nil
@@ -275,7 +316,10 @@ func tlsDetails(data []byte) []Detail {
 	if len(hello) < 38 || !isServerHello(hello) {
 		return nil
 	}
-	cipher := hello[35+int(hello[34]):]
+	cipher := hello[34:]
+	if !isDraft(hello) {
+		cipher = hello[35+int(hello[34]):]
+	}
 	message := "server hello"
 	if bytes.Equal(hello[2:34], helloRetry) {
 		message = "hello retry request"
@@ -285,6 +329,9 @@ func tlsDetails(data []byte) []Detail {
 
 // helloVersion is that of the supported_versions extension, RFC 8446, section 4.2.1, else the hello's own.
 func helloVersion(hello []byte) uint16 {
+	if isDraft(hello) {
+		return binary.BigEndian.Uint16(hello)
+	}
 	for ext := hello[min(len(hello), 40+int(hello[34])):]; len(ext) >= 4; {
 		kind, size := binary.BigEndian.Uint16(ext), int(binary.BigEndian.Uint16(ext[2:]))
 		if kind == extVersions && size == 2 && len(ext) >= 6 {
@@ -305,6 +352,9 @@ func versionName(v uint16) string {
 		return "SSL 3.0"
 	case 0x0301, 0x0302, 0x0303, 0x0304:
 		return "TLS 1." + strconv.Itoa(int(v&0xff)-1)
+	}
+	if v>>8 == 0x7f {
+		return "TLS 1.3 draft " + strconv.Itoa(int(v&0xff))
 	}
 	return fmt.Sprintf("0x%04x", v)
 }

@@ -5,7 +5,9 @@ import "bytes"
 var vnc = Protocol{
 	Name:        "vnc",
 	ServerFirst: true,
+	Ports:       []uint16{5900},
 	Spec:        "RFC 6143, section 7.1.1",
+	Version:     1,
 	First:       "nothing",
 	Signature:   "RFB ddd.ddd and a newline, 12 bytes",
 	Leads:       "R",

@@ -8,7 +8,9 @@ import (
 
 var x11 = Protocol{
 	Name:      "x11",
+	Ports:     []uint16{6000},
 	Spec:      "X Window System Protocol, X Version 11, section 8",
+	Version:   1,
 	First:     "connection set-up, little-endian, version 11.0, no authorization",
 	Signature: "failed, success or authenticate, then version 11 and lengths that fit",
 	Leads:     "\x00\x01\x02",

@@ -1,11 +1,8 @@
 package record
 
 import (
-	"bufio"
-	"bytes"
+	"errors"
 	"io"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 const (
@@ -28,15 +25,20 @@ type ahead struct {
 	free chan *buffer
 	stop chan struct{}
 	done chan struct{}
+
+	cancelled <-chan struct{} // closed when nobody may be waited for any longer; nil: never
 }
 
-// readAhead begins to read the files that open opens, one after another.
-func readAhead(paths []string, open func(path string) (io.ReadCloser, error)) *ahead {
+var errCancelled = errors.New("reading was cancelled")
+
+// readAhead begins to read the files that open opens, one after another, so many buffers ahead.
+func readAhead(paths []string, open func(path string) (io.ReadCloser, error), buffers int, cancelled <-chan struct{}) *ahead {
 	a := &ahead{
-		full: make(chan *buffer, buffersAhead),
-		free: make(chan *buffer, buffersKept),
-		stop: make(chan struct{}),
-		done: make(chan struct{}),
+		cancelled: cancelled,
+		full:      make(chan *buffer, buffers),
+		free:      make(chan *buffer, buffersKept),
+		stop:      make(chan struct{}),
+		done:      make(chan struct{}),
 	}
 	go func() {
 		defer close(a.done)
@@ -49,10 +51,13 @@ func readAhead(paths []string, open func(path string) (io.ReadCloser, error)) *a
 	return a
 }
 
-// close ends the goroutine.
+// close ends the goroutine. It is not waited for once reading is cancelled: a pipe may have nothing to read.
 func (a *ahead) close() {
 	close(a.stop)
-	<-a.done
+	select {
+	case <-a.done:
+	case <-a.cancelled:
+	}
 }
 
 // file reads a file, and reports whether to read the next.
@@ -62,7 +67,7 @@ func (a *ahead) file(path string, open func(path string) (io.ReadCloser, error))
 		return a.pass(&buffer{space: make([]byte, headroom), after: err}) && isEnd(err)
 	}
 	defer src.Close()
-	plain, release, err := decompress(bufio.NewReaderSize(src, 64<<10))
+	plain, release, err := decompress(src)
 	if err != nil {
 		return a.pass(&buffer{space: make([]byte, headroom), after: err}) && isEnd(err)
 	}
@@ -109,21 +114,4 @@ func (b *buffer) read(src io.Reader) {
 		n, b.after = src.Read(into[b.size:])
 		b.size += n
 	}
-}
-
-// decompress returns what src holds once decompressed, whatever compressed it.
-func decompress(src *bufio.Reader) (plain io.Reader, release func(), err error) {
-	magic, _ := src.Peek(4)
-	switch {
-	case bytes.Equal(magic, zstdMagic):
-		z, err := newZstdReader(src)
-		if err != nil {
-			return nil, nil, err
-		}
-		return z, z.close, nil
-	case len(magic) > 1 && string(magic[:2]) == "\x1f\x8b": // RFC 1952, section 2.3.1
-		plain, err := gzip.NewReader(src)
-		return plain, func() {}, err
-	}
-	return src, func() {}, nil
 }

@@ -12,9 +12,11 @@ const (
 	blockInterface      = 1
 	blockPacket         = 2 // obsolete
 	blockSimplePacket   = 3
+	blockNames          = 4
 	blockStatistics     = 5
 	blockEnhancedPacket = 6
 	blockJournal        = 9 // systemd's
+	blockSecrets        = 0xA
 	blockCustom         = 0xBAD
 	blockCustomNoCopy   = 0x40000BAD
 

@@ -29,6 +29,8 @@ func (m *Manifest) ownCaveats() []string {
 	}
 	switch {
 	case m.Observed != nil:
+	case m.End.IsZero() && m.Partial == "": // the packets have their end, which a killed scan's do not
+		list = append(list, "how the scan ended is not known, as its manifest.json is missing or of its start: maybe not every target was probed")
 	case m.End.IsZero():
 		list = append(list, "the scan was killed: not every target was probed")
 	case m.Interrupted:

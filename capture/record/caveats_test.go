@@ -10,7 +10,9 @@ import (
 func TestCaveats(t *testing.T) {
 	whole := Manifest{End: testEnd, EndedBy: EndedTargets}
 	killed, limited, cut, stopped := whole, whole, whole, whole
-	killed.End, killed.EndedBy = Manifest{}.End, ""
+	killed.End, killed.EndedBy, killed.Partial = Manifest{}.End, "", "cut off after frame 5"
+	nameless := whole
+	nameless.End, nameless.EndedBy = Manifest{}.End, ""
 	limited.EndedBy = EndedMaxTargets
 	cut.Partial = "cut off after frame 7"
 	stopped.Interrupted, stopped.EndedBy = true, EndedSignal
@@ -23,7 +25,8 @@ func TestCaveats(t *testing.T) {
 		says string
 	}{
 		{&whole, ""},
-		{&killed, "the scan was killed: not every target was probed"},
+		{&killed, "the tables have only a part of the record: cut off after frame 5; the scan was killed: not every target was probed"},
+		{&nameless, "how the scan ended is not known, as its manifest.json is missing or of its start: maybe not every target was probed"},
 		{&limited, "the scan was ended by --max-targets: not every target was probed"},
 		{&stopped, "the scan was interrupted: not every target was probed"},
 		{&cut, "the tables have only a part of the record: cut off after frame 7"},

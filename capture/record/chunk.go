@@ -47,22 +47,30 @@ func (e *ChunkError) Error() string {
 	return fmt.Sprintf("record: chunk %d of %d %s: %s", e.Number, e.Count, e.Problem, e.Path)
 }
 
-// LostError says that frames are missing from a record, which has more behind
+// LostError says that frames are missing from a record or a capture, which has more behind
 // them. A scan without them cannot be played back. See Reader.GoOn.
 type LostError struct {
 	Path    string // of the chunk that had them
 	Offset  int64  // in the file, of what cannot be read
 	Frame   uint64 // number of the last frame before
 	Lost    uint64 // frames that are missing; 0 if that cannot be told
+	Resumed int64  // offset of what is read next, of a capture that is no record; 0 for a record
 	Problem string
 }
 
 func (e *LostError) Error() string {
-	lost := fmt.Sprintf("frames %d to %d", e.Frame+1, e.Frame+e.Lost)
-	if e.Lost == 0 {
-		lost = fmt.Sprintf("frames after %d", e.Frame)
+	lost := fmt.Sprintf("frames %d to %d are", e.Frame+1, e.Frame+e.Lost)
+	switch e.Lost {
+	case 0:
+		lost = fmt.Sprintf("frames after %d are", e.Frame)
+	case 1:
+		lost = fmt.Sprintf("frame %d is", e.Frame+1)
 	}
-	return fmt.Sprintf("record: %s is damaged at byte %d: %s are lost: %s", e.Path, e.Offset, lost, e.Problem)
+	resumed := ""
+	if e.Resumed > 0 {
+		resumed = fmt.Sprintf("; reading goes on at byte %d", e.Resumed)
+	}
+	return fmt.Sprintf("record: %s is damaged at byte %d: %s lost: %s%s", e.Path, e.Offset, lost, e.Problem, resumed)
 }
 
 // chunkName returns the name of a chunk that is not compressed.

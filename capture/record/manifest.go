@@ -96,6 +96,15 @@ type Observed struct {
 
 	Other   uint64            `json:"other"`             // frames of other traffic than TCP and ICMP errors about it
 	Skipped []dissect.Skipped `json:"skipped,omitempty"` // those that could not be read
+
+	Further    []CaptureFile `json:"further,omitempty"`    // the other files of the capture
+	Duplicates uint64        `json:"duplicates,omitempty"` // packets that it has twice, and that count once
+	Remarks    []string      `json:"remarks,omitempty"`    // what of it was odd, and yet could be read
+}
+
+// Files returns the files of the capture.
+func (o *Observed) Files() []CaptureFile {
+	return append([]CaptureFile{{o.Path, o.SHA256}}, o.Further...)
 }
 
 // PrefixToAS identifies a file that says which AS announces which prefix.

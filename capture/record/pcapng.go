@@ -29,7 +29,8 @@ func (r *Reader) nextBlock(f *Frame) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	switch kind := r.u32(head); kind {
+	r.kind = r.u32(head)
+	switch r.kind {
 	case blockEnhancedPacket:
 		return true, r.enhancedPacket(f)
 	case blockSimplePacket:
@@ -41,13 +42,50 @@ func (r *Reader) nextBlock(f *Frame) (bool, error) {
 	case blockInterface:
 		return false, r.addInterface()
 	case blockStatistics:
-		return false, r.statistics()
+		return false, r.harmless(r.statistics())
 	case blockJournal, blockCustom, blockCustomNoCopy:
 		err = r.skipBlock()
 		r.number++ // Wireshark numbers these among the packets
 		return false, err
 	}
+	if r.salvage {
+		return false, r.harmless(r.otherBlock())
+	}
 	return false, r.skipBlock()
+}
+
+// otherBlock passes a block of a capture that has no packets. One of a kind that is not known may have been one that has.
+func (r *Reader) otherBlock() error {
+	b, err := r.body(0)
+	switch {
+	case err != nil:
+		return err
+	case r.kind == blockSecrets:
+		return nil
+	case r.kind != blockNames:
+		return r.malformed("block of type %#x, which is not known", r.kind)
+	}
+	for { // records like options, and options (4.5)
+		code, _, rest, err := r.option(b)
+		if err != nil {
+			return err
+		}
+		if code == 0 {
+			break
+		}
+		b = rest
+	}
+	_, err = r.comments(b[4:])
+	return err
+}
+
+// harmless makes of an error within a block without a packet one that is counted only, in a capture that is no record.
+func (r *Reader) harmless(err error) error {
+	if r.salvage && r.in.offset > r.block && errors.As(err, new(*FormatError)) {
+		r.odd(oddBlock, r.number)
+		return nil
+	}
+	return err
 }
 
 // wholeBlock reports whether the next block is at hand to its end, so that reading
@@ -108,7 +146,7 @@ func (r *Reader) length() (uint32, error) {
 		return 0, err
 	}
 	n := r.u32(head[4:])
-	if n == 0 && r.in.onlyZeros(4) {
+	if n == 0 && r.endsInZeros(4) {
 		return 0, io.ErrUnexpectedEOF // a power cut leaves zeros where data did not reach the disk
 	}
 	if n < 12 || n%4 != 0 {
@@ -140,6 +178,10 @@ func (r *Reader) body(least int) ([]byte, error) {
 
 // skipBlock passes a block that has nothing for us, without holding it.
 func (r *Reader) skipBlock() error {
+	if r.salvage { // which would look for others within it, were its length wrong
+		_, err := r.body(0)
+		return err
+	}
 	n, err := r.length()
 	if err != nil {
 		return err
@@ -165,7 +207,7 @@ func (r *Reader) skipBlock() error {
 // hand, so many bytes on.
 func (r *Reader) checkTrailer(at int, n uint32) error {
 	trailer := r.u32(r.in.rest[at:])
-	if trailer == 0 && r.in.onlyZeros(at) {
+	if trailer == 0 && r.endsInZeros(at) {
 		return io.ErrUnexpectedEOF
 	}
 	if trailer != n {
@@ -173,6 +215,10 @@ func (r *Reader) checkTrailer(at int, n uint32) error {
 	}
 	return nil
 }
+
+// endsInZeros reports whether zeros alone are left, from the n-th byte at hand on, which it passes whatever they are. What is to be
+// taken up again keeps them.
+func (r *Reader) endsInZeros(n int) bool { return !r.salvage && r.in.onlyZeros(n) }
 
 // section reads a section header (4.1): the byte order, and no interfaces yet.
 // The first of a file may have our manifest.
@@ -185,7 +231,7 @@ func (r *Reader) section() error {
 	if r.u32(head[8:]) != byteOrderMagic {
 		r.swap = true
 	}
-	if r.u32(head[8:]) == 0 && r.in.onlyZeros(8) {
+	if r.u32(head[8:]) == 0 && r.endsInZeros(8) {
 		return io.ErrUnexpectedEOF
 	}
 	if r.u32(head[8:]) != byteOrderMagic {
@@ -199,7 +245,7 @@ func (r *Reader) section() error {
 	if major, minor := r.u16(b[4:]), r.u16(b[6:]); major != 1 || minor != 0 && minor != 2 {
 		return r.malformed("pcapng version %d.%d, not 1.0", major, minor)
 	}
-	r.interfaces = r.interfaces[:0]
+	r.interfaces, r.sectionAt = r.interfaces[:0], r.number
 	comment, err := r.comments(b[16:])
 	if r.block == 0 {
 		r.comment = comment
@@ -389,7 +435,7 @@ func (r *Reader) timedPacket(f *Frame, number uint32, b []byte) error {
 	f.Time = ns
 	f.Direction = i.direction
 	f.LinkType = i.link
-	f.Length = original
+	f.Length = r.wireLength(captured, original)
 	f.Data = b[:captured:captured]
 	return r.packetOptions(f, b[padded:])
 }
@@ -399,6 +445,10 @@ func (r *Reader) timedPacket(f *Frame, number uint32, b []byte) error {
 func (r *Reader) packetOptions(f *Frame, b []byte) error {
 	for len(b) > 0 {
 		code, value, rest, err := r.option(b)
+		if err != nil && r.salvage {
+			r.odd(oddOptions, r.number+1)
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -436,7 +486,7 @@ func (r *Reader) simplePacket(f *Frame) error {
 	if int(captured) > len(b)-4 {
 		return r.malformed("%d bytes captured, but %d in the block", captured, len(b)-4)
 	}
-	f.Time = 0
+	f.Time, f.Untimed = 0, true
 	f.Direction = i.direction
 	f.LinkType = i.link
 	f.Length = original

@@ -39,6 +39,14 @@ type Reader struct {
 
 	pcap       pcapHeader
 	interfaces []netInterface // of the current pcapng section
+
+	salvage   bool   // to go on behind what cannot be read
+	begun     bool   // the header has been read
+	kind      uint32 // of the current block of pcapng
+	sectionAt uint64 // number of the last frame before the current section
+	seconds   uint32 // of the last record of pcap
+	resume    int    // how many bytes on the next sound record begins, if judge has found it; else 0
+	oddCounts [oddities]oddCount
 }
 
 // format is what pcap and pcapng differ in, block by block; a pcap file's record
@@ -47,6 +55,8 @@ type format struct {
 	usual func([]Frame) []Frame      // appends the packets at hand, up to the first block that is anything else
 	whole func() bool                // whether the next block is at hand to its end
 	next  func(*Frame) (bool, error) // reads a block, and whether it is a packet
+
+	sound func(b []byte, end bool) (ok, more bool) // whether blocks as they should be begin b, or it takes more to tell
 }
 
 // Open opens a run directory, whose chunks are read as one, or a pcap or pcapng
@@ -96,8 +106,18 @@ func locate(path string) ([]string, *Manifest, error) {
 // newReader reads files that open opens.
 func newReader(paths []string, open func(path string) (io.ReadCloser, error)) (*Reader, error) {
 	r := &Reader{paths: paths}
-	r.in.ahead = readAhead(paths, open)
+	if err := r.start(readAhead(paths, open, buffersAhead, nil)); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// start begins to read what is read ahead. Whatever it returns, the Reader has to be closed.
+func (r *Reader) start(a *ahead) error {
+	r.in.ahead = a
+	paths := r.paths
 	err := r.begin()
+	r.begun = err == nil
 	switch {
 	case isEnd(err) && len(paths) > 1:
 		err = r.wrongChunk("is cut off within its header")
@@ -114,10 +134,10 @@ func newReader(paths []string, open func(path string) (io.ReadCloser, error)) (*
 		}
 	}
 	if err = r.explain(err); err != nil && !errors.As(err, new(*TruncatedError)) {
-		return nil, errors.Join(err, r.Close())
+		return err
 	}
 	r.found = err
-	return r, nil
+	return nil
 }
 
 // begin tells the format by its first bytes and reads the file's header.
@@ -127,7 +147,7 @@ func (r *Reader) begin() error {
 		return err
 	}
 	if r.u32(magic) == blockSection {
-		r.format = format{r.usualPackets, r.wholeBlock, r.nextBlock}
+		r.format = format{r.usualPackets, r.wholeBlock, r.nextBlock, r.soundBlocks}
 		if err := r.section(); err != nil {
 			return err
 		}
@@ -137,7 +157,7 @@ func (r *Reader) begin() error {
 	if r.u32(magic) == 0 && r.in.onlyZeros(0) {
 		return io.ErrUnexpectedEOF
 	}
-	r.format = format{r.usualRecords, r.wholeRecord, r.nextRecord}
+	r.format = format{r.usualRecords, r.wholeRecord, r.nextRecord, r.soundRecords}
 	return r.header()
 }
 
@@ -272,6 +292,9 @@ func (r *Reader) NextBatch(b *Batch) error {
 	}
 	if len(b.Frames) == 0 {
 		if r.err == nil {
+			if r.salvage {
+				r.found = r.takeUp(r.found)
+			}
 			r.err = r.found
 		}
 		return r.err
@@ -388,9 +411,11 @@ func (r *Reader) Close() error {
 
 // explain makes of an error from within the one that the caller sees.
 func (r *Reader) explain(err error) error {
-	switch err.(type) {
+	switch err := err.(type) {
 	case nil, *FormatError, *ChunkError, *LostError:
 		return err
+	case *corruptError:
+		return r.malformed("%v", err)
 	}
 	switch err {
 	case io.EOF:
@@ -410,7 +435,7 @@ func (r *Reader) checkLengths(captured, original uint32) error {
 	if captured > MaxCapture {
 		return r.malformed("%d bytes captured, more than the %d that a capture can hold", captured, MaxCapture)
 	}
-	if captured > original {
+	if captured > original && !r.salvage {
 		return r.malformed("%d bytes captured of a packet of %d", captured, original)
 	}
 	return nil

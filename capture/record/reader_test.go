@@ -210,8 +210,8 @@ func TestOpenRefuses(t *testing.T) {
 		{dir, "is not a run directory: it has no packets-00000.pcapng"},
 		{write("text", "hello, world"), "neither pcap nor pcapng: begins with 68 65 6c 6c"},
 		{write("text.gz", string(compressed(t, gzipWriter, []byte("hello, world")))), "neither pcap nor pcapng"},
-		{write("old.pcap", "\xd4\xc3\xb2\xa1\x02\x00\x03\x00"+strings.Repeat("\x00", 16)), "pcap version 2.3, not 2.4"},
-		{write("kuznetzov.pcap", "\x34\xcd\xb2\xa1\x02\x00\x04\x00"+strings.Repeat("\x00", 16)), "neither"},
+		{write("newer.pcap", "\xd4\xc3\xb2\xa1\x02\x00\x05\x00"+strings.Repeat("\x00", 16)), "pcap version 2.5, not 2.0 to 2.4"},
+		{write("mesquita.pcap", "\xcd\x34\xb2\xa1\x02\x00\x04\x00"+strings.Repeat("\x00", 16)), "neither"},
 		{filepath.Join(dir, "newer"), "this laserdisc reads up to format 1"},
 	} {
 		if r, err := Open(c.path); r != nil || err == nil || !strings.Contains(err.Error(), c.problem) {

@@ -60,6 +60,7 @@ type Frame struct {
 	Offset    int64     // of its block in the file, or in the chunk, in bytes, once decompressed
 	Part      int       // of a laserdisc record that was resumed: 0, 1, ...
 	Time      int64     // nanoseconds since the Unix epoch; 0 if its block has no time
+	Untimed   bool      // its block has no time; in a Capture, Time is that of the frame before it in its file
 	Direction Direction // by interface name or epb_flags; Received where neither tells
 	LinkType  uint32    // LINKTYPE_ number; 1 is Ethernet
 	Length    uint32    // bytes on the wire, at least len(Data)

@@ -37,7 +37,13 @@ func (w *window) fetch() error {
 	case w.after != nil:
 		return w.after
 	}
-	next := <-w.ahead.full
+	var next *buffer
+	select {
+	case next = <-w.ahead.full:
+	case <-w.ahead.cancelled:
+		w.after = errCancelled
+		return w.after
+	}
 	w.after = next.after
 	read := next.space[headroom : headroom+next.size : headroom+next.size]
 	if n := len(w.rest); n <= headroom {
@@ -115,7 +121,7 @@ func (w *window) own() error {
 	if w.buffer != nil {
 		return nil
 	}
-	if w.after == nil {
+	if w.after == nil && len(w.rest) <= headroom {
 		return w.fetch()
 	}
 	w.buffer, w.rest = &buffer{}, append([]byte(nil), w.rest...)

@@ -103,7 +103,7 @@ type Attempt struct {
 	Visit     Visit
 	State     State               // valid only after the attempt has ended
 	FIN, RST  bool                // whether the server sent one
-	Truncated bool                // whether the server sent more than Response holds: more than the limit, or more than a capture has of a frame
+	Truncated bool                // whether the server sent more than Response holds: than its limit, than a capture has of a frame, or, if it is empty, before what came
 	ICMP      packet.ICMP         // the error that came, or 0
 	Handshake *handshake.Protocol // what was said, or was to be said
 	Source    netip.AddrPort      // our end
@@ -246,6 +246,17 @@ func (s *Service) take(a *Attempt) {
 	s.Label, s.Evidence = a.Verdict.Label, a.Verdict.Evidence
 	s.Source, s.Last, s.Acked = a.Source, a.Last, a.AckedBytes > 0
 	s.Response = append(s.Response[:0], a.Response...)
+}
+
+// classify labels the response to what was said. Data whose first bytes never came, as where a path's MTU is smaller than its ends
+// believe, is unknown: what it would identify is not there.
+func (a *Attempt) classify(said []byte) {
+	switch {
+	case len(a.Response) > 0:
+		handshake.Classify(&a.Verdict, said, a.Response)
+	case a.State == SendsData:
+		a.Verdict.Label, a.Truncated = handshake.Unknown, true
+	}
 }
 
 // Clone returns a copy that shares nothing with a. What is empty is nil in it.

@@ -332,8 +332,6 @@ func (o *Observer) tell(c *conversation) {
 	if c.connected && (len(c.said) > 0 || !c.saidCut) {
 		a.Handshake = handshake.Said(c.said, a.Service)
 	}
-	if len(a.Response) > 0 {
-		handshake.Classify(&a.Verdict, c.said, a.Response)
-	}
+	a.classify(c.said)
 	o.err = o.attempt(a)
 }

@@ -234,9 +234,7 @@ func (m *Machine) finishAttempt(ss *session) {
 	a := &ss.conn.Attempt
 	a.End = m.now
 	a.State = ss.conn.state()
-	if len(a.Response) > 0 {
-		handshake.Classify(&a.Verdict, m.helloOf(ss), a.Response)
-	}
+	a.classify(m.helloOf(ss))
 	switch a.Visit {
 	case First, Again:
 		ss.service.add(a)

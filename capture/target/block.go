@@ -107,6 +107,22 @@ func (b *blocks) at(number uint64) address {
 	return b.table.address(b.order.at(place)).shiftedUp(b.width).plus(number & (1<<b.width - 1))
 }
 
+// numberOf is the inverse of at; false for an address that is not in the sample.
+func (b *blocks) numberOf(a address) (uint64, bool) {
+	if number, ok := b.fragments.numberOf(a); ok {
+		return number, true
+	}
+	place, ok := b.place(a.shiftedDown(b.width))
+	if !ok {
+		return 0, false
+	}
+	before, fragment := slices.BinarySearch(b.skipped, place)
+	if fragment { // of which a is in no part
+		return 0, false
+	}
+	return b.fragment + (place-uint64(before))<<b.width + a.lo&(1<<b.width-1), true
+}
+
 // blocks gives the blocks that have an address in s, each as its first address shifted down.
 func (s spans) blocks(width uint) spans {
 	list := make([]span, len(s))

@@ -122,6 +122,45 @@ func TestSetIsWhatWasAsked(t *testing.T) {
 	})
 }
 
+// PositionOf inverts At, of all that is named, of its neighbours on other ports, and of the addresses beside it.
+func TestPositions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		spec.Shard = rapid.SampledFrom([]string{"", "1/2", "3/3"}).Draw(t, "shard")
+		set, err := Compile(spec, namedPorts)
+		if err != nil {
+			return
+		}
+		at := make(map[netip.AddrPort]uint64)
+		for position := range set.Len() {
+			if target, ok := set.At(position); ok {
+				at[target] = position
+			}
+		}
+		check := func(target netip.AddrPort) {
+			want, wanted := at[target]
+			if got, ok := set.PositionOf(target); ok != wanted || ok && got != want {
+				t.Fatalf("%v is at %d (%t), and PositionOf says %d (%t)", target, want, wanted, got, ok)
+			}
+		}
+		spec.Sample, spec.SampleBy, spec.Shard, spec.Block, spec.Allow = "", "", "", nil, nil
+		named, _ := asked(spec)
+		for _, text := range named {
+			target := netip.MustParseAddrPort(text)
+			port := target.Port()
+			for _, other := range []netip.AddrPort{
+				target, netip.AddrPortFrom(target.Addr(), port+1), netip.AddrPortFrom(target.Addr(), port-1),
+				netip.AddrPortFrom(target.Addr().Next(), port), netip.AddrPortFrom(target.Addr().Prev(), port),
+			} {
+				check(other)
+			}
+		}
+		for target := range at {
+			check(target)
+		}
+	})
+}
+
 // counted is the Domain of services, counted one by one.
 func counted(services []string) Domain {
 	addresses, ports := map[netip.Addr]bool{}, map[uint16]bool{}

@@ -45,6 +45,7 @@
 package target
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 
@@ -156,6 +157,50 @@ func (s *Set) target(number uint64) netip.AddrPort {
 		host = s.hosts.at(host)
 	}
 	return netip.AddrPortFrom(s.table.address(host).addr(), port)
+}
+
+// PositionOf is the inverse of At: the position of a target; false for a service that is none. It does not allocate.
+func (s *Set) PositionOf(target netip.AddrPort) (uint64, bool) {
+	number, ok := s.numberOf(target)
+	if !ok || s.blocked != nil && s.blocked.Contains(target.Addr()) {
+		return 0, false
+	}
+	place := s.order.indexOf(number)
+	position := place / s.shard.count
+	return position, place%s.shard.count == s.shard.index && position < s.length
+}
+
+// numberOf is the inverse of target; false for what is not among the services that order permutes.
+func (s *Set) numberOf(target netip.AddrPort) (uint64, bool) {
+	if target.Addr().Is4In6() { // IPv6's way to write an IPv4 address is not that address
+		return 0, false
+	}
+	a := addressOf(target.Addr())
+	one := serviceOf(a, target.Port())
+	if i, ok := slices.BinarySearchFunc(s.services, one, func(a, b service) int { return bytes.Compare(a[:], b[:]) }); ok {
+		return uint64(i), true
+	}
+	port, ok := slices.BinarySearch(s.ports, target.Port())
+	if !ok {
+		return 0, false
+	}
+	var host uint64
+	if s.blocks != nil {
+		host, ok = s.blocks.numberOf(a)
+	} else {
+		host, ok = s.table.numberOf(a)
+	}
+	if !ok {
+		return 0, false
+	}
+	if s.hosts != nil {
+		host = s.hosts.indexOf(host)
+	}
+	ports := uint64(len(s.ports))
+	if host > (s.order.last-uint64(len(s.services)))/ports { // one of the hosts that were not drawn
+		return 0, false
+	}
+	return uint64(len(s.services)) + host*ports + uint64(port), true
 }
 
 // Iterate starts at the shard's first position.

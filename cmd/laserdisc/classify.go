@@ -10,7 +10,8 @@ import (
 )
 
 func classifyCommand() *cobra.Command {
-	return &cobra.Command{
+	explain := false
+	cmd := &cobra.Command{
 		Use:   "classify [FILE...]",
 		Short: "Label saved responses: JSON lines, those of LZR and ZGrab2 too",
 		Long: `Read JSON lines from files, or from standard input, and write each back with what its response is:
@@ -21,6 +22,8 @@ func classifyCommand() *cobra.Command {
   bytes     how much of the response it took
   matches   every signature that matched, in order of precedence
   details   sub-labels, such as the status and the server's software
+  why       with --explain: the rule that gave the label, its specification and version, and the
+            bytes that decided, by offset, in hex and as text; all others could be written over
 
 Fields of these names that a line has already are replaced. The response is in one of these fields:
 
@@ -44,7 +47,7 @@ and the exit code is 2. A line can have up to 16 MiB.`,
 			}
 			bad := 0
 			for _, name := range args {
-				n, err := classify(cmd, name)
+				n, err := classify(cmd, name, explain)
 				if err != nil {
 					return err
 				}
@@ -56,13 +59,15 @@ and the exit code is 2. A line can have up to 16 MiB.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&explain, "explain", false, "say why: the rule, its specification, the bytes that decided")
+	return cmd
 }
 
 // standardInput is named in messages as it is asked for: with no file.
 const standardInput = "standard input"
 
 // classify labels the lines of a file, and counts those that it could not read.
-func classify(cmd *cobra.Command, name string) (bad int, err error) {
+func classify(cmd *cobra.Command, name string, explain bool) (bad int, err error) {
 	r := cmd.InOrStdin()
 	if name != standardInput {
 		f, err := os.Open(name)
@@ -72,7 +77,7 @@ func classify(cmd *cobra.Command, name string) (bad int, err error) {
 		defer f.Close()
 		r = f
 	}
-	err = formats.Classify(cmd.OutOrStdout(), r, func(line int, err error) {
+	err = formats.Classify(cmd.OutOrStdout(), r, explain, func(line int, err error) {
 		bad++
 		fmt.Fprintf(cmd.ErrOrStderr(), "laserdisc: %s:%d: %v\n", name, line, err)
 	})

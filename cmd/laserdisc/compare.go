@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,9 +97,13 @@ const maxCompared = 1 << 23
 func openSide(ctx context.Context, path, dir string) (*side, error) {
 	head := make([]byte, 4)
 	if f, err := os.Open(path); err == nil {
+		info, err := f.Stat()
 		n, _ := io.ReadFull(f, head) // a short file has no more, and a directory nothing
 		head = head[:n]
 		f.Close()
+		if err == nil && info.Mode().IsRegular() && len(bytes.TrimPrefix(head, byteOrderMark)) == 0 {
+			return nil, fmt.Errorf("%s: the file is empty", path)
+		}
 	}
 	if isText(head) {
 		return openResults(path)
@@ -110,8 +116,12 @@ func openSide(ctx context.Context, path, dir string) (*side, error) {
 	return s, list[0].Fold(ctx, s.findings)
 }
 
+// byteOrderMark is what some programs begin a text with, which says that it is UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // isText reports whether a file that begins so is of lines, and no capture.
 func isText(head []byte) bool {
+	head = bytes.TrimPrefix(head, byteOrderMark)
 	return len(head) > 0 && !slices.ContainsFunc(head, func(b byte) bool { return b < ' ' && b != '\t' && b != '\n' && b != '\r' || b > '~' })
 }
 
@@ -123,9 +133,13 @@ func openResults(path string) (*side, error) {
 	}
 	defer f.Close()
 	s := &side{path: path}
+	lines := bufio.NewReader(f)
+	if start, _ := lines.Peek(len(byteOrderMark)); bytes.Equal(start, byteOrderMark) {
+		_, _ = lines.Discard(len(byteOrderMark)) // which are there
+	}
 	// What the tool tells of is known behind the first line, and that it is the same for all.
 	all := analysis.OfDataset()
-	tool, err := formats.ReadFound(f, func(one *formats.Found) error {
+	tool, err := formats.ReadFound(lines, func(one *formats.Found) error {
 		if !one.Time.IsZero() {
 			if s.first.IsZero() || one.Time.Before(s.first) {
 				s.first = one.Time
@@ -155,7 +169,7 @@ func openResults(path string) (*side, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if tool == nil {
-		return nil, fmt.Errorf("%s: no line in it", path)
+		return nil, fmt.Errorf("%s: the file has no line but empty ones", path)
 	}
 	var tells []analysis.Level
 	for level, does := range map[analysis.Level]bool{analysis.Connects: tool.Answers, analysis.Acks: tool.Acks, analysis.Identifies: tool.Identifies} {
@@ -208,16 +222,9 @@ func appendTargets(list []netip.AddrPort, m *record.Manifest) ([]netip.AddrPort,
 	if m.TargetCount-m.NotProbed > uint64(maxCompared-len(list)) {
 		return nil, fmt.Errorf("more than %d: scans with other targets can be compared up to so many", maxCompared)
 	}
-	var spec target.Spec
-	if err := json.Unmarshal(m.Targets, &spec); err != nil {
-		return nil, err
-	}
-	set, err := target.Compile(spec, datasets.PortSets())
+	set, err := compileTargets(m)
 	if err != nil {
 		return nil, err
-	}
-	if set.Digest() != m.TargetDigest {
-		return nil, errors.New("their lists are others than when they were scanned")
 	}
 	for position := range m.TargetCount - m.NotProbed {
 		if t, ok := set.At(position); ok {
@@ -225,6 +232,29 @@ func appendTargets(list []netip.AddrPort, m *record.Manifest) ([]netip.AddrPort,
 		}
 	}
 	return list, nil
+}
+
+// compileTargets makes the set of a scan's targets anew.
+func compileTargets(m *record.Manifest) (*target.Set, error) {
+	var spec target.Spec
+	if err := json.Unmarshal(m.Targets, &spec); err != nil {
+		return nil, err
+	}
+	set, err := target.Compile(spec, datasets.PortSets())
+	if err == nil && set.Digest() != m.TargetDigest {
+		err = errors.New("their lists are others than when they were scanned")
+	}
+	return set, err
+}
+
+// resample makes the set of targets that a scan would have had with a smaller sample: a subset of those that it had.
+func resample(m *record.Manifest, share string) (*target.Set, error) {
+	var spec target.Spec
+	if err := json.Unmarshal(m.Targets, &spec); err != nil {
+		return nil, err
+	}
+	spec.Sample = share
+	return target.Compile(spec, datasets.PortSets())
 }
 
 // sameTargets reports whether two runs of laserdisc probed the same targets, all of them.

@@ -37,9 +37,10 @@ func verifyCommand() *cobra.Command {
 		Use:   "verify DIR...",
 		Short: "Compare the tables of datasets and the packets of runs with what their manifests tell",
 		Long: `Read all there is in directories, and compare it with what they say of it. Of a dataset, every row of
-every part: their order, number and digest. Of a run, every packet: that each chunk is there, in its
-place and whole, and that there are as many packets of each kind as the scan counted. What is not as
-it should be is exit code 1.`,
+every part: their order, number and digest; and all bytes of the parts, and the manifests of its runs, by
+their SHA-256. Of a run, every packet: that each chunk is there, in its place and whole, and that there
+are as many packets of each kind as the scan counted. What is not as it should be is exit code 1; a DIR
+that is neither is exit code 2.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := untilInterrupted(cmd.Context())
@@ -58,6 +59,9 @@ it should be is exit code 1.`,
 func verify(ctx context.Context, w io.Writer, dir string) error {
 	if record.Packets(dir) != "" {
 		_, found, err := record.Verify(ctx, dir)
+		if ctx.Err() != nil {
+			return err
+		}
 		if err != nil {
 			return verdictError{err}
 		}
@@ -67,10 +71,15 @@ func verify(ctx context.Context, w io.Writer, dir string) error {
 		}
 	}
 	d, err := analysis.Open(dir)
-	if err != nil {
+	if err == nil {
+		err = d.Verify(ctx)
+	} else if !analysis.IsDataset(dir) {
 		return err
 	}
-	if err := d.Verify(ctx); err != nil {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
 		return verdictError{err}
 	}
 	fmt.Fprintf(w, "%s: %d services, %d attempts: digest %s\n", dir, d.Services(), d.Attempts(), d.Digest())
@@ -121,6 +130,9 @@ func anonymizeAll(ctx context.Context, cmd *cobra.Command, path, out, keyFile st
 	}
 	if record.Packets(out) != "" {
 		return fmt.Errorf("%s holds a record: name another directory", out)
+	}
+	if analysis.IsDataset(out) {
+		return fmt.Errorf("%s holds a dataset: name another directory", out)
 	}
 	key, made, err := anonymize.LoadKey(keyFile)
 	if err != nil {

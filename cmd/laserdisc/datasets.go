@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,12 +17,17 @@ import (
 )
 
 // openDatasets opens datasets, and plays back what is a run or a capture, into directories in dir. What a command needs of
-// a run, it checks before that is played back; its error follows the run's name.
+// a run, it checks before that is played back; its error follows the run's name. With a damageError there are datasets of what
+// could be read.
 func openDatasets(ctx context.Context, paths []string, dir string, check func(*record.Manifest) error) ([]*analysis.Dataset, error) {
 	debug.SetGCPercent(400) // for a pass over tables leaves one row group's columns after another, and keeps some megabytes
 	var list []*analysis.Dataset
+	var damage error
 	for i, path := range paths {
 		d, err := openDataset(ctx, path, filepath.Join(dir, fmt.Sprintf("tables-%d", i+1)), check)
+		if errors.As(err, new(damageError)) {
+			damage, err = cmp.Or(damage, err), nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -31,16 +38,16 @@ func openDatasets(ctx context.Context, paths []string, dir string, check func(*r
 		}
 		list = append(list, d)
 	}
-	return list, nil
+	return list, damage
 }
 
 func openDataset(ctx context.Context, path, tables string, check func(*record.Manifest) error) (*analysis.Dataset, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	if err != nil && path != record.StandardInput {
 		return nil, err
 	}
-	if info.IsDir() {
-		if analysis.IsDataset(path) || record.Packets(path) == "" {
+	if info != nil && info.IsDir() {
+		if analysis.IsDataset(path) || !record.IsRun(path) {
 			return analysis.Open(path)
 		}
 		m, err := record.LoadManifest(path)
@@ -51,12 +58,15 @@ func openDataset(ctx context.Context, path, tables string, check func(*record.Ma
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	result, d, err := play(ctx, path, tables, replayOptions{workers: runtime.NumCPU(), memory: 1 << 30})
+	result, d, err := play(ctx, []string{path}, tables, replayOptions{workers: runtime.NumCPU(), memory: 1 << 30})
 	if err == nil && result.Difference != nil {
 		err = verdictError{result.Difference}
 	}
 	if err == nil && result.Damage != nil {
 		err = verdictError{result.Damage}
+		if result.Manifest.Observed != nil {
+			err = damageError{fmt.Errorf("not all of the capture could be read: %w", result.Damage)}
+		}
 	}
 	return d, err
 }
@@ -68,11 +78,14 @@ func withDatasets(ctx context.Context, paths []string, check func(*record.Manife
 		return err
 	}
 	defer os.RemoveAll(dir)
-	list, err := openDatasets(ctx, paths, dir, check)
-	if err != nil {
+	list, damage := openDatasets(ctx, paths, dir, check)
+	if damage != nil && !errors.As(damage, new(damageError)) {
+		return damage
+	}
+	if err := do(list); err != nil {
 		return err
 	}
-	return do(list)
+	return damage
 }
 
 // printCaveats says below a result what it is not: of the whole scan, of the Internet.

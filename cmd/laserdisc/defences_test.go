@@ -27,8 +27,16 @@ func TestDefences(t *testing.T) {
 	}{{"nothing lost", 0}, {"1 % lost", 0.01}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			network := newTestLab(t, c.loss)
-			s := scanNetwork(t, network, "--ports", "paper", "--sample", "20%", "--sample-by", "host", "--handshakes", "http,tls,wait,dns",
+			p := crowded(t, c.loss)
+			for i := range p.Defences { // more of the one that is rare
+				for j := range p.Defences[i].Behaviours {
+					if w := &p.Defences[i].Behaviours[j]; w.Name == "dropped_handshake" {
+						w.Share *= 5
+					}
+				}
+			}
+			network := lab.New(p, 1)
+			s := scanNetwork(t, network, "--ports", "paper", "--sample", "5%", "--sample-by", "host", "--handshakes", "http,tls,wait,dns",
 				"--rate", "50000", "--ephemeral-probes", "5", "--revisit", "60s")
 			lost := lossesByHost(network)
 			table, mistakes := confusion{}, confusion{}
@@ -70,6 +78,16 @@ func TestDefences(t *testing.T) {
 			}
 		})
 	}
+}
+
+// crowded is the built-in population with a loss of its own, and a host at each address, so that fewer probes find as many services.
+func crowded(t *testing.T, loss float64) *lab.Population {
+	p, err := loadPopulation(datasets.DefaultPopulation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Network.Loss, p.Density = loss, 1
+	return p
 }
 
 // scanNetwork scans a network in memory, as scan --lab does.
@@ -122,21 +140,17 @@ func TestAllPortsFirewalls(t *testing.T) {
 	}{{"nothing lost", 0, 1}, {"1 % lost", 0.01, 0.99}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := loadPopulation(datasets.DefaultPopulation)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.Network.Loss = c.loss
+			p := crowded(t, c.loss)
 			for i := range p.Hosts { // more of those in question than the Internet has
 				switch h := &p.Hosts[i]; h.Name {
 				case firewall:
-					h.Weight *= 40
+					h.Weight *= 100
 				case "gateway":
-					h.Weight *= 10
+					h.Weight *= 20
 				}
 			}
 			network := lab.New(p, 1)
-			s := scanNetwork(t, network, "--ports", "80,2000,49152,50805", "--handshakes", "http", "--rate", "50000", "--ephemeral-probes", "5")
+			s := scanNetwork(t, network, "--ports", "80,2000,49152,50805", "--sample", "32%", "--sample-by", "host", "--handshakes", "http", "--rate", "50000", "--ephemeral-probes", "5")
 			left := map[netip.Addr]bool{} // whether anything is, of a firewall's host
 			honest := map[netip.Addr]bool{}
 			for at, v := range s.services {

@@ -29,8 +29,6 @@ func (o *scanOptions) printer(w io.Writer, m *record.Manifest) (func(*session.Se
 		}, nil
 	case o.format != "":
 		return nil, fmt.Errorf("--format %q: lzr is the only one", o.format)
-	case o.onlyData:
-		return nil, errors.New("--only-data is about what --format writes: give that too")
 	}
 	return nil, nil
 }

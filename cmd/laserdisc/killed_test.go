@@ -77,7 +77,7 @@ const incomplete = ".laserdisc-incomplete"
 // killing is what is played back while it is killed, and what was there before.
 type killing struct {
 	laserdisc  string
-	record     string // of some 500,000 packets
+	record     string // of some 75,000 packets, so that with 16 MiB rows are spilled seven times
 	old, fresh string // digests of the dataset that is replaced, and of the record's
 	oldRecord  string
 	oldDataset string
@@ -90,7 +90,7 @@ func newKilling(t *testing.T) *killing {
 		laserdisc: laserdiscBinary(t), record: filepath.Join(dir, "record"),
 		oldRecord: filepath.Join(dir, "old"), oldDataset: filepath.Join(dir, "old-tables"),
 	}
-	if m := dense(t, k.laserdisc, k.record, "6%", "100000"); m.Counters.Sent+m.Counters.Received < 400_000 {
+	if m := dense(t, k.laserdisc, k.record, "1%", "100000"); m.Counters.Sent+m.Counters.Received < 65_000 {
 		t.Fatalf("%+v: too few", m.Counters)
 	}
 	dense(t, k.laserdisc, k.oldRecord, "0.1%", "100000")
@@ -111,7 +111,7 @@ func newKilling(t *testing.T) *killing {
 
 // replay plays a record back with so little memory that rows are spilled.
 func (k *killing) replay(record, out string) *exec.Cmd {
-	return exec.Command(k.laserdisc, "replay", record, "--memory", "48MiB", "--out", out)
+	return exec.Command(k.laserdisc, "replay", record, "--memory", "16MiB", "--out", out)
 }
 
 // interrupt begins to play the record back into dir, and sends it a signal at a random moment. What it says, and its exit code.
@@ -143,10 +143,16 @@ func (k *killing) into(t *testing.T, replace bool) string {
 	return dir
 }
 
+// TestReplayStopped plays a record back, and stops that at random moments.
+func TestReplayStopped(t *testing.T) {
+	k := newKilling(t)
+	t.Run("killed", k.killed)
+	t.Run("interrupted", k.interrupted)
+}
+
 // Killed at whatever moment, a playback leaves the old dataset whole, the new one whole, or none; and beside it only the
 // directory that the next one names and removes.
-func TestReplayKilled(t *testing.T) {
-	k := newKilling(t)
+func (k *killing) killed(t *testing.T) {
 	random := rand.New(rand.NewPCG(20, 9))
 	found := map[string]int{}
 	for i := range 20 {
@@ -195,8 +201,7 @@ func TestReplayKilled(t *testing.T) {
 }
 
 // Stopped by a signal at whatever moment, a playback says so with its exit code, and leaves what was there before.
-func TestReplayInterrupted(t *testing.T) {
-	k := newKilling(t)
+func (k *killing) interrupted(t *testing.T) {
 	random := rand.New(rand.NewPCG(15, 2))
 	codes := map[int]int{}
 	for i := range 20 {

@@ -45,6 +45,12 @@ it is the section of datasets/paper/contradictions.md that has the arithmetic.`,
 			if err != nil {
 				return err
 			}
+			switch given := cmd.Flags().Changed; {
+			case given("loss") && device == "":
+				return errors.New("--loss has no effect without --interface: what --truth, --asn and --published tell of is no traffic")
+			case given("seed") && device == "" && truth == "" && !publishedToo:
+				return errors.New("--seed has no effect with --asn alone: the population's ASes do not depend on it")
+			}
 			if truth != "" {
 				if err := writeFile(truth, func(w io.Writer) error { return network.WriteTruth(w, nil) }); err != nil {
 					return err

@@ -17,7 +17,8 @@ func main() {
 }
 
 // run executes a command line and returns the exit code: 0, 1 for a result that is not as it
-// should be (a playback that differs), 2 for a command that could not be carried out.
+// should be (a playback that differs), 2 for a command that could not be carried out, 3 for a result of a capture that is damaged or
+// cut off: it is of what could be read.
 func run(args []string) int {
 	root := &cobra.Command{
 		Use:           "laserdisc",
@@ -28,7 +29,7 @@ func run(args []string) int {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return noneEmpty(cmd.Flags()) }
 	root.AddCommand(scanCommand(args), labCommand(), replayCommand(), mergeCommand(), relabelCommand(), datasetCommand(),
-		orderCommand(), compareCommand(), reportCommand(), allPortsCommand(), predictCommand(), unknownsCommand(),
+		orderCommand(), compareCommand(), diffCommand(), whatIfCommand(), reportCommand(), allPortsCommand(), predictCommand(), unknownsCommand(),
 		classifyCommand(), protocolsCommand(), demoCommand(), versionCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Args = withUsage(cmd.Args)
@@ -44,8 +45,10 @@ func run(args []string) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "laserdisc:", err)
-	var verdict verdictError
-	if errors.As(err, &verdict) {
+	switch {
+	case errors.As(err, new(damageError)):
+		return 3
+	case errors.As(err, new(verdictError)):
 		return 1
 	}
 	return 2
@@ -70,6 +73,11 @@ func (o *output) Write(b []byte) (int, error) {
 type verdictError struct{ error }
 
 func (e verdictError) Unwrap() error { return e.error }
+
+// damageError is the error of a command that did its work with a capture of which not all can be read.
+type damageError struct{ error }
+
+func (e damageError) Unwrap() error { return e.error }
 
 // noneEmpty refuses flags that are given and empty, as in --sample "$SHARE" where nothing set SHARE: without its sample,
 // list or lab a scan would be another one.

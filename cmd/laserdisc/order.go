@@ -134,7 +134,7 @@ func printOrder(ctx context.Context, w io.Writer, from []*analysis.Dataset, coun
 	if err := analysis.FoldAll(ctx, from, trials); err != nil {
 		return err
 	}
-	o, err := trials.Outcomes()
+	o, err := trials.Outcomes(0)
 	if err != nil {
 		return err
 	}

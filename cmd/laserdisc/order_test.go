@@ -39,7 +39,7 @@ func compareOrder(t *testing.T, tables, ports string, published []datasets.Order
 	if err := openedDataset(t, tables).Fold(t.Context(), trials); err != nil {
 		t.Fatal(err)
 	}
-	o, err := trials.Outcomes()
+	o, err := trials.Outcomes(0)
 	if err != nil {
 		t.Fatal(err)
 	}

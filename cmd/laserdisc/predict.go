@@ -49,7 +49,9 @@ than 3 have besides is predicted by the popularity of the port alone.
 
 It is tried on each tenth of the sample's hosts with what the other nine tell. The table has how many
 probes to each address find a share of all services: in random order (exhaustive), port by port by
-popularity, and by the plan with so many ports first.
+popularity, and by the plan with so many ports first. "effective networks" is as how many /24s of one
+size those of the sample vary, in which share of their services is on the first ports; below 50 there
+is a warning, for one gateway can then be most of what is found.
 
 With --known, a scan of other hosts on the first ports, --probes and --out, LIST has the next probes,
 ADDRESS:PORT a line, the highest yield first: laserdisc scan takes it. (It permutes them: for a scan
@@ -125,7 +127,10 @@ func (o *predictOptions) run(ctx context.Context, w io.Writer, d *analysis.Datas
 		return err
 	}
 	if o.known == "" {
-		e := predict.Evaluate(s, nil)
+		e, err := predict.Evaluate(s, nil)
+		if err != nil {
+			return err
+		}
 		return errors.Join(
 			printSample(w, s, e, everywhere),
 			printPlans(w, e),
@@ -142,7 +147,10 @@ func (o *predictOptions) run(ctx context.Context, w io.Writer, d *analysis.Datas
 			if i := slices.IndexFunc(k.Ports, func(p uint16) bool { return !slices.Contains(s.Ports, p) }); i >= 0 {
 				return fmt.Errorf("%s was made on port %d, and %s was not: nothing is known of what it predicts", o.known, k.Ports[i], d.Dir())
 			}
-			e := predict.Evaluate(s, k.Ports)
+			e, err := predict.Evaluate(s, k.Ports)
+			if err != nil {
+				return err
+			}
 			return errors.Join(
 				printSample(w, s, e, everywhere),
 				printPlans(w, e),
@@ -163,9 +171,10 @@ func printSample(w io.Writer, s *predict.Sample, e *predict.Evaluation, everywhe
 
 // printPlans prints how many probes find how much, on the hosts that nothing was learnt from.
 func printPlans(w io.Writer, e *predict.Evaluation) error {
-	head := "first ports|hosts known"
-	exhaustive := []string{"exhaustive", ""}
-	popularity := []string{"popularity", ""}
+	head := "first ports|hosts known|effective networks"
+	exhaustive := []string{"exhaustive", "", ""}
+	popularity := []string{"popularity", "", ""}
+	var few []string // plans of which too few networks decide
 	for _, share := range shares {
 		head += fmt.Sprintf("|%g %%", 100*share)
 		exhaustive = append(exhaustive, fmt.Sprintf("%.1f", e.Exhaustive(share)))
@@ -173,13 +182,21 @@ func printPlans(w io.Writer, e *predict.Evaluation) error {
 	}
 	rows := [][]string{exhaustive, popularity}
 	for _, p := range e.Plans {
-		cells := []string{strconv.Itoa(p.First), strconv.Itoa(p.Known)}
+		cells := []string{strconv.Itoa(p.First), strconv.Itoa(p.Known), fmt.Sprintf("%.1f", p.OnFirst.EffectiveHosts)}
+		if slices.Contains(p.OnFirst.Warnings, estimate.TooFewHosts) {
+			few = append(few, strconv.Itoa(p.First))
+		}
 		for _, share := range shares {
 			cells = append(cells, needed(e, p.Curve, share))
 		}
 		rows = append(rows, cells)
 	}
-	return errors.Join(printf(w, "\nProbes to each address that find a share of the services, on hosts that nothing was learnt from:\n"), writeTable(w, head, rows))
+	err := errors.Join(printf(w, "\nProbes to each address that find a share of the services, on hosts that nothing was learnt from:\n"), writeTable(w, head, rows))
+	if len(few) > 0 {
+		err = errors.Join(err, printf(w, "warning: %s with %s ports first: a few networks, /24s or /48s,\ndecide what is found, and of other hosts it says little\n",
+			estimate.TooFewHosts, strings.Join(few, ", ")))
+	}
+	return err
 }
 
 // needed is how many probes a share takes, nothing if it is never found.

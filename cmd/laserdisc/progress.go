@@ -39,8 +39,12 @@ func (p *playProgress) show(s replay.Progress) {
 	if s.Read > 0 && s.Size > s.Read && elapsed > time.Second {
 		left = fmt.Sprintf("; %v left", time.Duration(float64(elapsed)*float64(s.Size-s.Read)/float64(s.Read)).Round(time.Second))
 	}
-	fmt.Fprintf(p.w, "\r\033[K%v %d of %d MiB, %d packets (%.2f M/s), %d services%s", elapsed.Round(time.Second),
-		s.Read>>20, s.Size>>20, s.Packets, float64(s.Packets)/elapsed.Seconds()/1e6, s.Services, left)
+	of := ""
+	if s.Size > 0 {
+		of = fmt.Sprintf(" of %d", s.Size>>20)
+	}
+	fmt.Fprintf(p.w, "\r\033[K%v %d%s MiB, %d packets (%.2f M/s), %d services%s", elapsed.Round(time.Second),
+		s.Read>>20, of, s.Packets, float64(s.Packets)/elapsed.Seconds()/1e6, s.Services, left)
 }
 
 // stage tells of what comes after the reading.

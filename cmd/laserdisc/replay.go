@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +41,7 @@ func replayCommand() *cobra.Command {
 	var out string
 	var o replayOptions
 	cmd := &cobra.Command{
-		Use:   "replay RUN|CAPTURE --out DIR",
+		Use:   "replay RUN|CAPTURE... --out DIR",
 		Short: "Play a recorded run back, compare every packet, write its attempts and services as tables",
 		Long: `Play a recorded run back: the record's events go through the scan's own loop, and every packet
 that it sends is compared with the recorded one. Prints how many packets and services there were,
@@ -50,20 +53,23 @@ DIR becomes a dataset: attempts.parquet, services.parquet, and dataset.json, whi
 Until it is complete, DIR stays as it was.
 
 A CAPTURE is a pcap or pcapng file, of both directions, that something else made (ZMap and LZR,
-ZGrab, whatever tcpdump saw). There is nothing to compare with: states and labels are told from the
-packets as they stand.
+ZGrab, whatever tcpdump saw), compressed or not; "-" is the standard input; of a directory, it is all
+captures in it. Several are one capture: parts of it, or one for each direction or interface. There is
+nothing to compare with: states and labels are told from the packets as they stand, in the order of
+their times. Where a capture is damaged it is read on behind that if it is sure where; what could not
+be read is told of, and is exit code 3, as is a capture that was cut off. docs/captures.md has more.
 
 With --asn, services get the columns asn, as_name and prefix: who announced their address. FILE is a
 text of prefixes and ASes, as CAIDA (pfx2as), pyasn or iptoasn.com have it, gzipped or not, or a
 MaxMind DB (.mmdb); take one of the time of the scan. dataset.json names it with its SHA-256.`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.workers < 1 || o.workers > mostWorkers {
 				return fmt.Errorf("--workers %d: 1 to %d are possible", o.workers, mostWorkers)
 			}
 			ctx, stop := untilInterrupted(cmd.Context())
 			defer stop()
-			return playBack(ctx, cmd.OutOrStdout(), args[0], out, o)
+			return playBack(ctx, cmd.OutOrStdout(), args, out, o)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "directory for the dataset (made if missing)")
@@ -73,9 +79,9 @@ MaxMind DB (.mmdb); take one of the time of the scan. dataset.json names it with
 	return cmd
 }
 
-// playBack plays back the run or capture at path, makes a dataset of it in out, and tells how it went.
-func playBack(ctx context.Context, w io.Writer, path, out string, o replayOptions) error {
-	result, dataset, err := play(ctx, path, out, o)
+// playBack plays back the run or the capture at paths, makes a dataset of it in out, and tells how it went.
+func playBack(ctx context.Context, w io.Writer, paths []string, out string, o replayOptions) error {
+	result, dataset, err := play(ctx, paths, out, o)
 	if err != nil {
 		return err
 	}
@@ -84,13 +90,7 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 	if result.Manifest.Observed != nil {
 		fmt.Fprintln(w, "observed: there is no scan to play back")
 		printSkipped(w, result)
-		if result.Truncated != nil {
-			fmt.Fprintf(w, "as far as the capture goes: %v\n", result.Truncated)
-		}
-		if result.Damage != nil {
-			return verdictError{fmt.Errorf("not all of the capture could be read: %w", result.Damage)}
-		}
-		return nil
+		return printReading(w, result)
 	}
 	if result.Difference != nil {
 		return verdictError{result.Difference}
@@ -109,14 +109,26 @@ func playBack(ctx context.Context, w io.Writer, path, out string, o replayOption
 		return verdictError{fmt.Errorf("identical, but the record has %d frames that were sent and %d that were received, and its manifest counts %d and %d",
 			found.Sent, found.Received, told.Sent, told.Received)}
 	}
+	if missing := notThere(paths[0], "manifest.json", "services.jsonl"); len(missing) > 0 {
+		return verdictError{fmt.Errorf("identical, as far as can be told by the packets: %s has no %s, with what the scan counted and found when it ran",
+			paths[0], strings.Join(missing, " and no "))}
+	}
 	services := func(each func(*session.Service) error) error {
 		return dataset.EachService(ctx, func(s *session.Service, _ int) error { return each(s) })
 	}
-	if err := result.Agrees(path, services); err != nil {
+	if err := result.Agrees(paths[0], services); err != nil {
 		return verdictError{err}
 	}
 	fmt.Fprintln(w, "identical")
 	return nil
+}
+
+// notThere gives the names of those files that a directory does not have.
+func notThere(dir string, names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return !errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // printSkipped tells what of a capture is not in its tables: other traffic than TCP, and what could not be read.
@@ -136,17 +148,53 @@ func printSkipped(w io.Writer, r *replay.Result) {
 	}
 }
 
-// play plays back a run, or observes a capture, and makes a dataset of it.
-func play(ctx context.Context, path, out string, o replayOptions) (*replay.Result, *analysis.Dataset, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, err
+// printReading tells how the files of a capture could be read.
+func printReading(w io.Writer, r *replay.Result) error {
+	if n := len(r.Manifest.Observed.Further); n > 0 {
+		fmt.Fprintf(w, "%d files as one capture\n", n+1)
 	}
-	if other, err := os.Stat(out); err == nil && record.Packets(out) != "" && !os.SameFile(info, other) {
-		return nil, nil, fmt.Errorf("%s holds another record: name another directory", out)
+	if r.Duplicates > 0 {
+		fmt.Fprintf(w, "%d packets that the capture has twice counted once\n", r.Duplicates)
+	}
+	for _, remark := range r.Remarks {
+		fmt.Fprintln(w, remark)
+	}
+	if r.Damage == nil {
+		return nil
+	}
+	for _, place := range r.Places {
+		fmt.Fprintf(w, "damage: %v\n", place)
+	}
+	if more := r.DamagedPlaces - uint64(len(r.Places)); more > 0 {
+		fmt.Fprintf(w, "damage: %d places more\n", more)
+	}
+	return damageError{fmt.Errorf("not all of the capture could be read: %w", r.Damage)}
+}
+
+// play plays back a run, or observes a capture, and makes a dataset of it.
+func play(ctx context.Context, paths []string, out string, o replayOptions) (*replay.Result, *analysis.Dataset, error) {
+	run := false
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil && path != record.StandardInput {
+			return nil, nil, err
+		}
+		if record.IsRun(path) {
+			if len(paths) > 1 {
+				return nil, nil, fmt.Errorf("%s is a run: it is played back alone", path)
+			}
+			run = true
+		}
+		other, err := os.Stat(out)
+		if same := err == nil && info != nil && os.SameFile(info, other); err == nil && record.Packets(out) != "" && !same {
+			return nil, nil, fmt.Errorf("%s holds another record: name another directory", out)
+		} else if same && !run {
+			return nil, nil, fmt.Errorf("%s is read: name another directory", out)
+		}
 	}
 	debug.SetMemoryLimit(int64(o.memory / 8 * 7)) // which does not count all that a process takes
-	options := analysis.Options{Memory: int(o.memory / 4), Workers: o.workers, Observed: !info.IsDir()}
+	options := analysis.Options{Memory: int(o.memory / 4), Workers: o.workers, Observed: !run}
+	var err error
 	if o.ases != "" {
 		if options.ASes, err = asn.Open(o.ases); err != nil {
 			return nil, nil, err
@@ -163,10 +211,10 @@ func play(ctx context.Context, path, out string, o replayOptions) (*replay.Resul
 	playing := replay.Options{Workers: o.workers, Progress: p.show}
 	sink := func(of int) replay.Rows { return builder.Partition(of) }
 	var result *replay.Result
-	if info.IsDir() {
-		result, err = replay.Run(ctx, path, playing, sink)
+	if run {
+		result, err = replay.Run(ctx, paths[0], playing, sink)
 	} else {
-		result, err = replay.Observe(ctx, path, playing, sink)
+		result, err = replay.Observe(ctx, paths, playing, sink)
 	}
 	defer p.end()
 	if err != nil {
@@ -191,6 +239,8 @@ func partial(r *replay.Result) string {
 	switch {
 	case r.Difference != nil:
 		return "playback differs from it, and stopped there: " + r.Difference.Error()
+	case r.DamagedPlaces > 1:
+		return fmt.Sprintf("%d places cannot be read; the first: %v", r.DamagedPlaces, r.Damage)
 	case r.Damage != nil:
 		return r.Damage.Error()
 	case r.Truncated != nil:

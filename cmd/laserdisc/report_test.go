@@ -60,7 +60,7 @@ func TestOneRule(t *testing.T) {
 	}
 	// What order counts: SELECT count(*) FROM services WHERE state IN ('acks_data', 'sends_data'), but for what is expected.
 	counted, want := 0, 0
-	outcomes, err := trials.Outcomes()
+	outcomes, err := trials.Outcomes(0)
 	if err != nil {
 		t.Fatal(err)
 	}

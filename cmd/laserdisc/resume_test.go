@@ -117,7 +117,7 @@ func TestResumeByManifest(t *testing.T) {
 	t.Parallel()
 	args := []string{"scan", labPrefix, "--open", labPrefix, "--lab", datasets.DefaultPopulation, "--ports", "22,80,443", "--sample", "2%",
 		"--sample-by", "host", "--shard", "1/2", "--block", "198.18.9.0/24", "--seed", "9", "--rate", "3000", "--probes", "2",
-		"--handshakes", "http,wait", "--all-handshakes", "--push", "--timeout", "3s", "--wait", "3s", "--retransmit-after", "700ms", "--retransmits", "2",
+		"--handshakes", "http,tls,wait", "--all-handshakes", "--push", "--timeout", "3s", "--wait", "3s", "--retransmit-after", "700ms", "--retransmits", "2",
 		"--ephemeral-probes", "2", "--skip-all-ports", "--revisit", "4s", "--followup", "0s,2s,6s", "--random-order", "--cooldown", "9s", "--contact", "noc@example.net", "--source-port", "50000-59999"}
 	whole := filepath.Join(t.TempDir(), "whole")
 	laserdisc(t, append(args, "--out", whole)...)

@@ -35,7 +35,7 @@ func playSample(ctx context.Context, name, dir string) ([]string, error) {
 	for _, s := range list {
 		short, _, _ := strings.Cut(s, ".")
 		out := filepath.Join(dir, short+"-tables")
-		result, _, err := play(ctx, filepath.Join(dir, s), out, o)
+		result, _, err := play(ctx, []string{filepath.Join(dir, s)}, out, o)
 		if err != nil {
 			return nil, err
 		}

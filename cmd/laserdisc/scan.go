@@ -21,6 +21,7 @@ import (
 
 	"laserdisc/capture"
 	"laserdisc/capture/formats"
+	"laserdisc/capture/handshake"
 	"laserdisc/capture/record"
 	"laserdisc/capture/session"
 	"laserdisc/capture/target"
@@ -189,6 +190,45 @@ func (o *scanOptions) check(flags *pflag.FlagSet) (err error) {
 		return fmt.Errorf("--compress %q: zstd is the only one", o.plan.Compression)
 	case o.out == "" && !o.dryRun:
 		return fmt.Errorf("no run directory: name one with --out")
+	}
+	return o.ineffective(given)
+}
+
+// ineffective reports a flag that changes nothing for want of another: who gave it expects another scan than would be made.
+func (o *scanOptions) ineffective(given func(...string) bool) error {
+	if o.plan.Liveness { // which has handshakes of its own
+		o.liveness()
+	}
+	handshakes, err := handshake.Parse(o.handshakes)
+	if err != nil {
+		return fmt.Errorf("--handshakes: %w", err)
+	}
+	speaking := 0
+	for _, p := range handshakes {
+		if p.Hello != nil {
+			speaking++
+		}
+	}
+	waits := speaking < len(handshakes)
+	switch {
+	case given("pause") && !o.plan.AllHandshakes:
+		return errors.New("--pause has no effect without --all-handshakes: a service that sent data gets no other handshake")
+	case o.plan.RandomOrder && speaking < 2:
+		return fmt.Errorf("--random-order has no effect with --handshakes %s: wait keeps its place, and it takes two others to change theirs", o.handshakes)
+	case given("wait") && !waits && o.plan.Liveness:
+		return errors.New("--wait has no effect with --liveness, which does not say the handshake wait")
+	case given("wait") && !waits:
+		return fmt.Errorf("--wait has no effect with --handshakes %s: it is about the handshake wait", o.handshakes)
+	case o.plan.Push && speaking == 0:
+		return fmt.Errorf("--push has no effect with --handshakes %s, which say nothing", o.handshakes)
+	case given("retransmit-after") && o.plan.Retransmits == 0:
+		return errors.New("--retransmit-after has no effect with --retransmits 0")
+	case o.onlyData && o.format == "":
+		return errors.New("--only-data has no effect without --format, whose lines it is about")
+	case o.permission && o.lab != "":
+		return errors.New("--i-have-permission has no effect with --lab, where nobody is scanned")
+	case o.permission && o.from != "":
+		return errors.New("--i-have-permission has no effect with --from zmap, which has probed already")
 	}
 	return nil
 }

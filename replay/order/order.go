@@ -22,9 +22,6 @@ type Set [MaxHandshakes / 64]uint64
 // Add puts handshake i into the set. It panics unless 0 <= i < MaxHandshakes.
 func (s *Set) Add(i int) { s[i/64] |= 1 << (i % 64) }
 
-// Remove takes handshake i out of the set, if it is there. It panics unless 0 <= i < MaxHandshakes.
-func (s *Set) Remove(i int) { s[i/64] &^= 1 << (i % 64) }
-
 // Has reports whether handshake i is in the set.
 func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
@@ -33,6 +30,9 @@ func (s Set) Len() int { return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) 
 
 // Union is the set of what is in either.
 func (s Set) Union(with Set) Set { return Set{s[0] | with[0], s[1] | with[1]} }
+
+// Without is the set of what is not in the other.
+func (s Set) Without(other Set) Set { return Set{s[0] &^ other[0], s[1] &^ other[1]} }
 
 // Compare orders sets: an arbitrary order that is always the same.
 func (s Set) Compare(with Set) int { return slices.Compare(s[:], with[:]) }

@@ -12,11 +12,11 @@ var unknownProtocols = []*Protocol{
 		answers: Answers{TLS: 1, Newlines: 1, HTTP: 1, Wait: 1},
 		greet: func(b []byte, s *Service) []byte {
 			return append(b, pick(s,
-				":irc."+s.hostName()+" NOTICE * :*** Looking up your hostname...\r\n",
+				"Asterisk Call Manager/5.0.2\r\n",
 				"NBDMAGICIHAVEOPT\x00\x03",
 				"\x00\x00\x00d\x00\x00\x00\x18", // OMAPI
-				"OK MPD 0.23.5\n",
-				"INFO {\"server_id\":\"NCXU2K\",\"version\":\"2.9.10\",\"port\":4222,\"max_payload\":1048576} \r\n", // NATS
+				"PJLINK 0\r",
+				"TS3\n\rWelcome to the TeamSpeak 3 ServerQuery interface, type \"help\" for a list of commands\n\r",
 			)...)
 		},
 	},

@@ -27,11 +27,12 @@ import (
 //
 //	#: package NAME...
 //	#: unpack NAME...
-//	#: serves ADDRESS:PORT PROTOCOL ["first"] [STATE]
+//	#: serves ADDRESS:PORT PROTOCOL ["first"] ["unnamed"] [STATE]
 //
 // Packages that no other may be installed beside are unpacked instead, by .ci/fleet. The protocol is what the server
 // really speaks. Any that is not in the table of handshakes must come out as unknown;
-// "none" says nothing. "first" is a server that speaks before it is spoken to. STATE is what must become of the service,
+// "none" says nothing. "first" is a server that speaks before it is spoken to, "unnamed" one whose
+// answers do not tell what it speaks. STATE is what must become of the service,
 // where that is not to send data.
 const (
 	fleetDir    = "testdata/fleet"
@@ -101,6 +102,7 @@ type fleetService struct {
 	at       netip.AddrPort
 	protocol string
 	first    bool
+	unnamed  bool
 	state    session.State
 }
 
@@ -152,10 +154,15 @@ func parseFleetService(words []string) (s fleetService, err error) {
 		return s, err
 	}
 	for _, word := range words[2:] {
-		if word == "first" {
+		switch word {
+		case "first":
 			s.first = true
-		} else if err := s.state.UnmarshalText([]byte(word)); err != nil {
-			return s, err
+		case "unnamed":
+			s.unnamed = true
+		default:
+			if err := s.state.UnmarshalText([]byte(word)); err != nil {
+				return s, err
+			}
 		}
 	}
 	return s, nil
@@ -362,7 +369,7 @@ func readFleetResults(t *testing.T, tables string, fleet []fleetServer) map[neti
 // judge says what is wrong with a result, or nothing.
 func (s *fleetService) judge(r *fleetResult) (faults []string) {
 	_, listed := handshake.Lookup(s.protocol)
-	listed = listed || s.protocol == handshake.Echo
+	listed = (listed || s.protocol == handshake.Echo) && !s.unnamed
 	switch {
 	case listed && r.label != s.protocol:
 		faults = append(faults, "not recognised")

@@ -5,7 +5,7 @@
 #: serves 198.18.2.6:993 tls
 #: serves 198.18.2.6:995 tls
 #: serves 198.18.2.6:4190 managesieve first
-#: serves 198.18.2.6:24 lmtp first
+#: serves 198.18.2.6:24 lmtp first unnamed
 cat > conf <<CONF
 base_dir = $PWD/run
 log_path = /dev/stderr

@@ -1,0 +1,69 @@
+package handshake
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+)
+
+var kerberos = Protocol{
+	Name:      "kerberos",
+	Ports:     []uint16{88},
+	Spec:      "RFC 4120, sections 5.9.1 and 7.2.2",
+	Version:   1,
+	First:     "nothing: there is no handshake",
+	Signature: "length, and a KRB-ERROR in DER of that length",
+	Leads:     "\x00",
+	Match:     matchKerberos,
+	Details:   kerberosDetails,
+}
+
+// matchKerberos reads what answers anything that is no request: four bytes of length (section 7.2.2), then KRB-ERROR (5.9.1),
+// application 30 (7Eh), a sequence (30h), in it pvno, 5, and msg-type, 30.
+func matchKerberos(data []byte) Match {
+	if len(data) < 8 || data[0] != 0 || data[1] != 0 {
+		return Match{}
+	}
+	size := 4 + int(binary.BigEndian.Uint32(data))
+	message, ok := cutDER(data[4:], 0x7e, size-4)
+	if !ok {
+		return Match{}
+	}
+	sequence, ok := cutDER(message, 0x30, -1)
+	if !ok || !hasPrefix(sequence, krbError) {
+		return Match{}
+	}
+	return certainIf(len(data) >= size, min(len(data), size))
+}
+
+const krbError = "\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x1e"
+
+// cutDER cuts off the tag and the length of an element, X.690, section 8.1, of up to 65,535 bytes. If size is not negative it is
+// what they and the content must come to.
+func cutDER(data []byte, tag byte, size int) (content []byte, ok bool) {
+	if len(data) < 2 || data[0] != tag {
+		return nil, false
+	}
+	head, length := 2, int(data[1])
+	switch {
+	case length == 0x81 && len(data) > 2:
+		head, length = 3, int(data[2])
+	case length == 0x82 && len(data) > 3:
+		head, length = 4, int(binary.BigEndian.Uint16(data[2:]))
+	case length >= 0x80:
+		return nil, false
+	}
+	if size >= 0 && head+length != size {
+		return nil, false
+	}
+	return data[head:], true
+}
+
+// kerberosDetails gives the error's number, element 6 of the sequence.
+func kerberosDetails(data []byte) []Detail {
+	i := bytes.Index(data, []byte("\xa6\x03\x02\x01"))
+	if i < 0 || i+4 >= len(data) {
+		return nil
+	}
+	return details("error", strconv.Itoa(int(data[i+4])))
+}
