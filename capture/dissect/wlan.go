@@ -34,7 +34,7 @@ func (d *Dissector) wlan(b []byte, padded bool) error {
 		return packet.ErrShort
 	}
 	part := flags&moreFragments != 0 || b[22]&15 != 0 && !isSNAP(b[n:]) // some controllers write their own number there
-	several := subtype&quality != 0 && b[control]&0x80 != 0 // an A-MSDU
+	several := subtype&quality != 0 && b[control]&0x80 != 0             // an A-MSDU
 	if padded {
 		n = (n + 3) &^ 3
 	}
