@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate sample
+.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate coverage sample
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -20,7 +20,7 @@ demo: build ## the main job, end to end, into out/demo
 	bin/laserdisc demo --out out/demo
 
 test: setup build ## every test, on real wires between network namespaces
-	$(GO) test $(TAGS) -timeout 17m ./...
+	$(GO) test $(TAGS) -timeout 12m ./...
 	@cat out/absent.txt 2>/dev/null || true # real servers that were not there to be scanned
 
 check: ## what keeps the code as it should be: format, vet, staticcheck, import direction, go.mod
@@ -109,6 +109,9 @@ latex: ## pdflatex sets every figure and table of a report; the pages go into ou
 	rm -rf out/latex && mkdir -p out/latex
 	$(GO) test $(TAGS) -timeout 10m -count 1 -v -run 'TestLaTeX$$' ./cmd/laserdisc/judge -latex $(CURDIR)/out/latex
 	pdftoppm -r 80 -png out/latex/report/paper.pdf out/latex/page
+
+coverage: ## how often the intervals that a report prints hold the truth: 300 samples of the lab, each scanned, played back and drawn
+	$(GO) test $(TAGS) -timeout 60m -count 1 -v -run 'TestCoverage$$' ./cmd/laserdisc -coverage 300
 
 JUDGE := analysis/estimate/testdata
 judge-estimate: ## SciPy, statsmodels, diptest, from PyPI, and R, if installed, recompute what the tests of analysis/estimate expect

@@ -20,13 +20,14 @@ import (
 // service, its state, its label, what it said.
 func TestObservedAgrees(t *testing.T) {
 	p := lossy(t)
-	services, states := 0, map[session.State]int{}
+	services, scans, states := 0, 0, map[session.State]int{}
 	for seed := range uint64(300) {
 		dir := scan(t, p, seed, []time.Duration{0, 5 * time.Millisecond, 400 * time.Millisecond}[seed%3], 40)
 		played := play(t, dir, 1)
 		if played.Manifest.EphemeralProbes > 0 || len(played.Manifest.Followup) > 0 {
 			continue // nobody else can know which attempts those were, and did not count
 		}
+		scans++
 		observed, err := observe(filepath.Join(dir, "packets-00000.pcapng"))
 		if err != nil {
 			t.Fatal(err)
@@ -50,8 +51,8 @@ func TestObservedAgrees(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d services: %v", services, states)
-	if services < 1000 || len(states) < 9 {
+	t.Logf("%d scans, %d services: %v", scans, services, states)
+	if scans < 50 || services < 1000 || len(states) < 9 {
 		t.Error("too few to prove anything")
 	}
 }
