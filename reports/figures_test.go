@@ -322,7 +322,7 @@ func TestTopASes(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %d %d %.0f %t %.2f %s %t", l.Protocol, l.rank, l.Port, l.total.Value, l.total.HasInterval(),
 			l.inTop.Value, interval(l.inTop, percent), l.published != nil))
 	}
-	want := []string{"ssh 1 23 50 false 0.00 0.00-40.9 false", "telnet 1 2323 4000 true 0.25 21.2-29.2 false", "telnet 2 23 1000 true 0.09 5.0-15.8 true"}
+	want := []string{"ssh 1 23 50 false 0.00 0.00 to 40.9 false", "telnet 1 2323 4000 true 0.25 21.2 to 29.2 false", "telnet 2 23 1000 true 0.09 5.0 to 15.8 true"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -37,11 +37,13 @@ func TestCases(t *testing.T) {
 			Both, First, Second, Neither uint64
 			Hits, N                      float64
 			Hits1, N1, Hits2, N2         uint64
+			Hosts                        [][][2]uint16 // of each service, its port and whether it is of the kind
+			Drawn, Of                    uint64
 		}
 		Expect struct {
 			Statistic, P       *float64
 			Survival, Quantile *float64
-			Lo, Hi             float64
+			Lo, Hi, Effective  float64
 			Curve              [][4]float64
 		}
 	}
@@ -101,6 +103,25 @@ func TestCases(t *testing.T) {
 				lo, hi := wilson(in.Hits/in.N, in.N)
 				check(t, "lo", lo, c.Expect.Lo)
 				check(t, "hi", hi, c.Expect.Hi)
+			case "mean_over_ports":
+				var hosts []onPorts
+				for _, services := range in.Hosts {
+					h := make(onPorts)
+					for _, s := range services {
+						h[s[0]] = s[1] == 1
+					}
+					hosts = append(hosts, h)
+				}
+				m := NewMean(countPorts(hosts, numbers(len(hosts))))
+				for _, h := range hosts {
+					h.addTo(m)
+				}
+				var e Estimate
+				e, err = m.Estimate(Design{ByHost, in.Drawn, in.Of})
+				got.Statistic = e.Value
+				check(t, "effective hosts", e.EffectiveHosts, c.Expect.Effective)
+				check(t, "lo", e.Lo, c.Expect.Lo)
+				check(t, "hi", e.Hi, c.Expect.Hi)
 			default:
 				t.Fatal("no such test here")
 			}

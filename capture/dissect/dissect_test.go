@@ -103,6 +103,7 @@ var tunnels = []struct {
 	{"PPP with HDLC's header", 9, func(ip, _ []byte) []byte { return join("ff03", pppOf(ip), ip) }},
 	{"PPP with a short protocol", 9, func(ip, _ []byte) []byte { return join(pppOf(ip)[1:], ip) }},
 	{"PPP in HDLC", 50, func(ip, _ []byte) []byte { return join("ff03", pppOf(ip), ip) }},
+	{"Cisco HDLC in 9", 9, func(ip, _ []byte) []byte { return join("0f00", kindOf(ip), ip) }},
 	{"Cisco HDLC in 50", 50, func(ip, _ []byte) []byte { return join("0f00", kindOf(ip), ip) }},
 	{"PPPoE session", 51, func(ip, _ []byte) []byte { return pppoeOf(ip) }},
 	{"multilink PPP", 9, func(ip, _ []byte) []byte { return join("003d c0000001", pppOf(ip), ip) }},
@@ -233,6 +234,9 @@ var tunnels = []struct {
 		return inEthernet("0800", in4(17, inUDP(1701, join("0002 0001 0001 ff03", pppOf(ip), ip))))
 	}},
 	{"MPLS in UDP", 1, func(ip, _ []byte) []byte { return inEthernet("0800", in4(17, inUDP(6635, join("00010140", ip)))) }},
+	{"CAPWAP", 1, func(ip, _ []byte) []byte {
+		return inEthernet("0800", in4(17, inUDP(5247, join("00 20 03 20 00000000 04bf230000000000", wlanOf("0108", "", ip)))))
+	}},
 	{"TZSP", 1, func(_, frame []byte) []byte {
 		return inEthernet("0800", in4(17, inUDP(37008, join("0100 0001 0a0101 00 01", frame))))
 	}},

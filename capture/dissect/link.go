@@ -93,11 +93,9 @@ func (d *Dissector) link(link uint32, b []byte) error {
 		return d.arcnet(b, 4)
 	case linkSLIP:
 		return skip(b, 16, d.ip)
-	case linkPPP:
-		return d.ppp(b)
 	case linkFDDI:
 		return d.fddi(b)
-	case linkPPPHDLC:
+	case linkPPP, linkPPPHDLC: // or Cisco's, with these addresses
 		if len(b) > 0 && (b[0] == 0x0f || b[0] == 0x8f) {
 			return d.hdlc(b)
 		}

@@ -40,6 +40,8 @@ func (d *Dissector) tunnel(port uint16) func([]byte) error {
 		return d.vxlan
 	case 4790:
 		return d.vxlanGPE
+	case 5247:
+		return d.capwap
 	case 6081:
 		return d.geneve
 	case 6635: // RFC 7510
@@ -231,6 +233,25 @@ func (d *Dissector) l2tp(b []byte) error {
 		n += 2 + int(binary.BigEndian.Uint16(b[n:]))
 	}
 	return skip(b, n, d.ppp)
+}
+
+// capwap takes a data message of RFC 5415, section 4.3: an Ethernet frame, or one of 802.11, whose first two bytes some
+// controllers swap.
+func (d *Dissector) capwap(b []byte) error {
+	if len(b) < 8 || b[0] != 0 {
+		return packet.ErrOther
+	}
+	n, native, fragment := int(b[1]>>3)*4, b[2]&1 != 0, b[3]&0x80 != 0
+	if n < 8 || len(b) < n+2 || fragment || b[3]&8 != 0 { // or a keep-alive
+		return packet.ErrOther
+	}
+	if b = b[n:]; !native {
+		return d.ethernet(b)
+	}
+	if b[0]&15 != 8 && b[1]&15 == 8 { // data
+		b = append([]byte{b[1], b[0]}, b[2:]...)
+	}
+	return d.wlan(b, false)
 }
 
 // tzsp takes a frame of TaZmen's Sniffer Protocol, which MikroTik's routers send: what it is, and tags.

@@ -33,10 +33,8 @@ func (d *Dissector) wlan(b []byte, padded bool) error {
 	if len(b) < n {
 		return packet.ErrShort
 	}
-	if b[22]&15 != 0 || flags&moreFragments != 0 {
-		return errWLANPart
-	}
-	several := subtype&quality != 0 && b[control]&0x80 != 0 // an A-MSDU
+	part := flags&moreFragments != 0 || b[22]&15 != 0 && !isSNAP(b[n:]) // some controllers write their own number there
+	several := subtype&quality != 0 && b[control]&0x80 != 0             // an A-MSDU
 	if padded {
 		n = (n + 3) &^ 3
 	}
@@ -45,6 +43,8 @@ func (d *Dissector) wlan(b []byte, padded bool) error {
 	}
 	b = b[n:]
 	switch {
+	case part:
+		return errWLANPart
 	case flags&protected != 0 && !isSNAP(b): // what a tool has decrypted may have the bit nevertheless
 		return errWLAN
 	case several:

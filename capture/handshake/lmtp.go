@@ -15,10 +15,11 @@ var lmtp = Protocol{
 
 // matchLMTP looks for the word behind the host's name: section 4.1 wants nothing else in the greeting to differ from SMTP's.
 func matchLMTP(data []byte) Match {
-	r, rest, ok := cutReply(data)
-	if !ok || r.code != 220 {
+	code, _, ok := replyCode(data)
+	if !ok || code != 220 {
 		return Match{}
 	}
+	r, rest, _ := cutReply(data)
 	if words, _ := r.words(); !containsFold(words, "lmtp") {
 		return Match{}
 	}

@@ -16,10 +16,10 @@ var nntp = Protocol{
 // matchNNTP reads the greeting: 200 where one may post, 201 where not, 400 or 502 for a refusal, and any text. Neither SMTP nor FTP
 // greets with the first two, but others may; the text must speak of news.
 func matchNNTP(data []byte) Match {
-	r, rest, ok := cutReply(data)
-	if !ok || r.many {
+	if code, more, ok := replyCode(data); !ok || more || code != 200 && code != 201 && code != 400 && code != 502 && code != 503 {
 		return Match{}
 	}
+	r, rest, _ := cutReply(data)
 	size := len(data) - len(rest)
 	named := false
 	words, _ := r.words()

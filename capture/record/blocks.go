@@ -19,6 +19,7 @@ const (
 	blockSecrets        = 0xA
 	blockCustom         = 0xBAD
 	blockCustomNoCopy   = 0x40000BAD
+	blockProcess        = 0x80000001 // Darwin's: which process a packet is of
 
 	byteOrderMagic = 0x1A2B3C4D
 )

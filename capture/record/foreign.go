@@ -227,8 +227,8 @@ func (c *Capture) Remarks() []string {
 		}
 	}
 	if c.mistimed.frames > 0 {
-		list = append(list, fmt.Sprintf("%d frames with a time that is minutes from those around them, which got that of the frame before; the first is frame %d",
-			c.mistimed.frames, c.mistimed.first))
+		const text = "%d frames with a time that is minutes from those around them, which got that of the frame before; the first is frame %d"
+		list = append(list, fmt.Sprintf(text, c.mistimed.frames, c.mistimed.first))
 	}
 	if c.late.frames > 0 {
 		list = append(list, fmt.Sprintf("%d frames came too late to be put into order (more than %v s, or %d MiB); the first is frame %d",

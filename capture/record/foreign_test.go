@@ -246,7 +246,7 @@ func TestDamagedRecord(t *testing.T) {
 			{"interface", pcapng, blocks, func(b []byte, at int) { put(b, at+8, 3) }, 1623, "interface 3 of 1", ""},
 			{"captured over original", pcapng, blocks, func(b []byte, at int) { put(b, at+24, 9) }, 1624, "", "1 frames with more bytes captured"},
 			{"captured over the block", pcapng, blocks, func(b []byte, at int) { put(b, at+20, 5000) }, 1623, "5000 bytes captured", ""},
-			{"time beyond the year 2262", pcapng, blocks, func(b []byte, at int) { put(b, at+12, 1<<32-1) }, 1623, "is not within the years", ""},
+			{"time beyond the year 2262", pcapng, blocks, func(b []byte, at int) { put(b, at+12, 1<<32-1) }, 1624, "", "1 frames with a time that is not within"},
 			{"all of it", pcapng, blocks, func(b []byte, at int) { clear(b[at:blocks[bad+1]]) }, 1623, "length 0", ""},
 		} {
 			content := bytes.Clone(c.content)

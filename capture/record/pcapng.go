@@ -60,7 +60,7 @@ func (r *Reader) otherBlock() error {
 	switch {
 	case err != nil:
 		return err
-	case r.kind == blockSecrets:
+	case r.kind == blockSecrets, r.kind == blockProcess:
 		return nil
 	case r.kind != blockNames:
 		return r.malformed("block of type %#x, which is not known", r.kind)
@@ -420,7 +420,10 @@ func (r *Reader) timedPacket(f *Frame, number uint32, b []byte) error {
 		return err
 	}
 	ns, err := r.time(i, b)
-	if err != nil {
+	if err != nil && r.salvage {
+		r.odd(oddTime, r.number+1)
+		f.Untimed = true
+	} else if err != nil {
 		return err
 	}
 	captured, original := r.u32(b[8:]), r.u32(b[12:])

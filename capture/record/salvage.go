@@ -37,6 +37,7 @@ type oddity int
 
 const (
 	oddFraction oddity = iota
+	oddTime
 	oddLengths
 	oddOptions
 	oddBlock
@@ -45,9 +46,10 @@ const (
 
 var oddTexts = [oddities]string{
 	oddFraction: "%d frames with a fraction of a second that is one or more, which was added; the first is frame %d",
+	oddTime:     "%d frames with a time that is not within the years 1678 to 2262, which got that of the frame before; the first is frame %d",
 	oddLengths:  "%d frames with more bytes captured than the packet had, which were taken; the first is frame %d",
 	oddOptions:  "%d frames with options that cannot be read, which were passed over; the first is frame %d",
-	oddBlock:    "%d blocks without packets that cannot be read, or of types that are not known, which were passed over; the first comes after frame %d",
+	oddBlock:    "%d blocks without packets that cannot be read, or of unknown types, which were passed over; the first comes after frame %d",
 }
 
 // oddCount counts frames with an oddity.
@@ -221,8 +223,8 @@ func (r *Reader) usual(p pcapRecord) bool {
 // soundRecords reports whether b begins with records that confirm each other, or asks for more than b.
 func (r *Reader) soundRecords(b []byte, end bool) (ok, more bool) { return r.chain(b, end, true) }
 
-// chain reports whether b begins with a chain of records that confirm each other by their times and lengths, or with fewer that
-// end with the file. Strictly, all are usual.
+// chain reports whether b begins with a chain of records, by their lengths, or with fewer that end with the file. Strictly, all are
+// usual, and of one day.
 func (r *Reader) chain(b []byte, end, strict bool) (ok, more bool) {
 	seconds, known := r.seconds, r.number > 0
 	alone := false // whether the first may stand alone
@@ -235,7 +237,7 @@ func (r *Reader) chain(b []byte, end, strict bool) (ok, more bool) {
 		if n == 0 {
 			alone = near
 		}
-		if p.captured > MaxCapture || !near && (n > 0 || p.captured == 0) || strict && !r.usual(p) {
+		if p.captured > MaxCapture || !near && p.captured == 0 || strict && (!r.usual(p) || !near && n > 0) {
 			return false, false
 		}
 		seconds, known = p.seconds, true
@@ -309,4 +311,5 @@ var leastBlock = map[uint32]uint32{
 	blockSecrets:        20,
 	blockCustom:         16,
 	blockCustomNoCopy:   16,
+	blockProcess:        12,
 }

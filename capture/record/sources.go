@@ -217,7 +217,8 @@ func (c *Capture) begin() error {
 	}
 	c.sources = kept
 	if len(kept) == 0 {
-		return errors.Join(fmt.Errorf("record: none of %d files can be read as a capture", c.passed.frames+uint64(len(c.troubles))), errors.Join(c.troubles...))
+		n := c.passed.frames + uint64(len(c.troubles))
+		return errors.Join(fmt.Errorf("record: none of %d files can be read as a capture", n), errors.Join(c.troubles...))
 	}
 	c.position.read.Store(0)
 	c.waiting = slices.Clone(kept)

@@ -15,7 +15,8 @@ func protocolsCommand() *cobra.Command {
 		Use:   "protocols",
 		Short: "List the protocols: first bytes, who speaks first, what identifies an answer, source",
 		Long: `List the protocols in order of precedence: of several signatures that match, the first that is
-likely or certain gives the label. Each is also the name of a handshake for scan --handshakes.`,
+likely or certain gives the label. Each is also the name of a handshake for scan --handshakes, but for
+those without one.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listProtocols(cmd.OutOrStdout())

@@ -107,6 +107,32 @@ def wilson(hits, n):
     return {"lo": lo, "hi": hi}
 
 
+def mean_over_ports(hosts, drawn, of):
+    """Hosts are lists of [port, 1 if of the kind, else 0]. What a host adds to the error is the derivative of each port's share by the
+    host's weight, by a complex step; a port's is times the root of k/(k - 1)."""
+    ports = sorted({port for host in hosts for port, _ in host})
+    hits, counts = np.zeros((len(hosts), len(ports))), np.zeros((len(hosts), len(ports)))
+    for i, host in enumerate(hosts):
+        for port, hit in host:
+            hits[i, ports.index(port)] += hit
+            counts[i, ports.index(port)] += 1
+    k = counts.sum(axis=0)
+    value = np.mean(hits.sum(axis=0) / k)
+    errors = []
+    for i in range(len(hosts)):
+        weights = np.ones(len(hosts), complex)
+        weights[i] += 1e-20j
+        errors.append(np.sum((weights @ hits / (weights @ counts)).imag / 1e-20 * np.sqrt(k / (k - 1))) / len(ports))
+    errors = np.array(errors)
+    n, services = len(hosts), counts.sum()
+    variance = (1 - drawn / of) * n / (n - 1) * np.sum(errors**2)
+    effective = np.sum(errors**2) ** 2 / np.sum(errors**4)
+    size = value * (1 - value) / variance * (stats.t.ppf(0.975, services - 1) / stats.t.ppf(0.975, effective - 1)) ** 2
+    lo = stats.beta.ppf(0.025, size * value, size * (1 - value) + 1)
+    hi = stats.beta.ppf(0.975, size * value + 1, size * (1 - value))
+    return {"statistic": value, "effective": effective, "lo": lo, "hi": hi}
+
+
 def plain(x):
     return {k: plain(v) for k, v in x.items()} if isinstance(x, dict) else [plain(v) for v in x] if isinstance(x, list) else float(x)
 

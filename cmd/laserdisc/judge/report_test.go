@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,14 @@ func BenchmarkReport(b *testing.B) {
 		tell("DuckDB, threads = 1, start included:", grouping)
 		ours, drawing, theirs = min(ours, report.cpu), min(drawing, few.cpu), min(theirs, grouping.cpu)
 	}
+	drawn, err := filepath.Glob(filepath.Join(*reportDir, "out", "*.csv"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range drawn {
+		drawn[i] = strings.TrimSuffix(filepath.Base(drawn[i]), ".csv")
+	}
+	fmt.Fprintf(os.Stderr, "the report has %d exhibits: %s\n", len(drawn), strings.Join(drawn, " "))
 	fmt.Fprintln(os.Stderr, "what DuckDB grouped, with rows and CPU seconds of the last run:")
 	for _, name := range slices.Sorted(maps.Keys(tables.Tables)) {
 		t := tables.Tables[name]

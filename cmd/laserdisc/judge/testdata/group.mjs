@@ -94,14 +94,13 @@ await make('services', 'what follows: each service, by all of its attempts', `SE
     bool_or(state = 'sends_data') OR bool_or(state = 'acks_data' AND NOT hung_up)
       OR bool_or(state = 'acks_data') AND NOT bool_or(hung_up AND sent_bytes = 0) AS acked,
     coalesce(arg_max(label, CASE evidence WHEN 'certain' THEN 2 ELSE 1 END) FILTER (identifies), '') AS label,
-    bool_or(state NOT IN ${refused}) AS connected,
     arg_min(CASE WHEN state NOT IN ${acks} THEN 'no' WHEN retransmits > 0 AND ack_time - synack_time >= INTERVAL 1 SECOND THEN 'again' ELSE 'once' END, attempt)
       FILTER (visit = 'first' AND sent_bytes > 0) AS first_data
   FROM (SELECT *, 1 << CASE handshake ${handshakes.map((name, i) => `WHEN '${name}' THEN ${i}`).join(' ')} END AS bit,
       state = 'sends_data' AND ${sure} AS identifies,
       (rst OR fin) AND data_time IS NULL AND end_time - synack_time < INTERVAL 1 SECOND AS hung_up
     FROM ${attempts} WHERE visit <> 'ephemeral')
-  GROUP BY addr, port`);
+  GROUP BY addr, port HAVING bool_or(state NOT IN ${refused})`);
 
 // analysis.AllPorts.
 await make('all_ports', 'all-ports hosts: hosts and silent services by ephemeral probes acknowledged', `
@@ -115,7 +114,7 @@ await make('all_ports', 'all-ports hosts: hosts and silent services by ephemeral
 await db.run(`CREATE TEMP TABLE firewalls AS SELECT addr FROM ${attempts} WHERE visit = 'ephemeral' GROUP BY addr HAVING bool_and(state IN ${acks})`);
 await db.run(`CREATE TEMP VIEW trials AS SELECT services.*, label <> '' AND label = expected IS TRUE AS is_expected, assigned,
     hash(addr) AS host FROM services LEFT JOIN ports USING (port)
-  WHERE connected AND acked AND (sent <> 0 OR addr NOT IN (FROM firewalls))`);
+  WHERE acked AND (sent <> 0 OR addr NOT IN (FROM firewalls))`);
 await make('outcomes', 'Figure 8: services by what each handshake came to, by tenths of the hosts', `
   SELECT port, is_expected, identified, sent, acked_data, host % 10 AS tenth, count(*) AS n FROM trials GROUP BY ALL`);
 await make('resampled', 'the same: services by the handshakes that identify them and 1,024 groups of hosts, for the bootstrap', `
@@ -136,13 +135,13 @@ await make('costs', 'both: packets, bytes and time by what each handshake came t
 await make('answers', 'Figure 10: hosts by their services of each protocol that each handshake was tried on and drew data from', `
   SELECT * EXCLUDE addr, count(*)::INTEGER AS hosts
   FROM (SELECT addr, label, ${each((name, bit) => `count_if(tried & ${bit} <> 0) AS ${name}_tried, count_if(sent & ${bit} <> 0) AS ${name}_sent`)}
-    FROM services WHERE connected AND label <> '' GROUP BY addr, label)
+    FROM services WHERE label <> '' GROUP BY addr, label)
   GROUP BY ALL`);
 await make('identifies', 'a single handshake: hosts by their identifiable services, those that each identifies, and those that acknowledged first data, or did once it was sent again', `
   SELECT * EXCLUDE addr, count(*)::INTEGER AS hosts
   FROM (SELECT addr, ${each((name, bit) => `count_if(identified <> 0 AND tried & ${bit} <> 0) AS ${name}_tried, count_if(identified & ${bit} <> 0) AS ${name}_identifies`)},
       count_if(first_data IN ('once', 'again')) AS acknowledges, count_if(first_data = 'again') AS again
-    FROM services WHERE connected GROUP BY addr)
+    FROM services GROUP BY addr)
   GROUP BY ALL`);
 
 // analysis.Contents, as far as banners and resets go.
@@ -153,18 +152,18 @@ await make('banners', 'Section 4.1: hosts by their services that spoke first, an
   FROM (SELECT addr, label, count(*) AS services,
       count_if(CASE label WHEN 'ssh' THEN contains(banner, 'ssh') WHEN 'smtp' THEN contains(banner, 'smtp') WHEN 'vnc' THEN contains(banner, 'rfb')
         ELSE contains(banner, 'login') OR contains(banner, 'user') END) AS with_word
-    FROM banners JOIN services USING (addr, port) WHERE connected AND label IN ('ssh', 'smtp', 'telnet', 'vnc') GROUP BY addr, label)
+    FROM banners JOIN services USING (addr, port) WHERE label IN ('ssh', 'smtp', 'telnet', 'vnc') GROUP BY addr, label)
   GROUP BY ALL`);
 await make('resets', 'the same: hosts by their services that reset a connection, and those that did so with the text of a BIG-IP', `
   WITH resets AS (SELECT addr, port, bool_or(reset_text::VARCHAR LIKE '%BIG-IP%') AS big_ip
     FROM ${attempts} WHERE rst AND visit IN ('first', 'again', 'fresh') GROUP BY addr, port)
   SELECT * EXCLUDE addr, count(*)::INTEGER AS hosts
-  FROM (SELECT addr, count(*) AS services, count_if(big_ip) AS big_ips FROM resets JOIN services USING (addr, port) WHERE connected GROUP BY addr)
+  FROM (SELECT addr, count(*) AS services, count_if(big_ip) AS big_ips FROM resets JOIN services USING (addr, port) GROUP BY addr)
   GROUP BY ALL`);
 
 const sums = sum !== 'sum' ? {} : {
   kinds: tables.kinds.rows,
-  services: await count('SELECT count(*) FROM services WHERE connected'),
+  services: await count('SELECT count(*) FROM services'),
   probed_hosts: await count('SELECT sum(hosts) FROM all_ports'),
   acks_only: await count('SELECT sum(services) FROM all_ports'),
   connections: await count('SELECT sum(connections) FROM connections'),
