@@ -215,7 +215,7 @@ func (s *Segment) decodeTCP(src, dst netip.Addr, b []byte, lacks int) error {
 	end := min(header, len(b))
 	s.Options = b[20:end]
 	s.Payload = b[end:]
-	s.Cut = lacks - (header - end)
+	s.Cut, s.OptionsCut = lacks-(header-end), end < header
 	s.ICMP, s.Reporter = 0, netip.Addr{}
 	return nil
 }

@@ -63,6 +63,8 @@ type Segment struct {
 	Payload []byte
 	Cut     int // bytes behind Payload that the packet had and the frame, which a capture has cut short, lacks; or behind an ICMP error
 
+	OptionsCut bool // whether Options lacks some, for the same reason
+
 	ICMP     ICMP
 	Reporter netip.Addr // valid with ICMP
 }

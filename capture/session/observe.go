@@ -305,7 +305,7 @@ func (o *Observer) ask(s *packet.Segment) {
 	if q, again := o.asked.get(hash); again && q.seq == s.Seq {
 		return
 	}
-	o.asked.set(hash, question{time: s.Time, seq: s.Seq, data: uint16(min(s.Length(), math.MaxUint16)), scale: packet.ParseOptions(s.Options).Scale})
+	o.asked.set(hash, question{time: s.Time, seq: s.Seq, data: uint16(min(s.Length(), math.MaxUint16)), scale: scaleOf(s)})
 	if data := s.Payload[:min(len(s.Payload), handshake.MaxHello)]; s.Cut == 0 && len(data) > 0 && len(o.early.of[0]) < mostEarly {
 		o.early.set(hash, append([]byte(nil), data...))
 	}
@@ -339,7 +339,9 @@ func (o *Observer) answer(p pair, hash uint64, s *packet.Segment) bool {
 func (o *Observer) recall(c *conversation, q question) {
 	c.heard, c.asked, c.SYNTime = true, true, q.time
 	c.iss, c.sendNext = q.seq, q.seq+1+uint32(q.data)
-	c.width, c.scale = math.MaxUint16, min(q.scale, maxScale)
+	if c.width, c.scale = math.MaxUint16, q.scale; q.scale > maxScale {
+		c.width = widest
+	}
 	if q.data > 0 {
 		said, kept := o.early.get(c.hash)
 		c.SentBytes, c.said, c.missed = int(q.data), said, !kept

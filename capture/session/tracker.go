@@ -106,8 +106,9 @@ func (t *tracker) says(end uint32) {
 func (t *tracker) accepts(s *packet.Segment) {
 	window := uint32(s.Window)
 	if s.Flags.Has(packet.SYN) {
-		t.scale = min(packet.ParseOptions(s.Options).Scale, maxScale)
-		t.width = window
+		if t.width, t.scale = window, scaleOf(s); t.scale > maxScale {
+			t.width = widest
+		}
 		return
 	}
 	if t.Options.HasScale {
@@ -125,8 +126,21 @@ func (t *tracker) accepts(s *packet.Segment) {
 	}
 }
 
-// maxScale is the most that a window scale option may say (RFC 7323, section 2.3).
-const maxScale = 14
+// maxScale is the most that a window scale option may say (RFC 7323, section 2.3); unknownScale is of a SYN whose options a capture
+// has cut off.
+const (
+	maxScale     = 14
+	unknownScale = maxScale + 1
+)
+
+// scaleOf is the scale of a SYN's windows.
+func scaleOf(s *packet.Segment) uint8 {
+	o := packet.ParseOptions(s.Options)
+	if !o.HasScale && s.OptionsCut {
+		return unknownScale
+	}
+	return min(o.Scale, maxScale)
+}
 
 // received takes one of the service's segments into account. It ignores those that the state of the connection does not
 // allow.
@@ -199,6 +213,9 @@ func (t *tracker) connect(s *packet.Segment) {
 	t.Window, t.SYNACKTTL = s.Window, s.TTL
 	t.Options, t.Layout = packet.ParseOptions(s.Options), packet.Layout(s.Options)
 	t.timestamp = t.Options.TSVal
+	if s.OptionsCut && !t.Options.HasScale { // nobody knows whether windows are scaled
+		t.width = widest
+	}
 	t.acknowledge(s)
 	t.text(s, s.Seq+1)
 }
