@@ -33,6 +33,12 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 	if own := r.Manifest(); own != nil { // a record of ours, its packets only
 		m.Synthetic, m.Anonymized = own.Synthetic, own.Anonymized
 	}
+	st := o.story
+	if st != nil {
+		if err := st.Manifest(r.Manifest()); err != nil {
+			return nil, err
+		}
+	}
 	result := &Result{Manifest: m, Parts: 1}
 	rows, found := sink(1), newClients()
 	observer := session.NewObserver(limit, func(a *session.Attempt) error {
@@ -42,6 +48,9 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 	observer.Clients, observer.Ongoing = o.Clients, o.Ongoing
 	dissector := dissect.New()
 	double := newDuplicates()
+	if st != nil {
+		st.attempt = observer.Attempt
+	}
 	var first, last int64
 	timed := false
 	for ctx.Err() == nil {
@@ -75,8 +84,16 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 				result.Duplicates++
 				continue
 			}
+			if st != nil && s.Src != st.service && s.Dst != st.service {
+				continue
+			}
 			if err := observer.Observe(&s); err != nil {
 				return nil, err
+			}
+			if st != nil {
+				if err := st.observed(f, &s); err != nil {
+					return nil, err
+				}
 			}
 		}
 		result.Packets += uint64(len(frames))

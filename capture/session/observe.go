@@ -585,6 +585,12 @@ func (o *Observer) tell(c *conversation) {
 		}
 	}
 	c.doubtful, c.held = nil, nil
+	c.conclude()
+	o.err = o.attempt(&c.Attempt)
+}
+
+// conclude says what the connection has come to.
+func (c *conversation) conclude() {
 	a := &c.Attempt
 	switch {
 	case c.ongoing:
@@ -605,7 +611,6 @@ func (o *Observer) tell(c *conversation) {
 		a.Handshake = handshake.Said(c.said, a.Service)
 	}
 	c.classify()
-	o.err = o.attempt(a)
 }
 
 // classify labels the response.
