@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"net/netip"
@@ -171,6 +172,7 @@ type conversation struct {
 	latest   int64  // time of its last packet
 	said     []byte // by the client, before the service said anything
 	saidAt   int64
+	more     []byte // what the client said when it had the first answer, its beginning: an echo repeats that, too
 	missed   bool             // whether the capture lacks what comes next of that
 	heard    bool             // whether anything of the client's is in the capture
 	answers  bool             // whether anything of the service's is
@@ -446,6 +448,9 @@ func (o *Observer) says(c *conversation, s *packet.Segment) {
 	}
 	c.leaving = c.leaving || s.Flags.Has(packet.FIN)
 	c.sent(s)
+	if c.turn != firstWords && len(c.more) == 0 && s.Seq == c.moreAt && !s.Flags.Has(packet.RST) {
+		c.more = append(c.more, s.Payload[:min(len(s.Payload), mostMore)]...)
+	}
 	if c.accepted {
 		c.rival = nil
 	}
@@ -461,6 +466,9 @@ func (o *Observer) says(c *conversation, s *packet.Segment) {
 		o.end(c)
 	}
 }
+
+// mostMore is how much tells that something else comes back.
+const mostMore = 32
 
 // listen keeps the client's first words.
 func (c *conversation) listen(s *packet.Segment) {
@@ -622,7 +630,12 @@ func (c *conversation) classify() {
 	if first == len(a.Response) {
 		return
 	}
-	if first == 0 || a.Verdict.Label == handshake.Unknown || a.Verdict.Label == handshake.Echo { // which two banners may seem
+	if a.Verdict.Label == handshake.Echo { // which two banners may seem
+		if next := a.Response[first:]; !bytes.HasPrefix(c.more, next[:min(len(next), len(c.more))]) {
+			handshake.Classify(&a.Verdict, nil, a.Response[:first])
+		}
+	}
+	if first == 0 || a.Verdict.Label == handshake.Unknown || a.Verdict.Label == handshake.Echo {
 		var whole handshake.Verdict
 		if handshake.Classify(&whole, c.said, a.Response); first == 0 || whole.Evidence >= handshake.Likely {
 			a.Verdict = whole
