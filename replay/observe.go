@@ -42,6 +42,7 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 	observer.Clients, observer.Ongoing = o.Clients, o.Ongoing
 	dissector := dissect.New()
 	double := newDuplicates()
+	var tied ties
 	var first, last int64
 	timed := false
 	for ctx.Err() == nil {
@@ -71,13 +72,16 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 				}
 				continue // what else was skipped the dissector counts
 			}
-			if double.is(f) {
+			if double.is(f, dissector.Packet()) {
 				result.Duplicates++
 				continue
 			}
-			if err := observer.Observe(&s); err != nil {
+			if err := tied.pass(&s, f.Untimed, observer.Observe); err != nil {
 				return nil, err
 			}
+		}
+		if err := tied.end(observer.Observe); err != nil { // while the frames are there
+			return nil, err
 		}
 		result.Packets += uint64(len(frames))
 		if o.Progress != nil {
