@@ -46,7 +46,7 @@ type Observer struct {
 	idle   queue[opened]            // those of open, each once
 	known  map[uint64]int64         // services, by the hash of the pair without a client, and until when
 	forget queue[uint64]            // the same, each once
-	ended  recent[uint32]           // the initial sequence numbers of connections that were reset
+	ended  recent[ending]           // connections that were reset
 	asked  recent[question]         // SYNs to what nothing is known of
 	early  recent[[]byte]           // the data of some of these
 	before recent[sides]            // connections that began before the capture: who sent data
@@ -83,6 +83,13 @@ type question struct {
 
 // accepts reports whether a segment that comes back may acknowledge ack: the SYN, and any of its data.
 func (q *question) accepts(ack uint32) bool { return ack-q.seq-1 <= uint32(q.data) }
+
+// ending is what is remembered of a connection that was reset.
+type ending struct {
+	iss     uint32 // its initial sequence number
+	refused bool   // whether it was none yet
+	again   bool   // whether its client has sent the same SYN since
+}
 
 // sides are a connection's ends.
 type sides uint8
@@ -191,7 +198,7 @@ func NewObserver(responseLimit int, attempt func(*Attempt) error) *Observer {
 		attempt: attempt,
 		open:    make(map[uint64]*conversation),
 		known:   make(map[uint64]int64),
-		ended:   newRecent[uint32](idleTime),
+		ended:   newRecent[ending](idleTime),
 		asked:   newRecent[question](unanswered),
 		early:   newRecent[[]byte](unanswered),
 		before:  newRecent[sides](idleTime),
@@ -216,6 +223,9 @@ func (o *Observer) Observe(s *packet.Segment) error {
 	if c := o.open[other]; c != nil {
 		o.says(c, s)
 		return o.err
+	}
+	if e, over := o.ended.get(hash); over && e.again && s.ICMP == 0 && s.Flags.Has(packet.SYN) && s.Ack == e.iss+1 {
+		o.ended.remove(hash) // some clients do not take the first refusal for one
 	}
 	if o.ended.has(hash) || o.ended.has(other) {
 		return o.err
@@ -294,8 +304,10 @@ func (o *Observer) ask(s *packet.Segment) {
 		o.says(c, s)
 		return
 	}
-	if iss, over := o.ended.get(hash); over {
-		if iss == s.Seq {
+	if e, over := o.ended.get(hash); over {
+		if e.iss == s.Seq {
+			e.again = e.refused
+			o.ended.set(hash, e)
 			return
 		}
 		o.ended.remove(hash)
@@ -515,7 +527,7 @@ func (o *Observer) answered(c *conversation, s *packet.Segment) {
 	switch {
 	case s.ICMP != 0 || !c.connected || !s.Flags.Has(packet.ACK):
 	case s.Flags.Has(packet.SYN):
-		if !c.accepted && c.heard && s.Seq != c.irs && !c.unsent(s.Ack) {
+		if !c.accepted && s.Seq != c.irs && !c.unsent(s.Ack) {
 			rival := *s
 			rival.Options, rival.Payload = slices.Clone(s.Options), nil
 			c.rival = &rival
@@ -576,7 +588,7 @@ func (o *Observer) take(c *conversation, s *packet.Segment) {
 func (o *Observer) end(c *conversation) {
 	o.tell(c)
 	delete(o.open, c.hash)
-	o.ended.set(c.hash, c.iss)
+	o.ended.set(c.hash, ending{iss: c.iss, refused: !c.connected})
 }
 
 // tell reports the connection as an attempt.
