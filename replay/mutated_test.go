@@ -91,7 +91,7 @@ func TestObserveMutated(t *testing.T) {
 			damaged++
 		case len(r.Remarks) > 0 || len(r.Skipped) > 0:
 			remarked++
-		case r.Packets < packets[which]:
+		case r.Packets < packets[which] && !(sound(content) <= r.Packets):
 			less++
 			t.Logf("seed %d: %s: %d packets of %d, and nothing says so", seed, what, r.Packets, packets[which])
 		}
@@ -106,6 +106,55 @@ func TestObserveMutated(t *testing.T) {
 	if less > 0 {
 		t.Errorf("%d captures lost packets without a word", less)
 	}
+}
+
+// sound is how many packets a pcap or pcapng file has of which the lengths agree up to its end, so that nobody can see that any are
+// missing; more than there can be, if they do not agree.
+func sound(b []byte) (packets uint64) {
+	const unsound = 1<<64 - 1
+	if len(b) < 24 {
+		return unsound
+	}
+	order := binary.ByteOrder(binary.LittleEndian)
+	if b[0] == 0x0a {
+		for len(b) > 0 {
+			if len(b) >= 12 && b[0] == 0x0a && b[8] == 0x1a {
+				order = binary.BigEndian
+			} else if len(b) >= 12 && b[0] == 0x0a {
+				order = binary.LittleEndian
+			}
+			if len(b) < 12 {
+				return unsound
+			}
+			n := uint64(order.Uint32(b[4:]))
+			if n < 12 || n%4 != 0 || n > uint64(len(b)) || uint64(order.Uint32(b[n-4:])) != n {
+				return unsound
+			}
+			if kind := order.Uint32(b); kind == 2 || kind == 3 || kind == 6 {
+				packets++
+			}
+			b = b[n:]
+		}
+		return packets
+	}
+	if b[0] == 0xa1 {
+		order = binary.BigEndian
+	}
+	header := uint64(16)
+	if order.Uint32(b) == 0xa1b2cd34 {
+		header = 24
+	}
+	for b = b[24:]; len(b) > 0; packets++ {
+		if uint64(len(b)) < header {
+			return unsound
+		}
+		n := header + uint64(order.Uint32(b[8:]))
+		if n > uint64(len(b)) {
+			return unsound
+		}
+		b = b[n:]
+	}
+	return packets
 }
 
 // countingRows takes rows and forgets them.

@@ -225,7 +225,10 @@ func (o *Observer) Observe(s *packet.Segment) error {
 		return o.err
 	}
 	if e, over := o.ended.get(hash); over && e.again && s.ICMP == 0 && s.Flags.Has(packet.SYN) && s.Ack == e.iss+1 {
-		o.ended.remove(hash) // some clients do not take the first refusal for one
+		o.ended.remove(hash) // the client has not taken the refusal for one
+	}
+	if e, over := o.ended.get(other); over && e.refused && s.ICMP == 0 && s.Flags&(packet.SYN|packet.ACK|packet.RST) == packet.ACK && s.Seq == e.iss+1 {
+		o.ended.remove(other) // nor here: it goes on
 	}
 	if o.ended.has(hash) || o.ended.has(other) {
 		return o.err
