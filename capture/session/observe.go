@@ -626,6 +626,9 @@ func (o *Observer) tell(c *conversation) {
 	a.State, a.Handshake = c.state(), handshake.Other
 	if c.connected && (len(c.said) > 0 || !c.missed) {
 		a.Handshake = handshake.Said(c.said, a.Service)
+		if c.missed {
+			a.Handshake = handshake.SaidCut(c.said, a.SentBytes, a.Service)
+		}
 	}
 	c.classify()
 	o.err = o.attempt(a)
