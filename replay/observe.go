@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	"laserdisc/capture/dissect"
@@ -51,11 +52,23 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 	if st != nil {
 		st.attempt = observer.Attempt
 	}
+	var tied ties
+	var frames []record.Frame
+	next := func(s *packet.Segment) error {
+		if st != nil && s.Src != st.service && s.Dst != st.service {
+			return nil
+		}
+		if err := observer.Observe(s); err != nil || st == nil {
+			return err
+		}
+		at := slices.IndexFunc(frames, func(f record.Frame) bool { return f.Number == s.Number })
+		return st.observed(&frames[at], s)
+	}
 	var first, last int64
 	timed := false
 	for ctx.Err() == nil {
-		frames, err := r.Next()
-		if errors.Is(err, io.EOF) {
+		var err error
+		if frames, err = r.Next(); errors.Is(err, io.EOF) {
 			break
 		}
 		if damaged(err) {
@@ -80,21 +93,16 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 				}
 				continue // what else was skipped the dissector counts
 			}
-			if double.is(f) {
+			if double.is(f, dissector.Packet()) {
 				result.Duplicates++
 				continue
 			}
-			if st != nil && s.Src != st.service && s.Dst != st.service {
-				continue
-			}
-			if err := observer.Observe(&s); err != nil {
+			if err := tied.pass(&s, f.Untimed, next); err != nil {
 				return nil, err
 			}
-			if st != nil {
-				if err := st.observed(f, &s); err != nil {
-					return nil, err
-				}
-			}
+		}
+		if err := tied.end(next); err != nil { // while the frames are there
+			return nil, err
 		}
 		result.Packets += uint64(len(frames))
 		if o.Progress != nil {
