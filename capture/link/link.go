@@ -30,8 +30,9 @@ const (
 
 // Link is one end of a wire, with its clock. It is not safe for concurrent use.
 type Link interface {
-	// Now is the time in nanoseconds since the Unix epoch; on a memory link the
-	// virtual time, which moves in Receive, and in Send when the batch is full.
+	// Now is the time in nanoseconds since the Unix epoch, as the wall clock had it
+	// when the link was opened: setting that changes nothing. On a memory link it is
+	// the virtual time, which moves in Receive, and in Send when the batch is full.
 	Now() int64
 
 	// Receive returns the next frame that arrived, waiting for it until the
@@ -62,7 +63,7 @@ type Link interface {
 
 // Frame is one received Ethernet frame.
 type Frame struct {
-	Time int64  // when the kernel captured it, ns since the Unix epoch; may be earlier than the frame before
+	Time int64  // when the kernel captured it, by the clock of Now; may be earlier than the frame before
 	Data []byte // from the destination MAC on; may be larger than the MTU
 }
 

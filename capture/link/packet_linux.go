@@ -16,6 +16,7 @@ type packetLink struct {
 	ring   *ring
 	sender *sender
 	guard  *guard
+	clock  clock
 
 	netlink  *netlink.Handle
 	index    int
@@ -103,7 +104,7 @@ func Serve(device string, prefixes []netip.Prefix) (Link, error) {
 // openPacket first keeps the scope from the kernel, then receives it.
 func openPacket(handle *netlink.Handle, device netlink.Link, s scope) (_ *packetLink, err error) {
 	a := device.Attrs()
-	l := &packetLink{netlink: handle, index: a.Index}
+	l := &packetLink{netlink: handle, index: a.Index, clock: newClock()}
 	l.info = Info{Kind: "packet", Interface: a.Name, MTU: a.MTU, SourceMAC: [6]byte(a.HardwareAddr)}
 	if l.info.Offloads, err = offloads(a.Name); err != nil {
 		return nil, err
@@ -124,15 +125,16 @@ func openPacket(handle *netlink.Handle, device netlink.Link, s scope) (_ *packet
 	return l, nil
 }
 
-func (l *packetLink) Now() int64 { return time.Now().UnixNano() }
+func (l *packetLink) Now() int64 { return l.clock.now() }
 
 func (l *packetLink) Receive(until int64) (Frame, bool, error) {
 	if l.closed {
 		return Frame{}, false, ErrClosed
 	}
 	for {
-		if f, ok := l.ring.next(); ok {
+		if f, ok := l.ring.next(l.clock.look); ok {
 			l.received++
+			f.Time = l.clock.at(f.Time)
 			return f, true, nil
 		}
 		left := until - l.Now()
