@@ -50,7 +50,10 @@ type Link interface {
 	Flush() error
 
 	// Stats returns the counters since the link was opened; after Close, those
-	// at Close.
+	// at Close. Of a link that a scan has opened it is an error if the network of
+	// this machine is no longer as it was then: the interface, its MTU and MAC
+	// address, the source addresses, the gateway's MAC address. Call it each second:
+	// nothing else notices that.
 	Stats() (Stats, error)
 
 	// Info returns what is known about the link; it does not change.

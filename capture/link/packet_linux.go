@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,6 +18,8 @@ type packetLink struct {
 	sender *sender
 	guard  *guard
 	clock  clock
+	watch  *watch // nil at a serving end
+	broken error  // what it has found, or the first failure of a socket: the link is at its end
 
 	netlink  *netlink.Handle
 	index    int
@@ -63,6 +66,9 @@ func openPath(handle *netlink.Handle, cfg Config) (*packetLink, error) {
 	l, err := openPacket(handle, p.device, s)
 	if err != nil {
 		return nil, err
+	}
+	if l.watch, err = newWatch(handle, p); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	l.info.GatewayMAC = p.gateway
 	l.info.Source4 = ofFamily(p.sources, true)
@@ -142,7 +148,7 @@ func (l *packetLink) Receive(until int64) (Frame, bool, error) {
 			return Frame{}, false, nil
 		}
 		if err := l.ring.wait(time.Duration(left)); err != nil {
-			return Frame{}, false, err
+			return Frame{}, false, l.fail(err)
 		}
 	}
 }
@@ -154,20 +160,53 @@ func (l *packetLink) Send(frame []byte) error {
 	if err := checkLength(frame, l.info.MTU); err != nil {
 		return err
 	}
-	return l.sender.add(frame)
+	return l.fail(l.sender.add(frame))
 }
 
 func (l *packetLink) Flush() error {
 	if l.closed {
 		return ErrClosed
 	}
-	return l.sender.flush()
+	return l.fail(l.sender.flush())
+}
+
+// fail makes of the first failure of a socket one that says what of the network has changed, if anything has, and returns that
+// from then on.
+func (l *packetLink) fail(err error) error {
+	if err == nil || l.broken != nil {
+		return l.broken
+	}
+	l.broken = err
+	if l.watch != nil {
+		if changed := l.watch.look(); changed != nil {
+			l.broken = fmt.Errorf("%w (%w)", changed, err)
+		}
+	}
+	return l.broken
+}
+
+// look finds out whether the network is still as it was, and asks the gateway.
+func (l *packetLink) look() error {
+	if l.watch == nil || l.broken != nil {
+		return l.broken
+	}
+	if l.broken = l.watch.look(); l.broken == nil {
+		for _, question := range l.watch.questions() {
+			_, _ = unix.Write(l.sender.fd, question) // what is not sent is asked again
+		}
+	}
+	return l.broken
 }
 
 func (l *packetLink) Stats() (Stats, error) {
 	if l.closed {
 		return l.final, nil
 	}
+	s, err := l.count()
+	return s, cmp.Or(l.look(), err)
+}
+
+func (l *packetLink) count() (Stats, error) {
 	s := Stats{
 		Received:    l.received,
 		Sent:        l.sender.sent,
@@ -191,8 +230,12 @@ func (l *packetLink) Close() error {
 	if l.closed {
 		return nil
 	}
+	told := l.broken != nil
 	sending := l.sender.close()
-	final, counting := l.Stats()
+	final, counting := l.count()
+	if told { // by what has returned it before
+		sending, counting = nil, nil
+	}
 	l.final, l.closed = final, true
 	l.ring.close()
 	guarding := l.guard.close()

@@ -27,6 +27,8 @@ type path struct {
 	device  netlink.Link
 	sources []netip.Addr
 	gateway [6]byte
+
+	gateways []netip.Addr // which were asked for that; none if it was given
 }
 
 // hop is the way to one target.
@@ -56,7 +58,11 @@ func findPath(h *netlink.Handle, cfg Config) (p path, err error) {
 	if p.sources, err = findSources(h, cfg, hops, p.device); err != nil {
 		return path{}, err
 	}
-	p.gateway, err = findGateway(h, cfg, hops, p.device)
+	if p.gateway, err = findGateway(h, cfg, hops, p.device); err == nil && cfg.GatewayMAC == nil {
+		for _, one := range hops {
+			p.gateways = append(p.gateways, one.gateway)
+		}
+	}
 	return p, err
 }
 
@@ -219,8 +225,8 @@ func findGateway(h *netlink.Handle, cfg Config, hops []hop, device netlink.Link)
 }
 
 // resolve gives the neighbour's MAC address. If the kernel does not know it, one
-// byte of UDP to the discard port makes it ask: the only packet that does not go
-// through a link, and so into no record.
+// byte of UDP to the discard port makes it ask. Such packets, and what a watch asks
+// the gateway for, are the only ones that go into no record.
 func resolve(h *netlink.Handle, device netlink.Link, neighbour netip.Addr) ([6]byte, error) {
 	for deadline := time.Now().Add(neighbourPatience); ; time.Sleep(neighbourPause) {
 		mac, known, err := knownNeighbour(h, device, neighbour)
