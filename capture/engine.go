@@ -67,6 +67,9 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 	if errors.Is(err, errCut) {
 		err = nil
 	}
+	if failed := cmp.Or(err, e.badInput); failed != nil {
+		s.Manifest.Problem = failed.Error()
+	}
 	finished := e.finish()
 	if errors.Is(finished, err) { // what the record could not write, it says again
 		err = nil
@@ -294,6 +297,9 @@ func (e *engine) Service(s *session.Service) error {
 func (e *engine) finish() error {
 	flushed := e.Link.Flush()
 	counted := e.drops()
+	if errors.Is(counted, flushed) { // it says again what it has said
+		counted = nil
+	}
 	e.Manifest.End = time.Unix(0, e.last).UTC()
 	e.tell(e.last, true)
 	if err := errors.Join(flushed, counted, e.record.Close(e.Manifest, e.last)); err != nil {
