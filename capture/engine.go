@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"laserdisc/capture/link"
@@ -353,6 +354,9 @@ func (e *engine) launch(ev *session.Event) (happened bool, err error) {
 	target, ok := e.Targets.Next()
 	if !ok {
 		e.endProbing(record.EndedTargets)
+		return false, nil
+	}
+	if slices.Contains(e.Manifest.Sources, target.Addr()) { // itself, which no answer would come from
 		return false, nil
 	}
 	e.Manifest.Counters.Launched++

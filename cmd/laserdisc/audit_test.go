@@ -215,6 +215,9 @@ func TestAudit(t *testing.T) {
 		{"broadcast alone", []string{"255.255.255.255"}, in(), in(), 0},
 		{"the loopback beside a target", []string{"198.51.100.201", "127.0.0.1", "::1"}, in("198.51.100.201/32"), in(), 1},
 		{"the scanner's own address", []string{auditSource4}, in(), in(), 0},
+		{"the scanner's own address beside a target", []string{"198.51.100.201", auditSource4, "198.51.100.202", "--seed", "8"}, in("198.51.100.201/32", "198.51.100.202/32"), in(), 2},
+		{"the gateway beside a target", []string{"198.51.100.201", auditGateway4, "--seed", "8"}, in("198.51.100.201/32", auditGateway4+"/32"), in(), 2},
+		{"the scanner's network beside a target", []string{"198.51.100.201", "198.51.100.8/29", "--seed", "7"}, in("198.51.100.201/32", "198.51.100.8/29"), in("198.51.100.9/32"), 8},
 		{"ephemeral probes", []string{"198.51.100.200/31", "--ephemeral-probes", "2"}, in("198.51.100.200/31"), in(), 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
