@@ -23,7 +23,7 @@ func TestPacerHoldsTheRate(t *testing.T) {
 		for now := start; now < start+10e9; {
 			for n := p.allows(now, batchSize); n > 0; n = p.allows(now, batchSize) {
 				for range n {
-					p.sent()
+					p.sent(now)
 					sent = append(sent, now)
 				}
 			}
