@@ -2,12 +2,17 @@ package capture_test
 
 import (
 	"context"
+	"math"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"laserdisc/capture"
+	"laserdisc/capture/lab"
 	"laserdisc/capture/link"
 	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
@@ -255,4 +260,98 @@ func TestRingNeverEmpty(t *testing.T) {
 			cut()
 		})
 	}
+}
+
+// mostSent is the most packets that a scan sends to one service: what each of its attempts may come to, and the resets of what comes
+// beside them and after them. docs/security.md has the number for a scan with the default settings.
+func mostSent(s *session.Settings) int {
+	attempts := len(s.Handshakes)
+	if s.Revisit > 0 {
+		attempts += 2
+	}
+	if len(s.Followup) > 0 {
+		attempts += 2
+	}
+	sends := 1 + s.Retransmits // of a SYN, and again of a hello
+	if s.Liveness {
+		sends += s.Retransmits + 1 // and of a question whether the window has opened, and what accepts it
+	}
+	return attempts*(1+s.Retransmits+sends+s.Answers+1) + 2*s.Answers
+}
+
+// Every attack that the lab knows is borne: memory, packets and time are bounded, nobody else is sent anything, and the record plays
+// back. With -v, the table of docs/security.md.
+func TestHostile(t *testing.T) {
+	const targets = 16
+	settings := session.Defaults()
+	t.Logf("at most %d packets to a service with the default settings, of %d targets", mostSent(&settings), targets)
+	t.Logf("| attack | its hosts | packets received | bytes held | processor time | packets to a service | ends after | services | playback |")
+	t.Logf("| --- | --- | --: | --: | --: | --: | --: | --: | --- |")
+	for _, attack := range lab.Attacks() {
+		peer, err := lab.NewHostile(attack.Name, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &record.Manifest{Laserdisc: "test", Rate: 1000, Cooldown: session.Duration(8 * time.Second), Settings: session.Defaults()}
+		m.CookieKey, m.Sources, m.EphemeralProbes = session.KeyOf(1), []netip.Addr{us}, 3
+		wire := &repeater{Link: link.NewMemory(peer, start), sent: map[netip.AddrPort]int{}}
+		asked := &addresses{end: targets}
+		s := capture.Scan{Dir: filepath.Join(t.TempDir(), "run"), Manifest: m, Link: wire, Targets: asked}
+		before := held()
+		var most uint64
+		s.Status = func(capture.Status) { most = max(most, held()) }
+		worked := processorTime(t)
+		if err := s.Run(context.Background()); err != nil {
+			t.Fatalf("%s: %v", attack.Name, err)
+		}
+		worked = processorTime(t) - worked
+		took, memory := m.End.Sub(m.Start), int64(most)-int64(before)
+		services := identical(t, s.Dir, m)
+		busiest := 0
+		for to, n := range wire.sent {
+			_, ok := asked.Place(to)
+			_, known := asked.Place(netip.AddrPortFrom(to.Addr(), 443))
+			if !ok && (!known || to.Port() < 49152) {
+				t.Errorf("%s: %d packets were sent to %v", attack.Name, n, to)
+			}
+			busiest = max(busiest, n)
+		}
+		t.Logf("| `%s` | %s | %d | %d | %v | %d | %v | %d | identical |", attack.Name, attack.Does, m.Counters.Received, max(0, memory),
+			worked.Round(10*time.Millisecond), busiest, took.Round(100*time.Millisecond), len(services))
+		if limit := mostSent(&m.Settings); busiest > limit {
+			t.Errorf("%s: %d packets were sent to one service, %d may be", attack.Name, busiest, limit)
+		}
+		if limit := int64(16<<20 + targets*(1000+2*m.ResponseLimit)); memory > limit { // among it the record's buffers, and the link's
+			t.Errorf("%s: %d bytes are held, %d may be", attack.Name, memory, limit)
+		}
+		if took > time.Minute || len(services) > targets {
+			t.Errorf("%s: %d services, after %v", attack.Name, len(services), took)
+		}
+		if m.Counters.Received == 0 {
+			t.Errorf("%s: nothing was received", attack.Name)
+		}
+	}
+}
+
+// held is how many bytes are in use, once what waits for the disk is there.
+func held() uint64 {
+	least := uint64(math.MaxUint64)
+	for {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		if m.HeapAlloc+64<<10 > least {
+			return min(least, m.HeapAlloc)
+		}
+		least = m.HeapAlloc
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func processorTime(t *testing.T) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
