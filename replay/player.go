@@ -30,6 +30,7 @@ type player struct {
 	ended    bool   // the machine knows of the ending
 	probed   uint64 // number of the sent frame that a probe was made of
 	probes   uint64 // how many there were
+	unasked  uint64 // SYN-ACKs of what the scan had not asked
 	lastSeen uint64
 	services atomic.Uint64
 	lines    lineSum
@@ -170,6 +171,21 @@ func (p *player) nextAtEnd(deadline int64, e *session.Event) error {
 		e.Time = p.ending.time
 	}
 	return nil
+}
+
+// Asked implements session.Sink. It is for the record to say: a scan answers the SYN-ACK of what it has asked at once, and
+// sends nothing else before that. Which were its targets, and which of them it had come to, playback does not know.
+func (p *player) Asked(synack *packet.Segment) bool {
+	from, to, at := synack.Src, synack.Dst, synack.Time // peek may go on to another batch
+	if !p.peek() {
+		return p.resuming || !p.ending.clean // for all one knows: the record was cut off here
+	}
+	f, s := &p.batch.batch.Frames[p.at], &p.batch.segments[p.at]
+	if f.Direction == record.Sent && s.Time == at && s.Src == to && s.Dst == from && !s.Flags.Has(packet.SYN) {
+		return true
+	}
+	p.unasked++
+	return false
 }
 
 // Send implements session.Sink: the packet must be the record's next.

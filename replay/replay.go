@@ -205,6 +205,7 @@ func (d *dealer) gather() {
 			result.Difference = difference
 		}
 		result.Counters.Launched += p.probes
+		result.Counters.Unasked += p.unasked
 		result.Services += p.services.Load()
 		result.lines.add(p.lines)
 		result.Unfinished = slices.AppendSeq(append(result.Unfinished, p.machine.Unfinished()...), maps.Keys(p.left))
