@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,17 +43,25 @@ const shownLab = `{
 var closedLab = strings.NewReplacer(`"unreachable": 1`, `"reset": 1`, `"shown"`, `"closed"`).Replace(shownLab)
 
 // shownTargets are on the hosts of the lab.
-type shownTargets []netip.AddrPort
-
-func (l *shownTargets) Next() (at netip.AddrPort, ok bool) {
-	if len(*l) == 0 {
-		return at, false
-	}
-	at, *l = (*l)[0], (*l)[1:]
-	return at, true
+type shownTargets struct {
+	list []netip.AddrPort
+	next int
 }
 
-func (l *shownTargets) Left() uint64 { return uint64(len(*l)) }
+func (l *shownTargets) Next() (at netip.AddrPort, ok bool) {
+	if l.Left() == 0 {
+		return at, false
+	}
+	l.next++
+	return l.list[l.next-1], true
+}
+
+func (l *shownTargets) Left() uint64 { return uint64(len(l.list) - l.next) }
+
+func (l *shownTargets) Place(target netip.AddrPort) (place uint64, ok bool) {
+	i := slices.Index(l.list, target)
+	return uint64(max(0, i)), i >= 0
+}
 
 // scanShown records a scan of a lab over a link in memory, whose clock begins with the year 2026.
 func scanShown(t *testing.T, population string) (dir string) {
@@ -71,7 +80,7 @@ func scanShown(t *testing.T, population string) (dir string) {
 	var l shownTargets
 	for _, host := range []string{"198.18.0.0", "2001:2:0:1::1"} {
 		for _, port := range []uint16{22, 53, 80, 81, 443, 502, 8080} {
-			l = append(l, netip.AddrPortFrom(netip.MustParseAddr(host), port))
+			l.list = append(l.list, netip.AddrPortFrom(netip.MustParseAddr(host), port))
 		}
 	}
 	s := capture.Scan{Dir: dir, Manifest: m, Targets: &l, Link: link.NewMemory(lab.New(p, 1), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())}
