@@ -21,10 +21,10 @@ type Supposition struct {
 // WhatIf is what a recorded scan found, and what another would have found.
 type WhatIf struct {
 	Services uint64            // that answered the recorded scan
-	Lacking  map[string]uint64 // services that are left out of all below, by the handshake that was never said to them
+	Lacking  map[string]uint64 // services of which nobody can tell, by the handshake that was never said to them
 	Levels   []WhatIfLevel
 
-	Recorded, Supposed Expense // of the services that are not left out
+	Recorded, Supposed Expense // of the services of which it can be told
 }
 
 // Expense is what a scan spent on services that answered it.
@@ -36,7 +36,8 @@ type Expense struct {
 // WhatIfLevel is how many services got so far.
 type WhatIfLevel struct {
 	Name               string
-	Recorded, Supposed uint64
+	Recorded, Supposed uint64         // Supposed without those of which nobody can tell
+	Untold             uint64         // of the Recorded ones, those of which nobody can tell whether they would be found
 	Kept               estimate.Hosts // of those that the recorded scan found, what the supposed one finds, too
 }
 
@@ -147,6 +148,12 @@ func (s *supposing) endService() error {
 		}, s.allPorts[service.Addr()])
 		if lacks != nil {
 			s.result.Lacking[lacks.Name]++
+			for i, reached := range recorded {
+				if reached {
+					s.result.Levels[i].Recorded++
+					s.result.Levels[i].Untold++
+				}
+			}
 			return nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ program. (compare, beside this, sets two scans' numbers and costs side by side, 
 
 What one side did not probe is left out, and counted, where that side's manifest tells its targets. Of a dataset of
 several runs, a service is what it is in that run in which it got furthest. Software is what the response
-names: an SSH version, a Server field.
+names: an SSH version, a Server field; a name that the other begins with may have been cut off, and is no difference.
 
 --json prints a line for each service that differs instead: service, change (found, gone, changed), was, is.
 
@@ -110,6 +111,9 @@ func printDiff(ctx context.Context, w io.Writer, names []string, list []*analysi
 		return err
 	}
 	if differ > 0 {
+		if differ == 1 {
+			return verdictError{errors.New("1 service differs")}
+		}
 		return verdictError{fmt.Errorf("%s services differ", plotters.Thousands(int(differ)))}
 	}
 	return nil
@@ -159,7 +163,7 @@ func (d *differences) count(p analysis.Pairing) string {
 	}
 	d.states[[2]string{p.Was.State.String(), p.Is.State.String()}]++
 	d.labels[[2]string{labelOf(p.Was), labelOf(p.Is)}]++
-	state, label, software := p.Was.State != p.Is.State, p.Was.Label != p.Is.Label, p.Was.Software != p.Is.Software
+	state, label, software := p.Was.State != p.Is.State, p.Was.Label != p.Is.Label, otherSoftware(p.Was.Software, p.Is.Software)
 	for counter, differs := range map[*uint64]bool{&d.state: state, &d.label: label, &d.software: software} {
 		if differs {
 			*counter++
@@ -173,11 +177,21 @@ func (d *differences) count(p analysis.Pairing) string {
 	return "changed"
 }
 
+// otherSoftware reports whether two names are of different software. One that another begins with may have been cut off, with its
+// response.
+func otherSoftware(a, b string) bool {
+	return a != b && (a == "" || b == "" || !strings.HasPrefix(a, b) && !strings.HasPrefix(b, a))
+}
+
 func labelOf(s *analysis.Sighting) string { return cmp.Or(s.Label, "none") }
 
 func (d *differences) print(w io.Writer, names []string, list []*analysis.Dataset, untold []string) error {
 	for i, one := range list {
-		if err := printf(w, "%c: %s (dataset %s)\n", 'A'+i, names[i], one.Digest()[:16]); err != nil {
+		part := ""
+		if slices.ContainsFunc(one.Runs(), func(m *record.Manifest) bool { return m.Partial != "" }) {
+			part = ", a part of its record: what it lacks counts as found or gone"
+		}
+		if err := printf(w, "%c: %s (dataset %s%s)\n", 'A'+i, names[i], one.Digest()[:16], part); err != nil {
 			return err
 		}
 	}

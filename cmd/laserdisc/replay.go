@@ -177,6 +177,9 @@ func printSkipped(w io.Writer, r *replay.Result) {
 
 // printConnections tells whose connections a capture has, and which were left out.
 func printConnections(w io.Writer, r *replay.Result) {
+	if len(r.Clients) == 0 && r.OfOthers > 0 {
+		fmt.Fprintf(w, "no client within --scanner; %d attempts of others\n", r.OfOthers)
+	}
 	if n := len(r.Clients); n > 0 {
 		noun := "clients"
 		if n == 1 {

@@ -45,12 +45,17 @@ in ten Telnet servers, say, answers nobody for two minutes after a wrong handsha
 Record with --all-handshakes and --random-order, so that no handshake always comes after the same ones, and
 --pause, if that is what you are after.
 
-A service that the other scan would have told what the record never told it is left out on both sides, and counted
-by that handshake. Waiting cannot be longer than it was, nor a sample larger.
+A scan that stops at the first data does not record what it might have said later: of a service that the other
+scan would have told what the record never told it nobody can tell, and it is counted by that handshake.
+Waiting cannot be longer than it was, nor a sample larger.
 
 The share is of the services that the recorded scan found: how many of them the other finds, too, with its
-interval over services or over hosts, as the sample was drawn. Packets are of connections to services that
-answered; SYNs to other targets are not among them.`,
+interval over services or over hosts, as the sample was drawn. Where there are some of which nobody can tell, it
+is between what it is if all of them are lost and if none is, and has no interval.
+
+Packets and bytes are what is sent in connections to services that answered, from the IP header on, as order has
+them: without TCP options and what acknowledges a long response's further segments. SYNs to other targets
+are not among them.`,
 		Example: `  laserdisc whatif run --handshakes http,tls
   laserdisc whatif run --drop dns,redis --timeout 2s
   laserdisc whatif run --sample 0.1% --ports 80,443`,
@@ -182,7 +187,14 @@ func (o *whatIfOptions) narrow(m *record.Manifest, other *analysis.Supposition) 
 func printWhatIf(w io.Writer, d *analysis.Dataset, r *analysis.WhatIf, targets string) error {
 	err := printf(w, "%s services answered the recorded scan\n%s", plotters.Thousands(int(r.Services)), targets)
 	for _, name := range slices.Sorted(maps.Keys(r.Lacking)) {
-		err = errors.Join(err, printf(w, "%s left out: the other scan would have said %s to them, and the record has not\n", plotters.Thousands(int(r.Lacking[name])), name))
+		err = errors.Join(err, printf(w, "of %s nobody can tell: %s was never said to them\n", plotters.Thousands(int(r.Lacking[name])), name))
+	}
+	lacking := uint64(0)
+	for _, n := range r.Lacking {
+		lacking += n
+	}
+	if lacking > 0 && lacking == r.Services {
+		return errors.Join(err, errors.New("nothing can be told: the other scan begins with what the record has said to nobody"))
 	}
 	var rows [][]string
 	var notes []string
@@ -193,14 +205,19 @@ func printWhatIf(w io.Writer, d *analysis.Dataset, r *analysis.WhatIf, targets s
 			return shareErr
 		}
 		cell, between := "", ""
-		if level.Recorded > 0 {
+		kept, _ := level.Kept.Services()
+		switch {
+		case level.Untold > 0:
+			all := float64(level.Recorded)
+			cell = fmt.Sprintf("%.2f to %.2f %%", 100*float64(kept)/all, 100*float64(kept+level.Untold)/all)
+		case level.Recorded > 0:
 			cell = inPercent(share.Value)
-		}
-		if share.HasInterval() {
-			between = inPercent(share.Lo) + " to " + inPercent(share.Hi)
-		}
-		for _, warning := range share.Warnings {
-			notes = append(notes, fmt.Sprintf("%s: %s", level.Name, warning))
+			if share.HasInterval() {
+				between = fmt.Sprintf("%.2f to %.2f %%", 100*share.Lo, 100*share.Hi)
+			}
+			for _, warning := range share.Warnings {
+				notes = append(notes, fmt.Sprintf("%s: %s", level.Name, warning))
+			}
 		}
 		rows = append(rows, []string{level.Name, count(level.Recorded), count(level.Supposed), cell, between})
 	}
