@@ -13,7 +13,7 @@ import (
 // all addresses. record.Manifest.Anonymized says that this has been done.
 func (k *Key) Manifest(m *record.Manifest) *record.Manifest {
 	c := *m
-	c.Arguments, c.Seed, c.CookieKey, c.Contact = nil, 0, session.Key{}, ""
+	c.Arguments, c.Seed, c.CookieKey, c.DrawKey, c.Contact = nil, 0, session.Key{}, session.Key{}, ""
 	c.Targets, c.TargetDigest, c.Lists, c.Excluded = nil, "", nil, nil
 	c.Chunk, c.PrefixToAS = nil, nil
 	c.Link = record.Link{Kind: m.Link.Kind, MTU: m.Link.MTU, SourceMAC: packet.MAC{}.String(), GatewayMAC: packet.MAC{}.String()}
@@ -23,6 +23,9 @@ func (k *Key) Manifest(m *record.Manifest) *record.Manifest {
 	}
 	if m.Partial != "" {
 		c.Partial = "not all of the record is in the tables" // why may name packets
+	}
+	if m.Problem != "" {
+		c.Problem = "an error" // which may name addresses
 	}
 	if m.Observed != nil {
 		c.Observed = new(record.Observed) // with the digest of the capture, whoever has that could tell that this is of it

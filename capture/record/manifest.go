@@ -29,16 +29,17 @@ const ManifestFormat = 1
 // indented in manifest.json, which is rewritten with End, Counters and Drops
 // when it ends.
 type Manifest struct {
-	Format      int       `json:"format"`       // ManifestFormat; set by Create and Close
-	Laserdisc   string    `json:"laserdisc"`    // version of the program that recorded
-	Revision    string    `json:"revision"`     // its version-control revision, with "+dirty" if changed since
-	Go          string    `json:"go"`           // version of the Go toolchain that built it
-	GOARCH      string    `json:"goarch"`       // architecture it ran on
-	Synthetic   string    `json:"synthetic"`    // name of the lab's population; empty for a real network
-	Start       time.Time `json:"start"`        // RFC 3339, UTC, to the nanosecond
-	End         time.Time `json:"end,omitzero"` // absent until the record is closed
-	Interrupted bool      `json:"interrupted"`  // whether a signal or an error stopped the scan before its end
-	EndedBy     string    `json:"ended_by"`     // what ended the probing, one of the Ended constants; empty until then
+	Format      int       `json:"format"`            // ManifestFormat; set by Create and Close
+	Laserdisc   string    `json:"laserdisc"`         // version of the program that recorded
+	Revision    string    `json:"revision"`          // its version-control revision, with "+dirty" if changed since
+	Go          string    `json:"go"`                // version of the Go toolchain that built it
+	GOARCH      string    `json:"goarch"`            // architecture it ran on
+	Synthetic   string    `json:"synthetic"`         // name of the lab's population; empty for a real network
+	Start       time.Time `json:"start"`             // RFC 3339, UTC, to the nanosecond
+	End         time.Time `json:"end,omitzero"`      // absent until the record is closed
+	Interrupted bool      `json:"interrupted"`       // whether a signal or an error stopped the scan before its end
+	EndedBy     string    `json:"ended_by"`          // what ended the probing, one of the Ended constants; empty until then
+	Problem     string    `json:"problem,omitempty"` // the error that ended the scan, if one did
 
 	// NotProbed counts the services of the sample, those on the block list included, that EndedBy has left: the last ones
 	// of their order, which is random, so that what was probed is a sample too. Valid only with EndedBy, and not with Adopt.
@@ -131,7 +132,7 @@ const (
 	EndedMaxResults = "max-results"
 	EndedMaxRuntime = "max-runtime"
 	EndedSignal     = "signal" // an interrupt
-	EndedError      = "error"  // of the record, the link, or the input
+	EndedError      = "error"  // of the record, the link, this machine's network, or the input
 )
 
 // Link describes the interface the scan ran on.
@@ -173,6 +174,10 @@ type Counters struct {
 	ReceivedPayload uint64 `json:"received_payload"` // frame.interface_id==1 && tcp.len>0 && !icmp && !icmpv6
 	ReceivedICMP    uint64 `json:"received_icmp"`    // frame.interface_id==1 && (icmp || icmpv6)
 	Services        uint64 `json:"services"`         // lines of services.jsonl
+
+	// Unasked are SYN-ACKs with the right numbers from what the scan had not asked: forged ones, by somebody who knows the key,
+	// and such as came minutes late; with Adopt, what the other scanner had not reported yet. Nothing was sent to them.
+	Unasked uint64 `json:"unasked,omitempty"`
 
 	// Bytes of what was sent, from the IP header on: the sum of ip.len, or of ipv6.plen and 40 each, over the same filters. All
 	// are 0 in records of versions that did not count them.
@@ -242,6 +247,7 @@ func (c *Counters) Add(o *Counters) {
 	c.ReceivedPayload += o.ReceivedPayload
 	c.ReceivedICMP += o.ReceivedICMP
 	c.Services += o.Services
+	c.Unasked += o.Unasked
 	c.SentBytes += o.SentBytes
 	c.SentSYNBytes += o.SentSYNBytes
 	c.SentRSTBytes += o.SentRSTBytes

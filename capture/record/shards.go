@@ -11,15 +11,16 @@ import (
 	"slices"
 	"strings"
 
+	"laserdisc/capture/session"
 	"laserdisc/capture/target"
 )
 
 // ofOneShard are the manifest's keys in which the shards of one scan may differ: each has its machine, its time, its rate
 // and its outcome. In all others they agree, those that are yet to be added too.
 var ofOneShard = []string{
-	"revision", "go", "goarch", "start", "end", "interrupted", "ended_by", "not_probed", "arguments",
+	"revision", "go", "goarch", "start", "end", "interrupted", "ended_by", "problem", "not_probed", "arguments",
 	"targets", // in what words: target_digest says which they are
-	"target_count", "lists", "excluded", "max_targets", "max_results", "max_runtime", "rate", "sources",
+	"target_count", "lists", "excluded", "max_targets", "max_results", "max_runtime", "rate", "sources", "cookie_key",
 	"chunk_size", "compression", "chunks", "partial", "link", "counters", "drops", "shards",
 }
 
@@ -92,7 +93,7 @@ func (m *Manifest) OneScan(o *Manifest) error {
 	maps.Copy(keys, b)
 	if !bytes.Equal(a["seed"], b["seed"]) {
 		delete(keys, "target_digest") // which follow from the seed, and say no more
-		delete(keys, "cookie_key")
+		delete(keys, "draw_key")
 	}
 	var list []string
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
@@ -182,6 +183,9 @@ func (m *Manifest) join(s *Manifest) {
 		if !slices.Contains(m.Sources, a) {
 			m.Sources = append(m.Sources, a)
 		}
+	}
+	if m.CookieKey != s.CookieKey {
+		m.CookieKey = session.Key{}
 	}
 	m.Chunks += s.Chunks
 	if !reflect.DeepEqual(m.Link, s.Link) {

@@ -608,6 +608,12 @@ func (o *Observer) tell(c *conversation) {
 		}
 	}
 	c.doubtful, c.held = nil, nil
+	c.conclude()
+	o.err = o.attempt(&c.Attempt)
+}
+
+// conclude says what the connection has come to.
+func (c *conversation) conclude() {
 	a := &c.Attempt
 	switch {
 	case c.ongoing:
@@ -631,7 +637,6 @@ func (o *Observer) tell(c *conversation) {
 		}
 	}
 	c.classify()
-	o.err = o.attempt(a)
 }
 
 // classify labels the response.
