@@ -98,7 +98,6 @@ type judged struct {
 type seenStream struct {
 	client, server netip.AddrPort
 	synack, data   uint64 // numbers of the frames with the SYN-ACK and with the first data behind it; 0 if there is none
-	tunnelled      bool
 	name           string // of the protocol right above TCP in the server's first data; "" if tshark has none
 }
 
@@ -215,7 +214,7 @@ func addFrame(streams map[int]*seenStream, f []string) error {
 	}
 	from, err := netip.ParseAddr(srcAddr)
 	if err != nil {
-		return nil //nolint:nilerr // no IP
+		return nil // it has no IP header
 	}
 	to, err := netip.ParseAddr(dstAddr)
 	if err != nil {
