@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate coverage sample
+.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate coverage sample captures
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -96,6 +96,13 @@ tshark: setup ## tshark as a judge: its protocol for the streams of a recorded s
 	$(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc/judge
 	for f in $(wildcard ../shared/fleet/session.pcap.zst); do \
 	  $(GO) test $(TAGS) -count 1 -v -run 'TestTshark$$' ./cmd/laserdisc/judge -pcap $(CURDIR)/$$f || exit 1; done
+
+# Captures are other people's: they are fetched, and never committed.
+CAPTURES := out/captures
+captures: setup ## nDPI's test captures: every connection that tshark sees answered is found; labels beside nDPI's and tshark's
+	@test -d $(CAPTURES)/nDPI || { git clone -q --depth 1 --filter=blob:none --sparse https://github.com/ntop/nDPI $(CAPTURES)/nDPI && \
+	  git -C $(CAPTURES)/nDPI sparse-checkout set tests/cfgs/default/pcap tests/cfgs/default/result; }
+	$(GO) test $(TAGS) -timeout 60m -count 1 -v -run 'TestCaptures$$' ./cmd/laserdisc/judge -captures $(CURDIR)/$(CAPTURES)/nDPI/tests/cfgs/default/pcap
 
 page: ## a report's page in headless Chromium, sorted, filtered, narrow, dark, printed; pictures of it go into out/page
 	@command -v chromium >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium; }

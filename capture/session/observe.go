@@ -179,7 +179,7 @@ type conversation struct {
 	latest   int64  // time of its last packet
 	said     []byte // by the client, before the service said anything
 	saidAt   int64
-	more     []byte // what the client said when it had the first answer, its beginning: an echo repeats that, too
+	more     []byte           // what the client said when it had the first answer, its beginning: an echo repeats that, too
 	missed   bool             // whether the capture lacks what comes next of that
 	heard    bool             // whether anything of the client's is in the capture
 	answers  bool             // whether anything of the service's is

@@ -28,8 +28,8 @@ import (
 var capturesDir = flag.String("captures", "", "run TestCaptures over the captures in this directory and below")
 
 // TestCaptures has tshark say which connections of other projects' captures show a service: a SYN-ACK, and data behind it. Each
-// must be among the attempts. Then labels are held against tshark's protocol and, where nDPI's result for a capture is beside it
-// as NAME.out, nDPI's.
+// must be among the attempts. Then labels are held against tshark's protocol and, where nDPI's repository has its
+// result for a capture, nDPI's.
 //
 // What tshark said is kept beside each capture as NAME.tshark, for it takes a second to start.
 func TestCaptures(t *testing.T) {
@@ -98,7 +98,6 @@ type judged struct {
 type seenStream struct {
 	client, server netip.AddrPort
 	synack, data   uint64 // numbers of the frames with the SYN-ACK and with the first data behind it; 0 if there is none
-	tunnelled      bool
 	name           string // of the protocol right above TCP in the server's first data; "" if tshark has none
 }
 
@@ -116,7 +115,7 @@ func judgeCapture(t *testing.T, path string) (r judged) {
 	if _, err = replay.Observe(t.Context(), []string{path}, replay.Options{Workers: 1}, func(int) replay.Rows { return rows }); err != nil {
 		return judged{err: err}
 	}
-	opinions := ndpiOpinions(path + ".out")
+	opinions := ndpiOpinions(filepath.Join(filepath.Dir(path), "..", "result", filepath.Base(path)+".out"))
 	for _, s := range streams {
 		if s.synack == 0 || s.data == 0 {
 			continue
@@ -215,7 +214,7 @@ func addFrame(streams map[int]*seenStream, f []string) error {
 	}
 	from, err := netip.ParseAddr(srcAddr)
 	if err != nil {
-		return nil //nolint:nilerr // no IP
+		return nil // it has no IP header
 	}
 	to, err := netip.ParseAddr(dstAddr)
 	if err != nil {
@@ -265,62 +264,92 @@ func ndpiOpinions(path string) map[[2]netip.AddrPort]string {
 	return opinions
 }
 
-// besides counts connections by what two say of them.
+// besides counts connections by what others say of them beside our label.
 type besides struct {
-	ndpi, tshark map[[2]string]int // by the other's protocol and our label
-	examples     map[[2]string]string
+	counts map[string]*opinionCounts // by who says it
+	lines  map[string]string         // of those that differ: one example each
 }
 
-func (c *besides) take(a *session.Attempt, ndpi, tshark, where string) {
-	c.init()
+type opinionCounts struct{ agree, none, foreign, unknown, differ int }
+
+func (b *besides) by(who string) *opinionCounts {
+	if b.counts == nil {
+		b.counts, b.lines = map[string]*opinionCounts{}, map[string]string{}
+	}
+	if b.counts[who] == nil {
+		b.counts[who] = &opinionCounts{}
+	}
+	return b.counts[who]
+}
+
+// take adds a connection, of which there is an example.
+func (b *besides) take(a *session.Attempt, ndpi, tshark, example string) {
 	label := a.Verdict.Label
-	if a.Verdict.Evidence == handshake.Weak {
-		label += ", weak"
-	}
-	for _, o := range []struct {
-		by   map[[2]string]int
-		mark string
-		name string
-	}{{c.ndpi, "nDPI ", ndpi}, {c.tshark, "tshark ", tshark}} {
-		o.by[[2]string{o.name, label}]++
-		if c.examples[[2]string{o.mark + o.name, label}] == "" {
-			c.examples[[2]string{o.mark + o.name, label}] = where
+	b.count("nDPI", ndpi, label, a.Verdict.Evidence, example, func(name, label string) bool {
+		for part := range strings.SplitSeq(name, ".") {
+			if ndpiNames[part] == label || strings.EqualFold(part, label) || part == "TLS" && strings.HasSuffix(name, "."+label) {
+				return true
+			}
 		}
+		return false
+	})
+	if tshark == "data" {
+		tshark = ""
+	}
+	b.count("tshark", tshark, label, a.Verdict.Evidence, example, func(name, label string) bool { return agrees(label, name) })
+}
+
+func (b *besides) count(who, name, label string, e handshake.Evidence, example string, agree func(name, label string) bool) {
+	c := b.by(who)
+	ours := slices.ContainsFunc(handshake.Table(), func(p *handshake.Protocol) bool { return p.Match != nil && agree(name, p.Name) })
+	what := ""
+	switch {
+	case name == "" || name == "Unknown":
+		c.none++
+	case agree(name, label):
+		c.agree++
+	case label == handshake.Unknown && !ours:
+		c.foreign++
+	case label == handshake.Unknown:
+		c.unknown++
+		what = label
+	default:
+		c.differ++
+		what = label + ", " + e.String()
+	}
+	if what != "" {
+		b.lines[who+" "+name+"\t"+what] = example
 	}
 }
 
-func (c *besides) init() {
-	if c.ndpi == nil {
-		c.ndpi, c.tshark, c.examples = map[[2]string]int{}, map[[2]string]int{}, map[[2]string]string{}
+func (b *besides) add(o *besides) {
+	for who, n := range o.counts {
+		c := b.by(who)
+		c.agree, c.none, c.foreign, c.unknown, c.differ = c.agree+n.agree, c.none+n.none, c.foreign+n.foreign, c.unknown+n.unknown, c.differ+n.differ
+		maps.Copy(b.lines, o.lines)
 	}
 }
 
-func (c *besides) add(o *besides) {
-	c.init()
-	for k, n := range o.ndpi {
-		c.ndpi[k] += n
-	}
-	for k, n := range o.tshark {
-		c.tshark[k] += n
-	}
-	for k, e := range o.examples {
-		if c.examples[k] == "" {
-			c.examples[k] = e
-		}
-	}
-}
-
-func (c *besides) String() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, o := range []struct {
-		by   map[[2]string]int
-		mark string
-	}{{c.ndpi, "nDPI "}, {c.tshark, "tshark "}} {
-		for _, k := range slices.SortedFunc(maps.Keys(o.by), func(x, y [2]string) int { return slices.Compare(x[:], y[:]) }) {
-			fmt.Fprintf(w, "%d\t%s%s\t%s\t%s\n", o.by[k], o.mark, k[0], k[1], c.examples[[2]string{o.mark + k[0], k[1]}])
-		}
+func (b *besides) String() string {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "by\tagrees\tno opinion\tprotocol that is not in the table\tunknown to us\tdiffers")
+	for _, who := range slices.Sorted(maps.Keys(b.counts)) {
+		c := b.counts[who]
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\n", who, c.agree, c.none, c.foreign, c.unknown, c.differ)
 	}
 	w.Flush()
-	return b.String()
+	w = tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, line := range slices.Sorted(maps.Keys(b.lines)) {
+		fmt.Fprintf(w, "%s\t%s\n", line, b.lines[line])
+	}
+	w.Flush()
+	return text.String()
+}
+
+// ndpiNames are the labels of protocols that nDPI calls otherwise.
+var ndpiNames = map[string]string{
+	"FTP_CONTROL": "ftp", "FTPS": "ftp", "POPS": "pop3", "SMTPS": "smtp", "IMAPS": "imap", "Usenet": "nntp", "Jabber": "xmpp", "PostgreSQL": "postgres",
+	"RESP": "redis", "SMBv1": "smb", "SMBv23": "smb", "MsSQL-TDS": "mssql", "S7Comm": "siemens", "S7CommPlus": "siemens", "FINS": "omronfins",
+	"EthernetIP": "enip", "HTTP_Connect": "http", "HTTP_Proxy": "http", "MsSQL": "mssql",
 }

@@ -7,6 +7,8 @@
 //	                    and recall of the labels, as docs/accuracy.md has them
 //	tshark_test.go      tshark's protocol and bytes of every stream, as docs/tshark.md  make tshark
 //	                    has them
+//	captures_test.go    every connection of nDPI's captures that tshark sees answered   make captures
+//	foreign_test.go     what nmap, masscan and zmap do, recorded by tcpdump: the lab
 //	zmap_test.go        ZMap finds the same services, and hands its SYN-ACKs over;    make bench
 //	                    ZMap and masscan send as fast
 //	replay_test.go      tcpdump, gopacket, tshark and dd read the same records, beside  make bench-replay
