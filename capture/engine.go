@@ -37,7 +37,7 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e := &engine{Scan: s, ctx: ctx, framer: framer, adopted: framer.Reversed(), start: start, last: start, nextStatus: start + 1e9, pacer: newPacer(s.Manifest.Rate, start)}
+	e := &engine{Scan: s, asked: asked{targets: s.Targets}, ctx: ctx, framer: framer, adopted: framer.Reversed(), start: start, last: start, nextStatus: start + 1e9, pacer: newPacer(s.Manifest.Rate, start)}
 	part := 0
 	if s.Resume == nil {
 		e.record, err = record.Create(s.Dir, s.Manifest)
@@ -102,17 +102,22 @@ type engine struct {
 	record  *record.Writer
 	framer  *packet.Framer
 	pacer   pacer
+	asked   asked // valid without Adopted
 
 	start, last int64          // when the scan began, and when its last event was
 	nextStatus  int64          // when the next is due
 	batch       int            // how many probes may go out before the next look at the link
+	arrivals    int            // frames that have arrived since the last look at all else
 	done        bool           // whether no more targets are begun
 	lastProbe   int64          // when it was
 	repeats     []repeat       // in order of time
 	nextLook    int64          // when Adopted is asked again
 	adopted     *packet.Framer // of what Adopted yields
 	badInput    error          // what Adopted ended with
+	taking      bool           // whether Adopted yielded the last segment
+	unreported  unreported     // by it; valid with Adopted
 	segment     packet.Segment // the last that arrived
+	frame       []byte         // that it came in; valid until the link's next
 	held        link.Frame     // one that arrived after a deadline that is still to be met; valid with holding
 	holding     bool
 }
@@ -123,14 +128,15 @@ type engine struct {
 // 1,000 new services a second, if each takes 4 minutes.
 const mostInFlight = 1 << 18
 
-// batchSize is the most probes that go out between two looks at the link.
+// batchSize is the most probes that go out between two looks at the link, and the most frames that are taken from it between
+// two looks at all else: limits and signals count, and probes go on, however much arrives.
 const batchSize = 64
 
 // patience bounds every wait, in nanoseconds, so that a stop is noticed.
 const patience = 100e6
 
-// Next implements session.Source. What has arrived comes first, then what is due, then probes, so that a scan that is short
-// of time probes more slowly, and answers no later.
+// Next implements session.Source. What has arrived comes first, a batch of it, then what is due, then probes, so that a scan
+// that is short of time probes more slowly, and answers no later.
 func (e *engine) Next(deadline int64, ev *session.Event) error {
 	for {
 		if e.batch > 0 && e.last < deadline {
@@ -139,15 +145,18 @@ func (e *engine) Next(deadline int64, ev *session.Event) error {
 			}
 		}
 		e.batch = 0
-		frame, ok, err := e.receive(0)
-		if err != nil {
-			return err
-		}
-		if ok {
-			if happened, err := e.arrived(frame, deadline, ev); err != nil || happened {
+		if e.arrivals < batchSize {
+			frame, ok, err := e.receive(0)
+			if err != nil {
 				return err
 			}
-			continue
+			if ok {
+				e.arrivals++
+				if happened, err := e.arrived(frame, deadline, ev); err != nil || happened {
+					return err
+				}
+				continue
+			}
 		}
 		now := max(e.Link.Now(), e.last)
 		if err := e.housekeeping(now); err != nil {
@@ -158,6 +167,7 @@ func (e *engine) Next(deadline int64, ev *session.Event) error {
 			e.last = ev.Time
 			return nil
 		}
+		e.arrivals = 0
 		switch ready := e.ready(now); {
 		case ready <= now:
 			if e.batch = e.pacer.allows(now, batchSize); e.batch > 0 {
@@ -225,7 +235,7 @@ func (e *engine) arrived(f link.Frame, deadline int64, ev *session.Event) (happe
 		return false, nil
 	}
 	e.Manifest.Counters.Count(record.Received, s)
-	s.Time, s.Number = e.last, number
+	s.Time, s.Number, e.frame, e.taking = e.last, number, f.Data, false
 	ev.Time, ev.Segment = e.last, s
 	return true, nil
 }
@@ -238,6 +248,9 @@ func (e *engine) housekeeping(now int64) error {
 	case <-e.Stop:
 		e.endProbing(record.EndedSignal)
 	default:
+	}
+	if !e.done {
+		e.limited(now)
 	}
 	if now < e.nextStatus {
 		return nil
@@ -271,6 +284,18 @@ func (e *engine) drops() error {
 	return err
 }
 
+// Asked implements session.Sink.
+func (e *engine) Asked(synack *packet.Segment) bool {
+	switch {
+	case e.Adopted == nil && e.asked.has(synack.Src, e.last), e.taking:
+		return true
+	case e.Adopted != nil:
+		e.unreported.keep(synack.Src, e.frame)
+	}
+	e.Manifest.Counters.Unasked++
+	return false
+}
+
 // Send implements session.Sink. It records the segment, and then sends it.
 func (e *engine) Send(s *packet.Segment) error {
 	frame := e.framer.Frame(s)
@@ -278,7 +303,7 @@ func (e *engine) Send(s *packet.Segment) error {
 		return err
 	}
 	e.Manifest.Counters.Count(record.Sent, s)
-	e.pacer.sent()
+	e.pacer.sent(s.Time)
 	return e.Link.Send(frame)
 }
 
@@ -360,6 +385,7 @@ func (e *engine) launch(ev *session.Event) (happened bool, err error) {
 		return false, nil
 	}
 	e.Manifest.Counters.Launched++
+	e.asked.begin(target, e.last)
 	e.probe(target, max(1, e.Manifest.Probes), ev)
 	return true, nil
 }
@@ -375,7 +401,8 @@ func (e *engine) probe(target netip.AddrPort, left int, ev *session.Event) {
 }
 
 // adopt makes another scanner's SYN-ACK the event. It is recorded as the frame that it came in, so that playback needs
-// nothing but the record. One that this machine's own interface has shown already is left out.
+// nothing but the record, or, if this machine's own interface has shown it already, as it came there. Nothing else is gone on
+// from: what the other scanner has not reported, it may never have asked.
 func (e *engine) adopt(ev *session.Event) (happened bool, err error) {
 	s, ok, err := e.Adopted.Next()
 	switch {
@@ -396,7 +423,13 @@ func (e *engine) adopt(ev *session.Event) (happened bool, err error) {
 	if e.machine.Known(s.Src) {
 		return false, nil
 	}
-	return e.arrived(link.Frame{Time: e.last, Data: e.adopted.Frame(&s)}, session.Never, ev)
+	frame := e.unreported.take(&s)
+	if frame == nil {
+		frame = e.adopted.Frame(&s)
+	}
+	happened, err = e.arrived(link.Frame{Time: e.last, Data: frame}, session.Never, ev)
+	e.taking = true
+	return happened, err
 }
 
 // limited ends the probing at the first limit that is reached.

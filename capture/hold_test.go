@@ -23,6 +23,12 @@ func (a *addresses) Next() (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(a.next >> 8), byte(a.next)}), 443), true
 }
 
+func (a *addresses) Place(t netip.AddrPort) (uint64, bool) {
+	b := t.Addr().As4()
+	place := uint64(b[2])<<8 + uint64(b[3])
+	return place, b[0] == 198 && b[1] == 18 && t.Port() == 443 && 0 < place && place <= uint64(a.end)
+}
+
 func (a *addresses) Left() uint64 { return uint64(a.end - a.next) }
 
 // followed scans with follow-ups, and no more services in flight than most; it returns how many there were.

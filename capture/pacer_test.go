@@ -23,7 +23,7 @@ func TestPacerHoldsTheRate(t *testing.T) {
 		for now := start; now < start+10e9; {
 			for n := p.allows(now, batchSize); n > 0; n = p.allows(now, batchSize) {
 				for range n {
-					p.sent()
+					p.sent(now)
 					sent = append(sent, now)
 				}
 			}
@@ -41,5 +41,28 @@ func TestPacerHoldsTheRate(t *testing.T) {
 		if n := uint64(len(sent)); c.full && n < 10*c.rate*99/100 {
 			t.Errorf("rate %d, wake-ups up to %d ns late: %d packets in 10 s", c.rate, c.latest, n)
 		}
+	}
+}
+
+// However many services send more than the rate, probes go on.
+func TestPacerUnderFlood(t *testing.T) {
+	const rate, start = 1000, int64(1_800_000_000e9)
+	p := newPacer(rate, start)
+	random := rand.New(rand.NewPCG(1, 1))
+	probes := 0
+	for now := start; now < start+60e9; now += 1e6 {
+		for range random.IntN(100) { // 50,000 a second
+			p.sent(now)
+		}
+		for n := p.allows(now, 64); n > 0; n-- {
+			p.sent(now)
+			probes++
+		}
+	}
+	if probes < 59*rate/100 || probes > 61*rate/100 {
+		t.Errorf("%d probes in a minute at %d packets a second", probes, rate)
+	}
+	if waited := p.due() - (start + 60e9); waited > mostDebt+1e9/rate {
+		t.Errorf("probes wait for %d ms after the flood", waited/1e6)
 	}
 }

@@ -18,6 +18,10 @@ import (
 type Targets interface {
 	Next() (target netip.AddrPort, ok bool) // ok is false at the end
 	Left() uint64                           // how many Next has not looked at; 0 at the end
+
+	// Place is a target's place in the order in which Next yields them, which grows from one to the next; ok is false for what it
+	// never yields.
+	Place(target netip.AddrPort) (place uint64, ok bool)
 }
 
 // SYNACKs yields SYN-ACKs that another scanner's SYNs drew, for the scan to go on from.

@@ -45,7 +45,7 @@ func ExampleRun() {
 	m.Handshakes = []string{"http"}
 	run := filepath.Join(dir, "run")
 	s := capture.Scan{
-		Dir: run, Manifest: m, Targets: &list{netip.MustParseAddrPort("198.18.0.0:80"), netip.MustParseAddrPort("198.18.0.0:81")},
+		Dir: run, Manifest: m, Targets: listOf(netip.MustParseAddrPort("198.18.0.0:80"), netip.MustParseAddrPort("198.18.0.0:81")),
 		Link: link.NewMemory(lab.New(p, 1), epoch),
 	}
 	if err := s.Run(context.Background()); err != nil {

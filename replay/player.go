@@ -30,12 +30,15 @@ type player struct {
 	ended    bool   // the machine knows of the ending
 	probed   uint64 // number of the sent frame that a probe was made of
 	probes   uint64 // how many there were
+	unasked  uint64 // SYN-ACKs of what the scan had not asked
 	lastSeen uint64
 	services atomic.Uint64
 	lines    lineSum
 	line     []byte
 	left     map[netip.AddrPort]bool // what an earlier part left in flight, and none has probed since
 	err      error
+
+	story *story // of one service, which is told as it goes; or nil
 }
 
 func newPlayer(m *record.Manifest, number, of int) (*player, error) {
@@ -48,6 +51,22 @@ func newPlayer(m *record.Manifest, number, of int) (*player, error) {
 	p.batch.holders.Store(1)
 	p.machine, err = session.New(p.settings, p.part, p)
 	return p, err
+}
+
+// tells has the player tell a story.
+func (p *player) tells(st *story) {
+	if st != nil {
+		p.story = st
+		st.attempt = func(s *packet.Segment) *session.Attempt { return p.machine.Attempt(s) }
+	}
+}
+
+// told tells of the packet that was taken last, before anything else happens.
+func (p *player) told() error {
+	if p.story == nil {
+		return nil
+	}
+	return p.story.tell(nil)
 }
 
 // run plays one part after another.
@@ -105,12 +124,19 @@ func (p *player) peek() bool {
 }
 
 func (p *player) take() {
-	p.lastSeen = p.batch.segments[p.at].Number
+	s := &p.batch.segments[p.at]
+	if p.story != nil {
+		p.story.take(&p.batch.batch.Frames[p.at], s)
+	}
+	p.lastSeen = s.Number
 	p.next++
 }
 
 // Next implements session.Source.
 func (p *player) Next(deadline int64, e *session.Event) error {
+	if err := p.told(); err != nil {
+		return err
+	}
 	if !p.peek() {
 		return p.nextAtEnd(deadline, e)
 	}
@@ -147,8 +173,26 @@ func (p *player) nextAtEnd(deadline int64, e *session.Event) error {
 	return nil
 }
 
+// Asked implements session.Sink. It is for the record to say: a scan answers the SYN-ACK of what it has asked at once, and
+// sends nothing else before that. Which were its targets, and which of them it had come to, playback does not know.
+func (p *player) Asked(synack *packet.Segment) bool {
+	from, to, at := synack.Src, synack.Dst, synack.Time // peek may go on to another batch
+	if !p.peek() {
+		return p.resuming || !p.ending.clean // for all one knows: the record was cut off here
+	}
+	f, s := &p.batch.batch.Frames[p.at], &p.batch.segments[p.at]
+	if f.Direction == record.Sent && s.Time == at && s.Src == to && s.Dst == from && !s.Flags.Has(packet.SYN) {
+		return true
+	}
+	p.unasked++
+	return false
+}
+
 // Send implements session.Sink: the packet must be the record's next.
 func (p *player) Send(s *packet.Segment) error {
+	if err := p.told(); err != nil {
+		return err
+	}
 	if !p.peek() {
 		if !p.resuming && p.ending.clean {
 			return &Difference{Frame: p.lastSeen, Played: describe(s)}

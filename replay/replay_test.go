@@ -31,18 +31,34 @@ import (
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
 // list is a fixed order of targets.
-type list []netip.AddrPort
+type list struct {
+	left   []netip.AddrPort
+	places map[netip.AddrPort]uint64
+}
+
+func listOf(targets ...netip.AddrPort) *list {
+	l := &list{left: targets, places: make(map[netip.AddrPort]uint64)}
+	for i, t := range targets {
+		l.places[t] = uint64(i)
+	}
+	return l
+}
 
 func (l *list) Next() (netip.AddrPort, bool) {
-	if len(*l) == 0 {
+	if len(l.left) == 0 {
 		return netip.AddrPort{}, false
 	}
-	t := (*l)[0]
-	*l = (*l)[1:]
+	t := l.left[0]
+	l.left = l.left[1:]
 	return t, true
 }
 
-func (l *list) Left() uint64 { return uint64(len(*l)) }
+func (l *list) Left() uint64 { return uint64(len(l.left)) }
+
+func (l *list) Place(t netip.AddrPort) (uint64, bool) {
+	place, ok := l.places[t]
+	return place, ok
+}
 
 // lossy is a small network with every behaviour, on which one packet in twenty is lost, and
 // others come twice or late.
@@ -69,7 +85,7 @@ func scanInChunks(t testing.TB, p *lab.Population, seed uint64, lag time.Duratio
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 0))
 	ports := []uint16{21, 22, 23, 25, 53, 80, 443, 3306, 6379, 8080}
-	var l list
+	var l []netip.AddrPort
 	for _, i := range random.Perm(256 * len(ports))[:targets] {
 		l = append(l, netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, 0, byte(i)}), ports[i/256]))
 	}
@@ -88,7 +104,7 @@ func scanInChunks(t testing.TB, p *lab.Population, seed uint64, lag time.Duratio
 		m.Followup = []session.Duration{0, session.Duration(3 * time.Second), session.Duration(20 * time.Second)}
 	}
 	s := capture.Scan{
-		Dir: dir, Manifest: m, Targets: &l,
+		Dir: dir, Manifest: m, Targets: listOf(l...),
 		Link: sluggish{link.NewMemory(lab.New(p, seed), epoch, link.Lag(seed, lag)), random, lag},
 	}
 	if err := s.Run(context.Background()); err != nil {
@@ -333,7 +349,7 @@ func TestEphemeralPortIsTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := netip.AddrFrom4([4]byte{198, 18, 0, 0})
-	targets := list{netip.AddrPortFrom(host, 80)}
+	targets := []netip.AddrPort{netip.AddrPortFrom(host, 80)}
 	for port := 49152; port <= 65535; port++ {
 		targets = append(targets, netip.AddrPortFrom(host, uint16(port)))
 	}
@@ -341,7 +357,7 @@ func TestEphemeralPortIsTarget(t *testing.T) {
 	m := manifest(1)
 	m.Handshakes, m.EphemeralProbes, m.Rate = []string{"http"}, 3, 1_000_000
 	s := capture.Scan{
-		Dir: filepath.Join(t.TempDir(), "run"), Manifest: m, Targets: &targets,
+		Dir: filepath.Join(t.TempDir(), "run"), Manifest: m, Targets: listOf(targets...),
 		Link: link.NewMemory(lab.New(p, 1), epoch),
 	}
 	if err := s.Run(context.Background()); err != nil {
@@ -363,11 +379,11 @@ func TestResumedBeforeAnyBatch(t *testing.T) {
 		m := manifest(1)
 		m.Rate = 1_000_000
 		targets := func(n int) *list { // at which there is nobody
-			l := make(list, n)
+			l := make([]netip.AddrPort, n)
 			for i := range l {
 				l[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), uint16(i>>8+1))
 			}
-			return &l
+			return listOf(l...)
 		}
 		network := lab.New(lossy(t), 1)
 		first := capture.Scan{Dir: dir, Manifest: m, Targets: targets(10), Link: link.NewMemory(network, epoch)}

@@ -13,7 +13,7 @@ import (
 // all addresses. record.Manifest.Anonymized says that this has been done.
 func (k *Key) Manifest(m *record.Manifest) *record.Manifest {
 	c := *m
-	c.Arguments, c.Seed, c.CookieKey, c.Contact = nil, 0, session.Key{}, ""
+	c.Arguments, c.Seed, c.CookieKey, c.DrawKey, c.Contact = nil, 0, session.Key{}, session.Key{}, ""
 	c.Targets, c.TargetDigest, c.Lists, c.Excluded = nil, "", nil, nil
 	c.Chunk, c.PrefixToAS = nil, nil
 	c.Link = record.Link{Kind: m.Link.Kind, MTU: m.Link.MTU, SourceMAC: packet.MAC{}.String(), GatewayMAC: packet.MAC{}.String()}

@@ -39,6 +39,8 @@ type scanner struct {
 	each     func(*session.Attempt) // called with each attempt; may be nil
 }
 
+func (s *scanner) Asked(*packet.Segment) bool { return true }
+
 func (s *scanner) Send(seg *packet.Segment) error {
 	info := s.link.Info()
 	s.frame = seg.AppendFrame(s.frame[:0], info.SourceMAC, info.GatewayMAC)

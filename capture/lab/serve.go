@@ -14,9 +14,9 @@ const patience = 100 * time.Millisecond
 // mostAtOnce is how many frames Serve takes in before it looks at its timers.
 const mostAtOnce = 256
 
-// Serve lets the network answer on the link until ctx is done, which is no error; any error of the
+// Serve lets a network answer on the link until ctx is done, which is no error; any error of the
 // link is returned. It does not close the link. What is on its way when ctx is done is dropped.
-func Serve(ctx context.Context, l link.Link, n *Network) error {
+func Serve(ctx context.Context, l link.Link, n link.Peer) error {
 	w := wire{link: l, now: l.Now()}
 	for ctx.Err() == nil {
 		next := w.now + int64(patience)

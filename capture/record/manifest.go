@@ -175,6 +175,10 @@ type Counters struct {
 	ReceivedICMP    uint64 `json:"received_icmp"`    // frame.interface_id==1 && (icmp || icmpv6)
 	Services        uint64 `json:"services"`         // lines of services.jsonl
 
+	// Unasked are SYN-ACKs with the right numbers from what the scan had not asked: forged ones, by somebody who knows the key,
+	// and such as came minutes late; with Adopt, what the other scanner had not reported yet. Nothing was sent to them.
+	Unasked uint64 `json:"unasked,omitempty"`
+
 	// Bytes of what was sent, from the IP header on: the sum of ip.len, or of ipv6.plen and 40 each, over the same filters. All
 	// are 0 in records of versions that did not count them.
 	SentBytes        uint64 `json:"sent_bytes"`
@@ -243,6 +247,7 @@ func (c *Counters) Add(o *Counters) {
 	c.ReceivedPayload += o.ReceivedPayload
 	c.ReceivedICMP += o.ReceivedICMP
 	c.Services += o.Services
+	c.Unasked += o.Unasked
 	c.SentBytes += o.SentBytes
 	c.SentSYNBytes += o.SentSYNBytes
 	c.SentRSTBytes += o.SentRSTBytes

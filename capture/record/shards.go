@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"laserdisc/capture/session"
 	"laserdisc/capture/target"
 )
 
@@ -19,7 +20,7 @@ import (
 var ofOneShard = []string{
 	"revision", "go", "goarch", "start", "end", "interrupted", "ended_by", "problem", "not_probed", "arguments",
 	"targets", // in what words: target_digest says which they are
-	"target_count", "lists", "excluded", "max_targets", "max_results", "max_runtime", "rate", "sources",
+	"target_count", "lists", "excluded", "max_targets", "max_results", "max_runtime", "rate", "sources", "cookie_key",
 	"chunk_size", "compression", "chunks", "partial", "link", "counters", "drops", "shards",
 }
 
@@ -92,7 +93,7 @@ func (m *Manifest) OneScan(o *Manifest) error {
 	maps.Copy(keys, b)
 	if !bytes.Equal(a["seed"], b["seed"]) {
 		delete(keys, "target_digest") // which follow from the seed, and say no more
-		delete(keys, "cookie_key")
+		delete(keys, "draw_key")
 	}
 	var list []string
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
@@ -182,6 +183,9 @@ func (m *Manifest) join(s *Manifest) {
 		if !slices.Contains(m.Sources, a) {
 			m.Sources = append(m.Sources, a)
 		}
+	}
+	if m.CookieKey != s.CookieKey {
+		m.CookieKey = session.Key{}
 	}
 	m.Chunks += s.Chunks
 	if !reflect.DeepEqual(m.Link, s.Link) {

@@ -24,7 +24,7 @@ func shardOf(number, of uint64) *Manifest {
 		Targets: json.RawMessage(`{"targets":["10.0.0.0/8"],"ports":"80","seed":"7","shard":"` + string('0'+rune(number)) + `/4"}`),
 		Sample:  &target.Sample{Unit: "service", Numerator: 1, Denominator: 1, Drawn: 50, Of: 50, Shard: number, Shards: of},
 		Probes:  1, Rate: 100, MaxTargets: 5, Settings: session.Defaults(), Chunks: 2,
-		Counters: Counters{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, Drops: Drops{1, 2},
+		Counters: Counters{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 12, 13, 14, 15}, Drops: Drops{1, 2},
 	}
 	m.Sources = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(number)})}
 	return m
@@ -53,7 +53,7 @@ func TestJoinShards(t *testing.T) {
 	want.Sample = &target.Sample{Unit: "service", Numerator: 1, Denominator: 1, Drawn: 50, Of: 50, Shard: 1, Shards: 1}
 	want.Rate, want.MaxTargets, want.Chunks = 400, 0, 8
 	want.Sources = []netip.Addr{one.Sources[0], two.Sources[0], three.Sources[0], four.Sources[0]}
-	want.Counters = Counters{4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60}
+	want.Counters = Counters{4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 64, 48, 52, 56, 60}
 	want.Drops = Drops{4, 8}
 	want.Shards = []*Manifest{one, two, three, four}
 	same := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
@@ -110,9 +110,9 @@ func TestOneScan(t *testing.T) {
 		{func(m *Manifest) {}, ""},
 		{func(m *Manifest) { m.Sources, m.Rate, m.Link.Interface, m.MaxRuntime = nil, 1, "eth7", 1 }, ""},
 		{func(m *Manifest) { m.Revision, m.Arguments, m.Lists = "x", nil, []target.List{{}} }, ""},
-		{func(m *Manifest) { m.Seed, m.TargetDigest, m.CookieKey = 8, "e", session.KeyOf(8) }, `seed is "8", not "7"`},
+		{func(m *Manifest) { m.Seed, m.TargetDigest, m.DrawKey = 8, "e", session.KeyOf(8) }, `seed is "8", not "7"`},
 		{func(m *Manifest) { m.TargetDigest = "e" }, `target_digest is "e", not "d"`},
-		{func(m *Manifest) { m.CookieKey = session.KeyOf(8) }, "cookie_key is "},
+		{func(m *Manifest) { m.DrawKey = session.KeyOf(8) }, "draw_key is "},
 		{func(m *Manifest) { m.Handshakes = []string{"wait"} }, `handshakes is ["wait"], not ["wait","tls"`},
 		{func(m *Manifest) { m.Timeout *= 2 }, `timeout is "10s", not "5s"`},
 		{func(m *Manifest) { m.EphemeralProbes = 5 }, "ephemeral_probes is 5, not 0"},

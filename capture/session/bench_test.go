@@ -11,6 +11,7 @@ import (
 // idle is a sink that does nothing.
 type idle struct{}
 
+func (idle) Asked(*packet.Segment) bool { return true }
 func (idle) Send(*packet.Segment) error { return nil }
 func (idle) Attempt(*Attempt) error     { return nil }
 func (idle) Service(*Service) error     { return nil }

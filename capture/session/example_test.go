@@ -49,6 +49,8 @@ func (n *network) Next(deadline int64, e *session.Event) error {
 	return nil
 }
 
+func (n *network) Asked(*packet.Segment) bool { return true }
+
 func (n *network) Send(s *packet.Segment) error {
 	fmt.Println("sends", s.Flags)
 	if !s.Flags.Has(packet.RST) {

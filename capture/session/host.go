@@ -26,10 +26,17 @@ type check struct {
 	silent  bool       // whether a probe's data was not acknowledged: the host is honest
 	waiting []*session // the services of the host that wait for the verdict
 	ports   []uint16   // those that have been tried
+	strays  uint16     // how many segments of probes that were over have been reset
+}
+
+// verdict is what a check has found.
+type verdict struct {
+	allPorts bool
+	strays   uint16 // how many segments of the check's probes have been reset since they were over
 }
 
 // allPorts reports whether the host is known to acknowledge data on every port.
-func (m *Machine) allPorts(a netip.Addr) bool { return m.verdicts[a.As16()] }
+func (m *Machine) allPorts(a netip.Addr) bool { return m.verdicts[a.As16()].allPorts }
 
 // check has a service wait for the verdict on its host, or goes on if there is one. The first service of a host that waits
 // begins the check.
@@ -64,13 +71,28 @@ func (m *Machine) probeEphemeral(c *check, a netip.Addr, i int) {
 	m.connect(ss, Ephemeral, i, m.policy.speaking)
 }
 
-// wasEphemeral reports whether a segment belongs to an ephemeral probe that is over, which nothing else remembers.
+// wasEphemeral reports whether a segment belongs to an ephemeral probe that is over, which nothing else remembers but the check
+// of its host, and answers it.
 func (m *Machine) wasEphemeral(s *packet.Segment) bool {
 	if m.settings.EphemeralProbes == 0 || !s.Flags.Has(packet.ACK) {
 		return false
 	}
+	a := s.Src.Addr()
+	c := m.checks[a]
+	v, judged := m.verdicts[a.As16()]
+	if c == nil && !judged {
+		return false
+	}
 	end := m.id.of(s.Src, ephemeralAttempt, false)
-	return s.Dst == end.source && s.Ack-end.seq-1 <= handshake.MaxHello
+	if s.Dst != end.source || s.Ack-end.seq-1 > handshake.MaxHello {
+		return false
+	}
+	if c != nil {
+		m.stray(s, &c.strays)
+	} else if m.stray(s, &v.strays) {
+		m.verdicts[a.As16()] = v
+	}
+	return true
 }
 
 // checked takes the end of an ephemeral probe into account. The last one of a host brings the verdict.
@@ -84,7 +106,7 @@ func (m *Machine) checked(ss *session) {
 	if c.left > 0 {
 		return
 	}
-	m.verdicts[a.As16()] = !c.silent
+	m.verdicts[a.As16()] = verdict{!c.silent, c.strays}
 	delete(m.checks, a)
 	for _, w := range c.waiting {
 		m.judged(w)

@@ -5,6 +5,9 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"net/netip"
+	"slices"
+
+	"laserdisc/capture/packet"
 )
 
 // identity gives every attempt its source, initial sequence number and nonce. They are keyed functions of the service and
@@ -45,6 +48,23 @@ func family(a netip.Addr) int {
 		return 0
 	}
 	return 1
+}
+
+// has reports whether an endpoint is one of ours.
+func (id *identity) has(end netip.AddrPort) bool {
+	return id.ports.First <= end.Port() && end.Port() <= id.ports.Last && slices.Contains(id.sources[family(end.Addr())], end.Addr())
+}
+
+// Probes tells the SYNs that probe a target from the other SYNs of a scan. It is for one goroutine.
+type Probes struct{ id *identity }
+
+// NewProbes is of the part of a scan with that number, from 0. The settings are of a scan.
+func NewProbes(s *Settings, part int) *Probes { return &Probes{newIdentity(s, part)} }
+
+// Has reports whether a SYN is a probe.
+func (p *Probes) Has(syn *packet.Segment) bool {
+	end := p.id.of(syn.Dst, 0, false)
+	return syn.Src == end.source && syn.Seq == end.seq
 }
 
 // of computes the endpoint of one attempt at a service whose family has a source. A fresh one has

@@ -20,9 +20,9 @@ const (
 	mss6        = 1440
 )
 
-// linger is how long a finished service is remembered, in nanoseconds. It is longer than a server goes on repeating what
+// Linger is how long a finished service is remembered, in nanoseconds. It is longer than a server goes on repeating what
 // we have not acknowledged: Linux repeats a SYN-ACK for 63 s.
-const linger = 120e9
+const Linger = 120e9
 
 // Never is the deadline of a machine that waits for nothing.
 const Never = math.MaxInt64
@@ -44,6 +44,9 @@ type Source interface {
 
 // Sink takes what a Machine does. What is passed is valid during the call only, and must not be modified.
 type Sink interface {
+	// Asked reports whether a SYN-ACK, which is the first answer of a service and has the right numbers, comes from one that
+	// the scan has asked. Numbers alone do not tell: who knows the key makes them for any address.
+	Asked(synack *packet.Segment) bool
 	Send(*packet.Segment) error
 	Attempt(*Attempt) error
 	Service(*Service) error
@@ -63,7 +66,7 @@ type Machine struct {
 
 	checks   map[netip.Addr]*check       // hosts that are being checked for an all-ports firewall
 	probes   map[netip.AddrPort]*session // the connections of these checks, by target
-	verdicts map[[16]byte]bool           // whether a host has such a firewall, by its address, for the whole scan
+	verdicts map[[16]byte]verdict        // on hosts, by their addresses, for the whole scan
 
 	syn     packet.Segment // the last SYN sent
 	out     packet.Segment // the last segment sent that was none
@@ -94,7 +97,7 @@ func New(settings Settings, part int, sink Sink) (*Machine, error) {
 		services: newServices(),
 		checks:   make(map[netip.Addr]*check),
 		probes:   make(map[netip.AddrPort]*session),
-		verdicts: make(map[[16]byte]bool),
+		verdicts: make(map[[16]byte]verdict),
 	}, nil
 }
 
@@ -185,8 +188,13 @@ func (m *Machine) arrive(s *packet.Segment) {
 	switch {
 	case !known:
 		m.answer(s)
-	case ss == nil || ss.over || s.Dst != ss.end.source:
-		m.stray(s)
+	case ss == nil:
+		strays := m.services.strays[s.Src]
+		if m.stray(s, &strays) {
+			m.services.strays[s.Src] = strays
+		}
+	case ss.over || s.Dst != ss.end.source:
+		m.stray(s, &ss.strays)
 	default:
 		m.step(ss, s)
 	}
@@ -199,7 +207,6 @@ func (m *Machine) answer(s *packet.Segment) {
 		return
 	}
 	if m.wasEphemeral(s) {
-		m.stray(s)
 		return
 	}
 	end, echoed := m.id.of(s.Src, 0, false), packet.ParseOptions(s.Options)
@@ -220,23 +227,36 @@ func (m *Machine) answer(s *packet.Segment) {
 		ss.conn.SYNTime = m.now - elapsed
 	}
 	ss.conn.received(s)
-	if !ss.conn.connected {
+	switch {
+	case !ss.conn.connected:
 		m.finishAttempt(ss)
 		m.retire(ss)
-		return
+	case !m.sink.Asked(s):
+		m.retire(ss)
+	default:
+		m.services.set(s.Src, ss)
+		m.connected(ss)
 	}
-	m.services.set(s.Src, ss)
-	m.connected(ss)
 }
 
 // stray answers a segment of a connection that is over with a reset, as TCP does (RFC 9293, section 3.10.7.1), so that no
-// server keeps it half open.
-func (m *Machine) stray(s *packet.Segment) {
-	if s.ICMP != 0 || s.Flags.Has(packet.RST) || !s.Flags.Has(packet.ACK) {
-		return
+// server keeps it half open. It reports whether it has; so many have been sent to that service before.
+func (m *Machine) stray(s *packet.Segment, sent *uint16) bool {
+	if s.ICMP != 0 || s.Flags.Has(packet.RST) || !s.Flags.Has(packet.ACK) || !m.id.has(s.Dst) || !m.mayAnswer(sent) {
+		return false
 	}
 	m.out = packet.Segment{Src: s.Dst, Dst: s.Src, Seq: s.Ack, Flags: packet.RST}
 	m.send()
+	return true
+}
+
+// mayAnswer counts one more answer, if there may be one: who repeats a segment for ever is not answered for ever.
+func (m *Machine) mayAnswer(sent *uint16) bool {
+	if limit := m.settings.Answers; limit > 0 && int(*sent) >= limit {
+		return false
+	}
+	*sent++
+	return true
 }
 
 // report keeps the first error, with which the run ends.

@@ -12,6 +12,7 @@ import (
 // nothing is a sink that keeps nothing but the last packet.
 type nothing struct{ last packet.Segment }
 
+func (*nothing) Asked(*packet.Segment) bool     { return true }
 func (n *nothing) Send(s *packet.Segment) error { n.last = *s; return nil }
 func (*nothing) Attempt(*Attempt) error         { return nil }
 func (*nothing) Service(*Service) error         { return nil }
@@ -99,7 +100,7 @@ func TestMemory(t *testing.T) {
 	if m.InFlight() != services || each >= 900 { // a session beyond 760 bytes gets 896, with which it would be 984
 		t.Errorf("%d services in flight, %d bytes each", m.InFlight(), each)
 	}
-	m.now += linger / 2
+	m.now += Linger / 2
 	m.step(Event{})
 	m.spare = nil // flights to be used again
 	each = (heap() - probed) / services
@@ -139,7 +140,7 @@ func TestMemoryOfVerdicts(t *testing.T) {
 
 // A service that waits for its follow-up takes no more than one in flight, and the response that it is to be reported with.
 func TestMemoryOfFollowups(t *testing.T) {
-	m := newMemoryTest(t, func(s *Settings) { s.Followup = []Duration{0, Duration(linger)} })
+	m := newMemoryTest(t, func(s *Settings) { s.Followup = []Duration{0, Duration(Linger)} })
 	before := heap()
 	const services, response = 10_000, 4 << 10
 	data := make([]byte, response/4)
@@ -156,7 +157,7 @@ func TestMemoryOfFollowups(t *testing.T) {
 	m.step(Event{})
 	each := (heap() - before) / services
 	t.Logf("%d services wait, with responses of %d bytes: %d bytes each", m.InFlight(), response, each)
-	if m.InFlight() != services || m.Machine.Deadline() < m.now+int64(linger)/2 || each > 900+response*5/4 {
+	if m.InFlight() != services || m.Machine.Deadline() < m.now+int64(Linger)/2 || each > 900+response*5/4 {
 		t.Errorf("%d services wait, %d bytes each", m.InFlight(), each)
 	}
 	runtime.KeepAlive(m)

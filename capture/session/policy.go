@@ -28,7 +28,7 @@ type Policy struct {
 	wrong  map[*handshake.Protocol][]*handshake.Protocol // by the right one; only where there is one. Valid only with delays
 }
 
-// NewPolicy returns the policy of the settings, of which it uses CookieKey, Handshakes, RandomOrder, Contact, AllHandshakes,
+// NewPolicy returns the policy of the settings, of which it uses DrawKey, Handshakes, RandomOrder, Contact, AllHandshakes,
 // Pause, EphemeralProbes, Revisit and Followup. The error says which of them cannot work.
 func NewPolicy(s *Settings) (*Policy, error) {
 	handshakes, err := s.protocols()
@@ -39,7 +39,7 @@ func NewPolicy(s *Settings) (*Policy, error) {
 		return nil, errors.New("no handshake")
 	}
 	p := &Policy{
-		handshakes: handshakes, chance: newChance(s.CookieKey),
+		handshakes: handshakes, chance: newChance(s.drawKey()),
 		all: s.AllHandshakes, rest: time.Duration(s.Pause), ask: s.EphemeralProbes > 0, revisit: time.Duration(s.Revisit),
 	}
 	for i, h := range handshakes {

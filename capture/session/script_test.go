@@ -95,6 +95,8 @@ func (p *play) Send(s *packet.Segment) error {
 	return nil
 }
 
+func (p *play) Asked(*packet.Segment) bool { return true }
+
 func (p *play) Attempt(a *Attempt) error {
 	p.found = append(p.found, fmt.Sprintf("attempt %d %s %s %s %s synacks=%d retransmits=%d acked=%d response=%q", a.Number, a.Visit, a.Handshake.Name, a.State,
 		a.Verdict.Label, a.SYNACKs, a.Retransmits, a.AckedBytes, a.Response))

@@ -36,6 +36,13 @@ func (m *Machine) sendHello(ss *session, flags packet.Flags) {
 // sendACK acknowledges what has come so far.
 func (m *Machine) sendACK(ss *session) { m.sendSegment(ss, ss.conn.sendNext, packet.ACK, nil) }
 
+// acknowledge answers what has come with an acknowledgement, if the attempt may answer once more.
+func (m *Machine) acknowledge(ss *session) {
+	if m.mayAnswer(&ss.answers) {
+		m.sendACK(ss)
+	}
+}
+
 // probeWindow asks whether a closed window has opened. Its sequence number is from before the window, so that it has to be
 // answered (RFC 9293, sections 3.8.6.1 and 3.10.7.4).
 func (m *Machine) probeWindow(ss *session) { m.sendSegment(ss, ss.conn.sendNext-1, packet.ACK, nil) }

@@ -11,7 +11,8 @@ type services struct {
 	four     map[uint64]*session // by number
 	filter   []uint8             // how many of four have a hash; one that has reached 255 stays there
 	six      map[netip.AddrPort]*session
-	finished []finished // the oldest first
+	finished []finished                // the oldest first
+	strays   map[netip.AddrPort]uint16 // how many segments of a finished one have been reset; none is absent
 }
 
 // finished remembers that a service is over until a time, so that what still comes from it does not begin it again.
@@ -21,7 +22,7 @@ type finished struct {
 }
 
 func newServices() services {
-	return services{four: make(map[uint64]*session), filter: make([]uint8, 1<<filterBits), six: make(map[netip.AddrPort]*session)}
+	return services{four: make(map[uint64]*session), filter: make([]uint8, 1<<filterBits), six: make(map[netip.AddrPort]*session), strays: make(map[netip.AddrPort]uint16)}
 }
 
 // filterBits is such that the filter fits into a core's cache, and tells of most targets of a sweep that they are not known
@@ -77,7 +78,9 @@ func (s *services) finish(service netip.AddrPort, until int64) {
 // forget forgets the services that are to be remembered until t or less.
 func (s *services) forget(t int64) {
 	for len(s.finished) > 0 && s.finished[0].until <= t {
-		if service := s.finished[0].service; service.Addr().Is4() {
+		service := s.finished[0].service
+		delete(s.strays, service)
+		if service.Addr().Is4() {
 			n := number(service)
 			if _, known := s.four[n]; known {
 				delete(s.four, n)

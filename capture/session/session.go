@@ -20,6 +20,8 @@ type session struct {
 	over      bool     // whether the attempt is, and the service waits for what is next
 	waiting   bool     // whether that is a second look or a follow-up, whose time has not come
 	again     State    // what the second look from the same source came to; valid with a Fresh visit
+	answers   uint16   // how many segments the present attempt has sent in answer to what came
+	strays    uint16   // how many of the service's segments have been reset that were of no attempt, or of one that was over
 
 	deadline int64  // the earlier of nextSend and expires; valid in timers
 	order    uint64 // the number of the call that set the deadline, so that equal ones fire in a defined order
@@ -34,7 +36,7 @@ func (m *Machine) newSession(service netip.AddrPort) *session {
 	} else {
 		ss = &session{index: -1}
 	}
-	ss.service = Service{Service: service, Response: ss.service.Response[:0]}
+	ss.service, ss.strays = Service{Service: service, Response: ss.service.Response[:0]}, 0
 	return ss
 }
 
@@ -55,7 +57,7 @@ func (m *Machine) begin(ss *session, visit Visit, number int, say *handshake.Pro
 			Verdict:   handshake.Verdict{Matches: old.Verdict.Matches[:0]},
 		},
 	}
-	ss.end, ss.latest, ss.over = end, 0, false
+	ss.end, ss.latest, ss.over, ss.answers = end, 0, false, 0
 	ss.remaining = m.settings.Retransmits
 }
 
@@ -122,7 +124,7 @@ func (m *Machine) step(ss *session, s *packet.Segment) {
 	case !opened && t.opened:
 		m.connected(ss)
 	case s.Flags.Has(packet.SYN), len(s.Payload) > 0:
-		m.sendACK(ss) // the server has not seen our acknowledgement
+		m.acknowledge(ss) // the server has not seen our acknowledgement
 		fallthrough
 	default:
 		if t.SentBytes > 0 && t.AckedBytes == t.SentBytes && ss.nextSend != Never {
@@ -138,7 +140,7 @@ func (m *Machine) moreData(ss *session) {
 		m.close(ss)
 		return
 	}
-	m.sendACK(ss)
+	m.acknowledge(ss)
 	if ss.latest == 0 {
 		ss.latest = m.now + int64(m.settings.Timeout)
 	}
@@ -220,7 +222,7 @@ func (m *Machine) do(ss *session, next Step) {
 // finish reports the service, and remembers that it is over.
 func (m *Machine) finish(ss *session) {
 	m.report(m.sink.Service(&ss.service))
-	m.services.finish(ss.service.Service, m.now+linger)
+	m.services.finish(ss.service.Service, m.now+Linger)
 	m.retire(ss)
 }
 

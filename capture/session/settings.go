@@ -1,10 +1,12 @@
 package session
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,7 +18,12 @@ import (
 // of every run's manifest, in these JSON keys: the live scan, playback and a resumed scan read them there, so that a
 // default that changes later does not change an old run.
 type Settings struct {
-	CookieKey   Key          `json:"cookie_key"`   // of source ports, sequence numbers and nonces
+	// CookieKey is of source ports, sequence numbers and nonces. Who knows it while the scan runs can make answers to it.
+	CookieKey Key `json:"cookie_key"`
+	// DrawKey is of what is drawn for each service: the order of handshakes, and the arm of a follow-up. It is no secret: it follows
+	// from the seed. Records of older versions have none, and drew by CookieKey.
+	DrawKey Key `json:"draw_key,omitzero"`
+
 	Sources     []netip.Addr `json:"sources"`      // addresses to scan from, at least one of each family that is scanned
 	SourcePorts PortRange    `json:"source_ports"` // at least as many as a service may get attempts
 
@@ -43,6 +50,10 @@ type Settings struct {
 	Retransmits     int      `json:"retransmits"`      // of a SYN or of a hello, at most
 	Gather          Duration `json:"gather"`           // for the next segment of a response that has begun
 	ResponseLimit   int      `json:"response_limit"`   // bytes of a response that are kept
+
+	// Answers is how many of a service's segments are answered at most, in one attempt, and again as many that come when their
+	// attempt is over. 0, in records of older versions, is no limit.
+	Answers int `json:"answers,omitempty"`
 }
 
 // Attempts are numbered within a part, and parts within the 16 bits that identity has for both.
@@ -65,6 +76,7 @@ func Defaults() Settings {
 		Retransmits:     1,
 		Gather:          Duration(time.Second),
 		ResponseLimit:   16384,
+		Answers:         64, // twice as many as a response has segments of 536 bytes, the least that all take (RFC 9293, section 3.7.1)
 	}
 }
 
@@ -101,6 +113,8 @@ func (s *Settings) Check() error {
 		return fmt.Errorf("follow-ups need two handshakes of different protocols, one of which sends data")
 	case s.badFollowup():
 		return fmt.Errorf("follow-ups after %v: a time is 0s to %v, in whole milliseconds, and stands there once", s.Followup, longestFollowup)
+	case s.Answers < 0 || s.Answers > math.MaxUint16:
+		return fmt.Errorf("answers: %d is not 0 to %d", s.Answers, math.MaxUint16)
 	case s.ResponseLimit < 1:
 		return fmt.Errorf("response limit: %d is below one byte", s.ResponseLimit)
 	}
@@ -170,7 +184,10 @@ func (r PortRange) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last
 // Key is the secret behind source ports, sequence numbers and nonces; 32 hexadecimal digits in JSON.
 type Key [16]byte
 
-// KeyOf is the key of a scan with the given seed.
+// drawKey is DrawKey, or what was in its place.
+func (s *Settings) drawKey() Key { return cmp.Or(s.DrawKey, s.CookieKey) }
+
+// KeyOf is the key that follows from a seed.
 func KeyOf(seed uint64) Key {
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("laserdisc cookie key "), seed))
 	return Key(sum[:16])

@@ -170,6 +170,21 @@ func (s *Set) PositionOf(target netip.AddrPort) (uint64, bool) {
 	return position, place%s.shard.count == s.shard.index && position < s.length
 }
 
+// Before gives the number of targets at the positions before one, in time
+// proportional to that if there is a block list.
+func (s *Set) Before(position uint64) (targets uint64) {
+	position = min(position, s.length)
+	if s.blocked == nil {
+		return position
+	}
+	for p := range position {
+		if _, ok := s.At(p); ok {
+			targets++
+		}
+	}
+	return targets
+}
+
 // numberOf is the inverse of target; false for what is not among the services that order permutes.
 func (s *Set) numberOf(target netip.AddrPort) (uint64, bool) {
 	if target.Addr().Is4In6() { // IPv6's way to write an IPv4 address is not that address
@@ -253,6 +268,10 @@ func (it *Iterator) Position() uint64 { return it.next }
 
 // Left gives the number of positions that Next has not looked at: targets, and what the block list takes out.
 func (it *Iterator) Left() uint64 { return it.set.length - min(it.next, it.set.length) }
+
+// Place gives a target's position in the shard; false for a service that Next
+// never yields.
+func (it *Iterator) Place(target netip.AddrPort) (uint64, bool) { return it.set.PositionOf(target) }
 
 // Seek goes to a position of the shard; beyond Len() there are no targets.
 func (it *Iterator) Seek(position uint64) { it.next = position }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -36,7 +37,10 @@ func (o *scanOptions) manifest(set *target.Set) (*record.Manifest, error) {
 // settle reads the flags that are not yet what the manifest has.
 func (o *scanOptions) settle(set *target.Set) (err error) {
 	m := &o.plan
-	m.CookieKey, m.Adopt = session.KeyOf(m.Seed), o.from != ""
+	m.DrawKey, m.Adopt = session.KeyOf(m.Seed), o.from != ""
+	if m.CookieKey, err = o.cookieKey(); err != nil {
+		return err
+	}
 	if m.Liveness {
 		o.liveness()
 	}
@@ -62,6 +66,22 @@ func (o *scanOptions) settle(set *target.Set) (err error) {
 	}
 	m.Targets, err = json.Marshal(o.targets)
 	return err
+}
+
+// cookieKey is random, so that nobody makes answers to a scan who has seen its command line, or another's manifest. Nobody can in
+// a lab, whose scans repeat to the byte by their seed.
+func (o *scanOptions) cookieKey() (key session.Key, err error) {
+	switch {
+	case o.lab != "":
+		return session.KeyOf(o.plan.Seed), nil
+	case o.key != "":
+		if err = key.UnmarshalText([]byte(o.key)); err != nil || key == (session.Key{}) {
+			return key, fmt.Errorf("--key: want 32 hexadecimal digits, not all 0, as a manifest's cookie_key has them")
+		}
+		return key, nil
+	}
+	_, _ = rand.Read(key[:]) // never fails
+	return key, nil
 }
 
 // limit is the number that --max-targets stands for; 0 is none.

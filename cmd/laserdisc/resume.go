@@ -53,10 +53,12 @@ func resume(cmd *cobra.Command, dir string) error {
 
 // remaining is what a resumed scan has left to do.
 type remaining struct {
-	again []netip.AddrPort
-	rest  *target.Iterator
-	done  map[netip.AddrPort]bool // some of the rest, by a scan that was resumed before
-	begun *uint64                 // targets, those that are done included
+	again  []netip.AddrPort
+	places map[netip.AddrPort]uint64 // of those that are probed again
+	rest   *target.Iterator
+	from   uint64                  // position of the rest's first
+	done   map[netip.AddrPort]bool // some of the rest, by a scan that was resumed before
+	begun  *uint64                 // targets, those that are done included
 }
 
 // Next implements capture.Targets.
@@ -78,11 +80,20 @@ func (r *remaining) Next() (netip.AddrPort, bool) {
 // Left implements capture.Targets.
 func (r *remaining) Left() uint64 { return uint64(len(r.again)) + r.rest.Left() }
 
+// Place implements capture.Targets.
+func (r *remaining) Place(t netip.AddrPort) (uint64, bool) {
+	if place, ok := r.places[t]; ok {
+		return place, true
+	}
+	position, ok := r.rest.Place(t)
+	return uint64(len(r.places)) + position, ok && position >= r.from && !r.done[t]
+}
+
 // history is what the record of a scan that is resumed holds.
 type history struct {
 	*replay.Result
 	partitions []*outcome
-	recent     []netip.AddrPort // targets of the SYNs in the last moments
+	recent     []netip.AddrPort // targets probed in the last moments
 	last       int64            // time of the last packet, ns since the Unix epoch
 }
 
@@ -139,7 +150,7 @@ func (o *scanOptions) playHistory(ctx context.Context, set *target.Set) (h histo
 		return h, fmt.Errorf("%s: its scan has ended: nothing is left to go on with", o.out)
 	}
 	// A target that is to be probed once more has been within a second, or two where probes wait for the rate.
-	h.recent, h.last, err = recentSYNs(o.out, max(time.Duration(o.plan.Cooldown), 2*time.Second))
+	h.recent, h.last, err = recentProbes(o.out, o.resumed, max(time.Duration(o.plan.Cooldown), 2*time.Second))
 	return h, err
 }
 
@@ -170,21 +181,25 @@ func (o *scanOptions) takeUp(s *capture.Scan, set *target.Set, h history) error 
 	for _, t := range h.Unfinished {
 		done[t] = true // once it has been listed
 	}
-	again := slices.Clone(h.Unfinished)
-	for _, t := range h.recent {
-		if !done[t] {
+	// Where a record is cut off, what has just answered may be no target, but somebody who knows the key.
+	again, places := []netip.AddrPort(nil), make(map[netip.AddrPort]uint64)
+	for i, t := range slices.Concat(h.Unfinished, h.recent) {
+		if _, ok := set.PositionOf(t); ok && (i < len(h.Unfinished) || !done[t]) {
+			places[t] = uint64(len(again))
 			again = append(again, t)
 		}
 	}
-	rest, begun := after(set, h.recent)
-	m.Counters.Launched = begun - uint64(len(again)) // which are begun once more
-	s.Targets = &remaining{again: again, rest: rest, done: done, begun: &m.Counters.Launched}
+	from := after(set, h.recent)
+	rest := set.Iterate()
+	rest.Seek(from)
+	m.Counters.Launched = set.Before(from) - uint64(len(again)) // which are begun once more
+	s.Targets = &remaining{again: again, places: places, rest: rest, from: from, done: done, begun: &m.Counters.Launched}
 	return nil
 }
 
-// recentSYNs lists the targets of the SYNs in the last moments of a record, and of those in the last moments of an earlier part that
-// no later one has probed again, each once. It tells when the last packet was.
-func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end int64, err error) {
+// recentProbes lists the targets of the probes in the last moments of a record, and of those in the last moments of an earlier part
+// that no later one has probed again, each once. It tells when the last packet was.
+func recentProbes(dir string, m *record.Manifest, last time.Duration) (targets []netip.AddrPort, end int64, err error) {
 	r, err := record.Open(dir)
 	if err != nil {
 		return nil, 0, err
@@ -198,7 +213,8 @@ func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end i
 	var f record.Frame
 	var s packet.Segment
 	seen := make(map[netip.AddrPort]bool)
-	// list takes up those that a part ends with. The very last SYNs count whenever they were: from them on, nothing has been probed.
+	probes := session.NewProbes(&m.Settings, 0)
+	// list takes up those that a part ends with. The very last ones count whenever they were: from them on, nothing has been probed.
 	list := func(end int64) {
 		for i, s := range recent {
 			if s.at >= end-int64(last) || i >= len(recent)-1024 {
@@ -214,8 +230,9 @@ func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end i
 		}
 		if f.Part != part {
 			list(before)
+			probes = session.NewProbes(&m.Settings, f.Part)
 		}
-		if f.Direction == record.Sent && s.Decode(f.LinkType, f.Data) == nil && s.Flags.Has(packet.SYN) {
+		if f.Direction == record.Sent && s.Decode(f.LinkType, f.Data) == nil && s.Flags.Has(packet.SYN) && probes.Has(&s) {
 			recent = append(recent, sent{f.Time, s.Dst})
 			delete(seen, s.Dst)
 		}
@@ -231,25 +248,12 @@ func recentSYNs(dir string, last time.Duration) (targets []netip.AddrPort, end i
 	return slices.SortedFunc(maps.Keys(seen), netip.AddrPort.Compare), f.Time, nil
 }
 
-// after returns the targets past the furthest of those probed, and how many come before.
-func after(set *target.Set, probed []netip.AddrPort) (rest *target.Iterator, before uint64) {
-	left := make(map[netip.AddrPort]bool, len(probed))
+// after returns the position past the furthest of the targets among those probed.
+func after(set *target.Set, probed []netip.AddrPort) (position uint64) {
 	for _, t := range probed {
-		left[t] = true
-	}
-	it := set.Iterate()
-	var furthest, passed uint64
-	for len(left) > 0 {
-		t, ok := it.Next()
-		if !ok {
-			break
-		}
-		passed++
-		if left[t] {
-			delete(left, t)
-			furthest, before = it.Position(), passed
+		if p, ok := set.PositionOf(t); ok {
+			position = max(position, p+1)
 		}
 	}
-	it.Seek(furthest)
-	return it, before
+	return position
 }

@@ -48,6 +48,7 @@ type scanOptions struct {
 	sourcePort string
 	followup   []time.Duration
 	gatewayMAC string
+	key        string
 	lab        string
 	loss       float64
 }
@@ -99,7 +100,8 @@ Scan only what you may: see the README on ethics.`,
 	f.StringVar(&m.Compression, "compress", "", "zstd: compress the packets as they are recorded, to about a quarter")
 	f.StringVar(&resumed, "resume", "", "go on with the interrupted or killed scan in this run directory")
 	f.StringVarP(&o.targets.Ports, "ports", "p", "", `ports: numbers, ranges, "all", and the sets "paper", "assigned", "ephemeral"`)
-	f.Uint64Var(&m.Seed, "seed", 0, "seed of order, sample, ports and sequence numbers (default: random; it is in the manifest)")
+	f.Uint64Var(&m.Seed, "seed", 0, "seed of the targets' order, of the sample, and of what is drawn for each service (default: random; it is in the manifest)")
+	f.StringVar(&o.key, "key", "", "the cookie_key of another run's manifest, to send the same packets again; whoever knows it can forge answers of the targets (default: random)")
 	f.StringVar(&o.targets.Sample, "sample", "", "share of the targets to probe: 0.1%, 1/1000 or 0.001 (default all)")
 	f.StringVar(&o.targets.SampleBy, "sample-by", "service", "what the sample is drawn of: service, host (the same hosts on all ports), or a prefix length such as /24 (whole blocks of consecutive addresses, on all ports)")
 	f.StringVar(&o.targets.Shard, "shard", "", "i/n: the i-th of n disjoint parts, i from 1 to n")
@@ -178,6 +180,8 @@ func (o *scanOptions) check(flags *pflag.FlagSet) (err error) {
 		return fmt.Errorf("--from zmap probes nothing itself, so that --lab, --dry-run and --probes have no effect")
 	case o.lab != "" && given("interface", "source-ip", "gateway-mac", "synthetic"):
 		return fmt.Errorf("--lab is a network of its own, so that --interface, --source-ip, --gateway-mac and --synthetic have no effect")
+	case o.key != "" && o.lab != "":
+		return fmt.Errorf("--key has no effect with --lab, where the key follows from the seed")
 	case o.lab == "" && given("loss"):
 		return fmt.Errorf("--loss is of a simulated network: it goes with --lab")
 	case o.plan.Liveness && given("handshakes", "timeout", "retransmits", "retransmit-after"):
@@ -248,6 +252,9 @@ func (o *scanOptions) run(cmd *cobra.Command) error {
 	m, err := o.manifest(set)
 	if err != nil {
 		return err
+	}
+	if o.key != "" && !o.dryRun && o.resumed == nil {
+		fmt.Fprintln(stderr, "laserdisc: --key: while this scan runs, whoever knows the key can forge answers of its targets, and so what it sends them and lists")
 	}
 	if o.dryRun {
 		return printTargets(cmd.OutOrStdout(), set, m.MaxTargets)

@@ -7,9 +7,17 @@ import (
 )
 
 // appendUnreachable appends the frame of an ICMP error about s, which came in frame: administratively
-// prohibited (RFC 1812, section 5.2.7.1; RFC 4443, section 3.1), from the target itself. It quotes the
-// IP header and the first 8 bytes of TCP.
+// prohibited (RFC 1812, section 5.2.7.1; RFC 4443, section 3.1).
 func appendUnreachable(b, frame []byte, s *packet.Segment, ttl uint8) []byte {
+	if s.Dst.Addr().Is4() {
+		return AppendICMP(b, frame, s, ttl, 3, 13)
+	}
+	return AppendICMP(b, frame, s, ttl, 1, 1)
+}
+
+// AppendICMP appends the frame of an ICMP message of any type and code about s, which came in frame, from the target
+// itself. It quotes the IP header and the first 8 bytes of TCP; for IPv6, as much as goes into the minimum MTU.
+func AppendICMP(b, frame []byte, s *packet.Segment, ttl, kind, code uint8) []byte {
 	b = append(b, frame[6:12]...)
 	b = append(b, frame[0:6]...)
 	ip := frame[14:]
@@ -24,7 +32,7 @@ func appendUnreachable(b, frame []byte, s *packet.Segment, ttl uint8) []byte {
 		binary.BigEndian.PutUint16(b[at+2:], uint16(20+8+len(quote)))
 		binary.BigEndian.PutUint16(b[at+10:], checksum(0, b[at:]))
 		icmp := len(b)
-		b = append(append(b, 3, 13, 0, 0, 0, 0, 0, 0), quote...)
+		b = append(append(b, kind, code, 0, 0, 0, 0, 0, 0), quote...)
 		binary.BigEndian.PutUint16(b[icmp+2:], checksum(0, b[icmp:]))
 		return b
 	}
@@ -35,7 +43,7 @@ func appendUnreachable(b, frame []byte, s *packet.Segment, ttl uint8) []byte {
 	at := len(b)
 	b = append(append(b, from[:]...), to[:]...)
 	icmp := len(b)
-	b = append(append(b, 1, 1, 0, 0, 0, 0, 0, 0), quote...)
+	b = append(append(b, kind, code, 0, 0, 0, 0, 0, 0), quote...)
 	binary.BigEndian.PutUint16(b[icmp+2:], checksum(uint32(length)+58, b[at:]))
 	return b
 }
