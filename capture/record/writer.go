@@ -15,6 +15,7 @@ import (
 const (
 	writeBufferSize = 512 << 10 // handed to the disk at a time, bytes
 	maxWriteBuffers = 128       // wait for the disk: 64 MiB, which is a stall of a second at full rate
+	keptBuffers     = 4         // stay when the disk has caught up: memory is what the disk is behind by, and not by how much it ever was
 	maxAge          = int64(time.Second)
 )
 
@@ -29,9 +30,9 @@ type Writer struct {
 	services *os.File
 
 	buffer  *writeBuffer
-	limit   int       // bytes of packets in it
-	frames  [2]uint64 // by direction
-	buffers int       // made so far
+	limit   int          // bytes of packets in it
+	frames  [2]uint64    // by direction
+	buffers atomic.Int32 // that there are
 	closed  bool
 
 	synced  time.Time         // of the writing goroutine: when it last did
@@ -265,10 +266,10 @@ func (w *Writer) handOver() {
 
 // newBuffer makes a buffer, or waits for one when there are enough.
 func (w *Writer) newBuffer() *writeBuffer {
-	if w.buffers == maxWriteBuffers {
+	if w.buffers.Load() == maxWriteBuffers {
 		return <-w.empty
 	}
-	w.buffers++
+	w.buffers.Add(1)
 	return &writeBuffer{blocks: make([]byte, 0, w.limit)}
 }
 
@@ -283,7 +284,11 @@ func (w *Writer) drain() {
 		}
 		b.blocks, b.packets = b.blocks[:0], 0
 		b.services.Reset()
-		w.empty <- b
+		if len(w.empty) < keptBuffers {
+			w.empty <- b
+		} else {
+			w.buffers.Add(-1)
+		}
 		w.pending.Done()
 	}
 }

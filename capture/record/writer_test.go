@@ -358,8 +358,8 @@ func TestSlowDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pending.Wait()
-	if w.buffers > maxWriteBuffers {
-		t.Errorf("%d buffers", w.buffers)
+	if w.buffers.Load() > maxWriteBuffers {
+		t.Errorf("%d buffers", w.buffers.Load())
 	}
 	p.Close()
 	if n := <-written; n != packets*(MaxCapture+packetOverhead) {
