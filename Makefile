@@ -3,7 +3,7 @@ GO      := go
 TAGS    := -tags noasm
 PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate coverage sample
+.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate coverage sample hostile
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
@@ -72,6 +72,9 @@ matrix: ## 2,000 lossy scans, each in many chunks, played back by 1 to 8 workers
 
 memory: ## what replay takes with --memory 256MiB, over 1.5 and 6 million packets, played back and observed
 	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestReplayMemory$$' ./cmd/laserdisc -memory
+
+hostile: ## the table of docs/security.md: what hosts that attack whoever scans them cost a scan
+	$(GO) test $(TAGS) -timeout 10m -count 1 -v -run 'TestHostile$$' ./capture
 
 clean:
 	rm -rf bin out
