@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -37,8 +38,9 @@ type Options struct {
 type Builder struct {
 	dir, work string
 	options   Options
-	made      bool // dir, by Create
-	finished  bool // the rows are those of datasets: all of them count, and a service has one in each run
+	made      bool     // dir, by Create
+	index     *os.File // or nil
+	finished  bool     // the rows are those of datasets: all of them count, and a service has one in each run
 	lock      *os.File
 	partition struct {
 		sync.Mutex
@@ -179,6 +181,34 @@ func (b *Builder) temporary() (*os.File, error) {
 	return f, nil
 }
 
+// Index makes the file of an index of the record, which is in the dataset's directory after Close as record.IndexFile. It is no part
+// of the dataset.
+func (b *Builder) Index() (io.Writer, error) {
+	f, err := os.Create(filepath.Join(b.work, record.IndexFile))
+	if err != nil {
+		return nil, fmt.Errorf("analysis: %w", err)
+	}
+	b.index = f
+	return f, nil
+}
+
+// commitIndex puts the index in the place of another record's.
+func (b *Builder) commitIndex() error {
+	path := filepath.Join(b.dir, record.IndexFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if b.index == nil {
+		return nil
+	}
+	err := errors.Join(b.index.Sync(), b.index.Close())
+	if err == nil {
+		err = os.Rename(b.index.Name(), path)
+	}
+	b.index = nil
+	return err
+}
+
 // Abort gives up, and leaves nothing behind but what was in the directory before.
 func (b *Builder) Abort() error {
 	err := b.remove()
@@ -194,6 +224,10 @@ func (b *Builder) remove() error {
 			p.parts[i].attempts.close()
 			p.parts[i].services.close()
 		}
+	}
+	if b.index != nil {
+		_ = b.index.Close() // which is removed
+		b.index = nil
 	}
 	if b.lock == nil {
 		return nil
@@ -444,6 +478,9 @@ func (b *Builder) commit(h *header) error {
 		for _, name := range old.files() {
 			_ = os.Remove(filepath.Join(b.dir, name)) // which may have been removed by hand
 		}
+	}
+	if err := b.commitIndex(); err != nil {
+		return fmt.Errorf("analysis: %w", err)
 	}
 	for _, name := range append(h.files(), headerFile) {
 		if err := os.Rename(filepath.Join(b.work, name), filepath.Join(b.dir, name)); err != nil {

@@ -121,6 +121,7 @@ func TestFoldsMerge(t *testing.T) {
 		result func(Fold) any
 	}{
 		{"census", censusText, func() Fold { return new(Census) }, func(f Fold) any { return f.(*Census).Kinds() }},
+		{"examples", examplesText, func() Fold { return new(Examples) }, func(f Fold) any { return f.(*Examples).List() }},
 		{"contents", contentsText(t), func() Fold { return NewContents(estimate.ByHost) }, func(f Fold) any {
 			ratios, reads, err := f.(*Contents).Ratios()
 			if err != nil {
@@ -522,7 +523,7 @@ func TestFoldErrors(t *testing.T) {
 	}
 	all := func() []Fold {
 		return []Fold{new(Census), new(Responses), NewTrials(Counting{}), NewAnswers(0), new(Curves), new(AllPorts), new(Connections), new(Unknowns), NewStreaks(stateOf),
-			new(Inventory), newToldFollowups(), NewUnrecognised(nil), NewMistaken(nil, nil), NewRelabel(nil)}
+			new(Inventory), new(Examples), newToldFollowups(), NewUnrecognised(nil), NewMistaken(nil, nil), NewRelabel(nil)}
 	}
 	for _, a := range all() {
 		for _, b := range all() {

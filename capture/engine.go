@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"laserdisc/capture/link"
@@ -66,6 +67,9 @@ func (s *Scan) Run(ctx context.Context) (err error) {
 	s.Manifest.Interrupted = err != nil || s.Manifest.EndedBy == record.EndedSignal || e.badInput != nil
 	if errors.Is(err, errCut) {
 		err = nil
+	}
+	if failed := cmp.Or(err, e.badInput); failed != nil {
+		s.Manifest.Problem = failed.Error()
 	}
 	finished := e.finish()
 	if errors.Is(finished, err) { // what the record could not write, it says again
@@ -319,6 +323,9 @@ func (e *engine) Service(s *session.Service) error {
 func (e *engine) finish() error {
 	flushed := e.Link.Flush()
 	counted := e.drops()
+	if errors.Is(counted, flushed) { // it says again what it has said
+		counted = nil
+	}
 	e.Manifest.End = time.Unix(0, e.last).UTC()
 	e.tell(e.last, true)
 	if err := errors.Join(flushed, counted, e.record.Close(e.Manifest, e.last)); err != nil {
@@ -372,6 +379,9 @@ func (e *engine) launch(ev *session.Event) (happened bool, err error) {
 	target, ok := e.Targets.Next()
 	if !ok {
 		e.endProbing(record.EndedTargets)
+		return false, nil
+	}
+	if slices.Contains(e.Manifest.Sources, target.Addr()) { // itself, which no answer would come from
 		return false, nil
 	}
 	e.Manifest.Counters.Launched++

@@ -46,10 +46,18 @@ func (b *dealt) release() {
 // batchesInFlight bounds what has been read and not yet been played by the slowest player.
 const batchesInFlight = 6
 
+// source is what a record is read from: all of it, or an excerpt.
+type source interface {
+	NextBatch(*record.Batch) error
+	End() (int64, bool)
+	Position() (read, size int64)
+}
+
 // dealer reads a record and gives each host's frames to that host's player.
 type dealer struct {
 	path    string
-	reader  *record.Reader
+	reader  source
+	index   *record.IndexWriter // or nil
 	options Options
 	players []*player
 	result  *Result
@@ -124,6 +132,11 @@ func (d *dealer) decode(b *dealt) error {
 		b.resumed = part > 0
 		d.result.Parts++
 	}
+	if d.index != nil {
+		if err := d.index.Batch(&b.batch); err != nil {
+			return err
+		}
+	}
 	c := &d.result.Counters
 	for i := range frames {
 		f, s := &frames[i], &b.segments[i]
@@ -131,6 +144,9 @@ func (d *dealer) decode(b *dealt) error {
 			return fmt.Errorf("replay: frame %d is earlier than the one before: not a record of laserdisc's", f.Number)
 		}
 		d.last = f.Time
+		if d.options.story != nil && !d.options.story.mayConcern(f) {
+			continue
+		}
 		if bad := s.Decode(f.LinkType, f.Data); bad != nil {
 			if f.Direction == record.Sent {
 				return fmt.Errorf("replay: frame %d was sent, but does not decode: %w", f.Number, bad)
@@ -140,11 +156,19 @@ func (d *dealer) decode(b *dealt) error {
 		}
 		c.Count(f.Direction, s)
 		s.Time, s.Number = f.Time, f.Number
-		host := s.Src
+		service := s.Src
 		if f.Direction == record.Sent {
-			host = s.Dst
+			service = s.Dst
 		}
-		p := partition(host.Addr(), len(b.of))
+		if d.options.story != nil && !d.options.story.concerns(service) {
+			continue
+		}
+		if d.index != nil {
+			if err := d.index.Service(f.Number, service); err != nil {
+				return err
+			}
+		}
+		p := partition(service.Addr(), len(b.of))
 		b.of[p] = append(b.of[p], uint32(i))
 	}
 	last := &frames[len(frames)-1]

@@ -5,13 +5,12 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"laserdisc/capture/packet"
 	"laserdisc/capture/record"
 )
 
 // duplicates finds packets that a capture has twice: a mirror port shows a packet as it comes in and as it goes out, and a router's two
-// interfaces show it on both. Such a pair has the same bytes from the IP header on, but for what a router changes, and for the checksum of
-// TCP, which a network card may fill in later.
+// interfaces show it on both. Such a pair has the same bytes from the IP header on, the innermost one of a tunnel, but for what a router
+// changes, and for the checksum of TCP, which a network card may fill in later.
 //
 // A packet that was sent again is no duplicate. Its IP identification differs, or its TCP timestamp, or, from stacks that use neither,
 // it comes later: no TCP sends again sooner than after a round trip, and Linux not before 200 ms.
@@ -31,8 +30,8 @@ func newDuplicates() *duplicates {
 	return &duplicates{seen: [2]map[xxh3.Uint128]int64{make(map[xxh3.Uint128]int64), make(map[xxh3.Uint128]int64)}}
 }
 
-// is reports whether the frame's packet has just been there. Without a time nothing tells.
-func (d *duplicates) is(f *record.Frame) bool {
+// is reports whether the frame's packet, from its IP header on, has just been there. Without a time nothing tells.
+func (d *duplicates) is(f *record.Frame, packet []byte) bool {
 	if f.Untimed {
 		return false
 	}
@@ -41,7 +40,7 @@ func (d *duplicates) is(f *record.Frame) bool {
 		clear(d.seen[0])
 		d.turning = f.Time + duplicateTime
 	}
-	h := d.hash(f)
+	h := d.hash(packet)
 	for _, seen := range d.seen {
 		if t, was := seen[h]; was && f.Time-t <= duplicateTime && t-f.Time <= duplicateTime {
 			return true
@@ -52,8 +51,7 @@ func (d *duplicates) is(f *record.Frame) bool {
 }
 
 // hash is over what duplicates have in common.
-func (d *duplicates) hash(f *record.Frame) xxh3.Uint128 {
-	b := f.Data[max(0, packet.NetworkOffset(f.LinkType, f.Data)):]
+func (d *duplicates) hash(b []byte) xxh3.Uint128 {
 	start := d.buffer[:copy(d.buffer[:], b)]
 	switch {
 	case len(start) < 40:

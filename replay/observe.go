@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	"laserdisc/capture/dissect"
@@ -33,6 +34,12 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 	if own := r.Manifest(); own != nil { // a record of ours, its packets only
 		m.Synthetic, m.Anonymized = own.Synthetic, own.Anonymized
 	}
+	st := o.story
+	if st != nil {
+		if err := st.Manifest(r.Manifest()); err != nil {
+			return nil, err
+		}
+	}
 	result := &Result{Manifest: m, Parts: 1}
 	rows, found := sink(1), newClients()
 	observer := session.NewObserver(limit, func(a *session.Attempt) error {
@@ -42,11 +49,26 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 	observer.Clients, observer.Ongoing = o.Clients, o.Ongoing
 	dissector := dissect.New()
 	double := newDuplicates()
+	if st != nil {
+		st.attempt = observer.Attempt
+	}
+	var tied ties
+	var frames []record.Frame
+	next := func(s *packet.Segment) error {
+		if st != nil && s.Src != st.service && s.Dst != st.service {
+			return nil
+		}
+		if err := observer.Observe(s); err != nil || st == nil {
+			return err
+		}
+		at := slices.IndexFunc(frames, func(f record.Frame) bool { return f.Number == s.Number })
+		return st.observed(&frames[at], s)
+	}
 	var first, last int64
 	timed := false
 	for ctx.Err() == nil {
-		frames, err := r.Next()
-		if errors.Is(err, io.EOF) {
+		var err error
+		if frames, err = r.Next(); errors.Is(err, io.EOF) {
 			break
 		}
 		if damaged(err) {
@@ -71,13 +93,16 @@ func Observe(ctx context.Context, paths []string, o Options, sink Sink) (*Result
 				}
 				continue // what else was skipped the dissector counts
 			}
-			if double.is(f) {
+			if double.is(f, dissector.Packet()) {
 				result.Duplicates++
 				continue
 			}
-			if err := observer.Observe(&s); err != nil {
+			if err := tied.pass(&s, f.Untimed, next); err != nil {
 				return nil, err
 			}
+		}
+		if err := tied.end(next); err != nil { // while the frames are there
+			return nil, err
 		}
 		result.Packets += uint64(len(frames))
 		if o.Progress != nil {

@@ -37,6 +37,8 @@ type player struct {
 	line     []byte
 	left     map[netip.AddrPort]bool // what an earlier part left in flight, and none has probed since
 	err      error
+
+	story *story // of one service, which is told as it goes; or nil
 }
 
 func newPlayer(m *record.Manifest, number, of int) (*player, error) {
@@ -49,6 +51,22 @@ func newPlayer(m *record.Manifest, number, of int) (*player, error) {
 	p.batch.holders.Store(1)
 	p.machine, err = session.New(p.settings, p.part, p)
 	return p, err
+}
+
+// tells has the player tell a story.
+func (p *player) tells(st *story) {
+	if st != nil {
+		p.story = st
+		st.attempt = func(s *packet.Segment) *session.Attempt { return p.machine.Attempt(s) }
+	}
+}
+
+// told tells of the packet that was taken last, before anything else happens.
+func (p *player) told() error {
+	if p.story == nil {
+		return nil
+	}
+	return p.story.tell(nil)
 }
 
 // run plays one part after another.
@@ -106,12 +124,19 @@ func (p *player) peek() bool {
 }
 
 func (p *player) take() {
-	p.lastSeen = p.batch.segments[p.at].Number
+	s := &p.batch.segments[p.at]
+	if p.story != nil {
+		p.story.take(&p.batch.batch.Frames[p.at], s)
+	}
+	p.lastSeen = s.Number
 	p.next++
 }
 
 // Next implements session.Source.
 func (p *player) Next(deadline int64, e *session.Event) error {
+	if err := p.told(); err != nil {
+		return err
+	}
 	if !p.peek() {
 		return p.nextAtEnd(deadline, e)
 	}
@@ -165,6 +190,9 @@ func (p *player) Asked(synack *packet.Segment) bool {
 
 // Send implements session.Sink: the packet must be the record's next.
 func (p *player) Send(s *packet.Segment) error {
+	if err := p.told(); err != nil {
+		return err
+	}
 	if !p.peek() {
 		if !p.resuming && p.ending.clean {
 			return &Difference{Frame: p.lastSeen, Played: describe(s)}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
@@ -29,6 +30,12 @@ type Options struct {
 	// Of a capture, what counts: see session.Observer. A run has neither.
 	Clients []netip.Prefix
 	Ongoing bool
+
+	// Index is where an index of the record goes, by which Show finds a host's packets; nil is nowhere.
+	Index io.Writer
+
+	story   *story        // of the one service that matters; nil: all do
+	excerpt *record.Index // what of the record may have that; nil: all
 }
 
 // Progress is how far a playback is.
@@ -111,18 +118,25 @@ func (d *Difference) Error() string {
 // Run plays back the run in dir. A difference or a truncation is part of the result, not an error; errors are for what
 // cannot be read, for the sink's own, and for ctx when it is done.
 func Run(ctx context.Context, dir string, o Options, sink Sink) (*Result, error) {
-	r, err := record.Open(dir)
+	d := &dealer{path: dir, options: o}
+	m, stop, err := d.open()
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	m := r.Manifest()
+	defer stop()
 	if m == nil {
 		return nil, fmt.Errorf("replay: %s: no manifest: not a run that laserdisc recorded", dir)
 	}
+	d.result = &Result{Manifest: m}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := &dealer{path: dir, reader: r, options: o, result: &Result{Manifest: m}}
+	if o.story != nil {
+		if err := o.story.Manifest(m); err != nil {
+			return nil, err
+		}
+		o.story.hosts = m.EphemeralProbes > 0
+		sink = func(int) Rows { return teller{o.story} }
+	}
 	workers := max(1, o.Workers)
 	for i := range workers {
 		p, err := newPlayer(m, i, workers)
@@ -134,6 +148,7 @@ func Run(ctx context.Context, dir string, o Options, sink Sink) (*Result, error)
 	var group sync.WaitGroup
 	for _, p := range d.players {
 		p.rows = sink(len(d.players))
+		p.tells(o.story)
 		group.Go(func() {
 			if p.run(); p.err != nil && !errors.As(p.err, new(*Difference)) {
 				cancel(p.err)
@@ -149,8 +164,36 @@ func Run(ctx context.Context, dir string, o Options, sink Sink) (*Result, error)
 	if err != nil {
 		return nil, err
 	}
+	if d.index != nil {
+		if err := d.index.Close(); err != nil {
+			return nil, err
+		}
+	}
 	d.gather()
 	return d.result, nil
+}
+
+// open opens the record, or what the options say of it.
+func (d *dealer) open() (m *record.Manifest, stop func() error, err error) {
+	if d.options.excerpt != nil {
+		e, err := d.options.excerpt.Open()
+		if err != nil {
+			return nil, nil, err
+		}
+		d.reader = e
+		return e.Manifest(), e.Close, nil
+	}
+	r, err := record.Open(d.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.reader = r
+	if d.options.Index != nil {
+		if d.index, err = record.NewIndexWriter(d.options.Index, r); err != nil {
+			return nil, nil, errors.Join(err, r.Close())
+		}
+	}
+	return r.Manifest(), r.Close, nil
 }
 
 // gather adds up what the players found.

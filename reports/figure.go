@@ -25,8 +25,8 @@ type figure struct {
 
 	design estimate.Design // that its estimates are by; the zero one stands for that of the runs
 
-	// behind tells what a row of the table counts, for an example; nil if that is no set of services or attempts.
-	behind func(row int) rowsWhere
+	// behind tells what a row of the table counts, for an example; nil if that is no set of services.
+	behind func(row int) servicesWhere
 
 	columns int       // of the page that it takes: 1 or 2
 	height  vg.Length // of the whole

@@ -123,6 +123,7 @@ func figure01(b *byState, over sources) (figure, error) {
 			values("repeated_synacks", "SYN-ACKs per connection", func(r *stateRow) float64 { return r.repeated }),
 			values("published_repeated_synacks", "SYN-ACKs per connection", func(r *stateRow) float64 { return r.paper }),
 			estimates("share", "share of services", func(r *stateRow) estimate.Estimate { return r.share })),
+		behind:  func(row int) servicesWhere { return inState(rows[row].state) },
 		columns: 1, height: 2.7 * vg.Inch,
 	}
 	shares, repeats, err := plotStates(rows)

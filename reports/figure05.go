@@ -96,7 +96,7 @@ func figure05(c *analysis.Census, over sources) (figure, error) {
 			texts("reached", func(p *portPart) string { return p.name }),
 			numbers("services", "services", func(p *portPart) int { return p.services }),
 			estimates("share", "share of the port's services", func(p *portPart) estimate.Estimate { return p.share })),
-		behind:  func(row int) rowsWhere { return parts[row].rows() },
+		behind:  func(row int) servicesWhere { return parts[row].where() },
 		columns: 2, height: 3.4 * vg.Inch,
 	}
 	if len(ports) > figure05Ports {
@@ -122,20 +122,17 @@ type portPart struct {
 	share    estimate.Estimate
 }
 
-// rows are the services that the part counts.
-func (p *portPart) rows() rowsWhere {
-	condition := "NOT (" + identified + ") AND state NOT IN ('all_ports', 'acks_data', 'sends_data')"
+// where are the services that the part counts.
+func (p *portPart) where() servicesWhere {
 	switch {
 	case p.services == 0:
-		return rowsWhere{}
+		return servicesWhere{}
 	case p.name == "l7_expected":
-		condition = identified + " AND label = " + quoteSQL(p.expected)
+		return and(onPort(p.port), speaking(p.expected))
 	case p.name == "l7_other":
-		condition = identified + " AND label <> " + quoteSQL(p.expected)
-	case p.name == "acks_data":
-		condition = "NOT (" + identified + ") AND state IN ('all_ports', 'acks_data', 'sends_data')"
+		return and(onPort(p.port), speakingOther(p.expected))
 	}
-	return connectedOn(p.port, condition)
+	return and(onPort(p.port), unidentified(p.name == "acks_data"))
 }
 
 func portParts(ports []portStack, design estimate.Design) ([]portPart, error) {

@@ -144,6 +144,12 @@ func figure09(curves *analysis.Curves, over sources) (figure, error) {
 			}),
 			estimates("share", "share of the protocol's services", func(r *coverageRow) estimate.Estimate { return r.coverage.share(r.k) }),
 			paper("share of the protocol's services", (*coverageRow).published)),
+		behind: func(row int) servicesWhere {
+			r := &rows[row]
+			return get(r.port(), servicesWhere{}, func(p estimate.PortServices) servicesWhere {
+				return and(onPort(p.Port), speaking(r.coverage.protocol))
+			})
+		},
 		columns: 1, height: 3 * vg.Inch,
 	}
 	if len(drawn) < len(covers) {
@@ -292,6 +298,7 @@ func portsNeeded(curves *analysis.Curves, over sources) (figure, error) {
 			numbers("ports_seen", "ports", func(r *neededRow) int { return len(r.coverage.ports) }),
 			estimates("ports", "ports", (*neededRow).ports),
 			paper("ports", (*neededRow).published)),
+		behind: func(row int) servicesWhere { return speaking(rows[row].coverage.protocol) },
 	}
 	if len(rows) == 0 {
 		f.columns = 1

@@ -111,6 +111,7 @@ func figure10(a *analysis.Answers, over sources) (figure, error) {
 			estimates("share", "share of the services that it was tried on", func(l *matrixLine) estimate.Estimate { return l.share }),
 			paper("share of the services that it was tried on", func(l *matrixLine) float64 { return l.published }),
 			texts("guessed", func(l *matrixLine) string { return only(l.guessed, "yes") })),
+		behind: func(row int) servicesWhere { return speaking(lines[row].protocol) },
 	}
 	if synthetic {
 		f.Caption += " A dot marks what the simulated population has of its own: the paper gives no share for it."

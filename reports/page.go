@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"html"
 	"html/template"
-	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -162,7 +161,7 @@ type pageTable struct {
 // Total is the number of rows of the whole table.
 func (t pageTable) Total() uint64 { return uint64(t.Of) }
 
-// FirstExample is the command of the first row that has one, "" if none has.
+// FirstExample is the commands of the first row that has some, "" if none has.
 func (t pageTable) FirstExample() string {
 	for _, r := range t.Rows {
 		if r.Example != "" {
@@ -180,7 +179,7 @@ type pageColumn struct {
 type pageRow struct {
 	Port     string // what the filters ask; "" is none
 	Protocol string
-	Example  string // a command that prints one of the things that the row counts; "" if there is none
+	Example  string // commands that show one of the services that the row counts, a line each; "" if it counts none
 	Cells    []pageCell
 }
 
@@ -212,7 +211,7 @@ func newPageTable(s shown) pageTable {
 		r := &t.Rows[i]
 		r.Port, r.Protocol = port(i), protocol(i)
 		if s.behind != nil {
-			r.Example = s.behind(i).command(s.dirs)
+			r.Example = s.commands(s.behind(i))
 		}
 		for k := range columns {
 			r.Cells = append(r.Cells, t.cell(&columns[k], i))
@@ -272,42 +271,6 @@ func protocolsOf(views []view) []string {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-// rowsWhere are the rows of a dataset's table that a number counts.
-type rowsWhere struct {
-	table     string // "services" or "attempts"; "" is none
-	condition string // in SQL
-}
-
-// identified is the condition, in SQL, that a service has a label that counts.
-const identified = "evidence IN ('likely', 'certain')"
-
-// connectedOn are the services on a port, of those that answered with a SYN-ACK, that fulfil a condition.
-func connectedOn(port uint16, condition string) rowsWhere {
-	return rowsWhere{"services", strings.TrimSuffix(fmt.Sprintf("port = %d AND state NOT IN ('no_answer', 'unreachable', 'closed') AND %s", port, condition), " AND ")}
-}
-
-// exampleColumns are those of each table that an example shows. The frame is where it is found in the record.
-var exampleColumns = map[string]string{
-	"services": "addr, port, state, label, evidence, first_frame",
-	"attempts": "addr, port, attempt, handshake, state, label, first_frame",
-}
-
-// command prints one of the rows, with DuckDB, from datasets.
-func (w rowsWhere) command(dirs []string) string {
-	if w.table == "" {
-		return ""
-	}
-	var files []string
-	for _, dir := range dirs {
-		files = append(files, quoteSQL(filepath.Join(dir, w.table+"*.parquet")))
-	}
-	from := files[0]
-	if len(files) > 1 {
-		from = "read_parquet([" + strings.Join(files, ", ") + "])"
-	}
-	return "duckdb -c " + quoteShell("SELECT "+exampleColumns[w.table]+" FROM "+from+" WHERE "+w.condition+" LIMIT 1")
 }
 
 // quoteSQL writes a text in SQL.

@@ -90,7 +90,7 @@ for (const table of tables) {
     const cell = row.cells[0];
     const button = document.createElement("button");
     button.type = "button";
-    button.title = "Show the command that prints an example";
+    button.title = "Show the commands that print an example";
     button.append(...cell.childNodes);
     cell.append(button);
     button.addEventListener("click", () => {

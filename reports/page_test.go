@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"html"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -98,17 +99,20 @@ func TestPageTable(t *testing.T) {
 	for len(rows) < pageRows+1 {
 		rows = append(rows, list[len(rows)%2])
 	}
-	s := shown{Name: "x", dirs: []string{"a", "b's"}, figure: figure{
+	host := netip.MustParseAddr("2001:db8::1")
+	services := []examples{{"a", []analysis.KindExample{{Addr: host, Port: 8080, Label: "http"}, {Addr: host, Port: 80, Label: "tls"}}},
+		{"b's", []analysis.KindExample{{Addr: host, Port: 80, Label: "http"}}}}
+	s := shown{Name: "x", examples: services, figure: figure{
 		table: tabulate("", rows,
 			texts("expected", func(p *portRank) string { return map[uint16]string{80: "http"}[p.port] }),
 			numbers("port", "", func(p *portRank) int { return int(p.port) }),
 			values("share", "share of services", func(p *portRank) float64 { return float64(p.services) / 16 }),
 			paper("services", func(p *portRank) float64 { return p.published })),
-		behind: func(row int) rowsWhere {
+		behind: func(row int) servicesWhere {
 			if rows[row].port == 80 {
-				return connectedOn(80, "label = 'http'")
+				return and(onPort(80), speaking("http"))
 			}
-			return rowsWhere{}
+			return servicesWhere{}
 		},
 	}}
 	got := newPageTable(s)
@@ -116,8 +120,9 @@ func TestPageTable(t *testing.T) {
 		t.Errorf("%d rows of %d", len(got.Rows), got.Of)
 	}
 	got.Rows = got.Rows[:2]
-	const example = `duckdb -c "SELECT addr, port, state, label, evidence, first_frame FROM read_parquet(['a/services*.parquet', 'b''s/services*.parquet']) ` +
-		`WHERE port = 80 AND state NOT IN ('no_answer', 'unreachable', 'closed') AND label = 'http' LIMIT 1"`
+	const example = `laserdisc show "b's" "[2001:db8::1]:80"
+duckdb -c "SELECT addr, port, state, label, evidence, first_frame FROM 'b''s/services*.parquet' WHERE ` +
+		`state NOT IN ('no_answer', 'unreachable', 'closed') AND port = 80 AND evidence IN ('likely', 'certain') AND label = 'http' LIMIT 1"`
 	want := pageTable{
 		Head: []pageColumn{{"expected", "", false}, {"port", "", true}, {"share", "% of services", true}, {"published", "services", true}},
 		Of:   pageRows + 1,

@@ -151,7 +151,7 @@ func portTable(c *analysis.Census, over sources) (figure, error) {
 			// Of the Internet: nothing to hold a run's against that is of something else.
 			values("published_services", "services", func(p *portRank) float64 { return p.published }),
 			estimates("services", "services", func(p *portRank) estimate.Estimate { return p.total })),
-		behind: func(row int) rowsWhere { return connectedOn(list[row].port, "") },
+		behind: func(row int) servicesWhere { return onPort(list[row].port) },
 	}
 	drawn := list[:min(len(list), portsDrawn)]
 	if len(list) > len(drawn) {

@@ -164,6 +164,7 @@ func rankings(c *analysis.Census, _ sources) (figure, error) {
 			values("p", "", func(r *rankingRow) float64 { return r.tested(r.test.P) }),
 			values("below_12000", "share of the protocol's top ports", func(r *rankingRow) float64 { return ratio(r.below(), len(r.top)) }),
 			values("published_below_12000", "share of the protocol's top ports", func(r *rankingRow) float64 { return r.paperBelow() })),
+		behind:  func(row int) servicesWhere { return and(onPort(rows[row].port().port), speaking(rows[row].protocol)) },
 		columns: 1,
 	}
 	drawn := list

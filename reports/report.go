@@ -131,6 +131,7 @@ type shown struct {
 	Name, Title string
 	Lacks       *selection // what the runs lack for it; nil if they have it, and then the rest is valid
 	dirs        []string   // of the datasets that it is made from
+	examples    []examples // services of these
 	figure
 }
 
@@ -194,6 +195,10 @@ func (all sources) exhibits(ctx context.Context, exhibits []exhibit) ([]shown, e
 			return nil, err
 		}
 	}
+	services, err := all.examples(ctx)
+	if err != nil {
+		return nil, err
+	}
 	list := make([]shown, len(exhibits))
 	for i, e := range exhibits {
 		list[i] = shown{Name: e.name, Title: e.title}
@@ -221,6 +226,11 @@ func (all sources) exhibits(ctx context.Context, exhibits []exhibit) ([]shown, e
 		}
 		f.note = over.note()
 		list[i].figure, list[i].dirs = f, over.dirs()
+		if f.behind != nil {
+			for _, dir := range list[i].dirs {
+				list[i].examples = append(list[i].examples, services[dir])
+			}
+		}
 	}
 	against, err := published(list)
 	if err != nil {

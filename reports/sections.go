@@ -59,6 +59,7 @@ func (b *byClass) classTable(section string, list []statement, over sources, cap
 	f := figure{
 		Caption: caption + " n = " + says + ".",
 		table:   tabulate(says, rows, classColumns()...),
+		behind:  func(row int) servicesWhere { return rows[row].where(b) },
 	}
 	f.drawTableIn(sans(tickSize), 2, groups, nil)
 	return f, nil

@@ -206,6 +206,7 @@ func (b *byClass) figure(s *stacks, over sources, caption, counted, axis string)
 	f := figure{
 		Caption: caption + " A diamond is the paper's value for a part of the bar, as high as the parts up to and with that. In brackets, the services of each bar; hollow are bars of fewer than " + fmt.Sprint(fewServices) + ". n = " + n + ".",
 		table:   tabulate(n, rows, columns...),
+		behind:  func(row int) servicesWhere { return rows[row].where(b) },
 		columns: 2, height: 3 * vg.Inch,
 	}
 	if ports > figure05Ports {

@@ -107,13 +107,12 @@ func table1(o *analysis.Origins, over sources) (figure, error) {
 			paper("share of the port's hosts", func(t *topAS) float64 {
 				return get(t.published, math.NaN(), func(p datasets.TelnetPort) float64 { return p.ShareInTop })
 			})),
-		behind: func(row int) rowsWhere {
+		behind: func(row int) servicesWhere {
 			t := &list[row]
-			condition := identified + " AND label = " + quoteSQL(t.Protocol)
-			if t.ASN != 0 {
-				condition += fmt.Sprintf(" AND asn = %d", t.ASN)
+			if t.ASN == 0 {
+				return and(onPort(t.Port), speaking(t.Protocol))
 			}
-			return connectedOn(t.Port, condition)
+			return and(onPort(t.Port), speaking(t.Protocol), announcedBy(t.ASN))
 		},
 	}
 	drawn := slices.DeleteFunc(slices.Clone(list), func(t topAS) bool { return t.Protocol != table1Protocol })

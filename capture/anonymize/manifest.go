@@ -24,6 +24,9 @@ func (k *Key) Manifest(m *record.Manifest) *record.Manifest {
 	if m.Partial != "" {
 		c.Partial = "not all of the record is in the tables" // why may name packets
 	}
+	if m.Problem != "" {
+		c.Problem = "an error" // which may name addresses
+	}
 	if m.Observed != nil {
 		c.Observed = new(record.Observed) // with the digest of the capture, whoever has that could tell that this is of it
 	}

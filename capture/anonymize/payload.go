@@ -111,7 +111,7 @@ func (k *Key) forms(a netip.Addr) *forms {
 // isHello reports whether a stream is one of the scanner's own hellos. BGP's has an address in it, which is nobody's.
 func isHello(b []byte) bool {
 	said := handshake.Said(b, netip.AddrPort{})
-	return len(b) > 0 && said != handshake.Other
+	return len(b) > 0 && said.Name != handshake.Other.Name
 }
 
 // ipv4 replaces addresses as text.

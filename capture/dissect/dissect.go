@@ -25,6 +25,7 @@ type Dissector struct {
 	linkType  uint32          // of its frame
 	depth     int             // of headers of Ethernet, PPP and IP
 	whole     bool            // whether a header around the one that is read says that all of it is there
+	packet    []byte          // from the innermost IP header on
 	fragments fragments
 	skipped   map[reason]*Skipped
 }
@@ -81,6 +82,7 @@ func New() *Dissector {
 // Errors: packet.ErrOther for other traffic, packet.ErrFragment for a fragment of a packet that may be completed yet. Any other
 // is one that End counts.
 func (d *Dissector) Decode(link uint32, frame []byte, s *packet.Segment) error {
+	d.packet = frame[max(0, packet.NetworkOffset(link, frame)):]
 	err := s.DecodeCut(link, frame)
 	if err != nil {
 		d.segment, d.linkType, d.depth, d.whole = s, link, 0, false
@@ -95,6 +97,10 @@ func (d *Dissector) Decode(link uint32, frame []byte, s *packet.Segment) error {
 	}
 	return err
 }
+
+// Packet returns what the segment was in that Decode has found last: from the innermost IP header on, with what may follow the
+// packet. It is valid as long as the frame, or until the next call of Decode.
+func (d *Dissector) Packet() []byte { return d.packet }
 
 // isPadding reports whether a payload is Ethernet's padding, which some middleboxes count in the IP header's length: two to six
 // zeros of a bare acknowledgement without options, which a frame of least length has behind 40 bytes of headers. (One zero is

@@ -192,6 +192,7 @@ func (d *Dissector) guess(next func([]byte) error, b []byte) error {
 func (d *Dissector) ip(b []byte) error { return d.nested(d.ipHeader, b) }
 
 func (d *Dissector) ipHeader(b []byte) error {
+	d.packet = b
 	err := d.segment.DecodeCut(packet.LinkRaw, b)
 	if d.whole { // so that nothing has been cut: IP's length counts what is none of the packet
 		d.segment.Cut = 0

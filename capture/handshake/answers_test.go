@@ -193,6 +193,8 @@ var answers = []struct {
 	{"zmtp, cut", "\xff\x00\x00\x00\x00\x00\x00\x00\x01", Unknown, None, 0},
 	{"kerberos", "\x00\x00\x00\x5b~Y0W\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x1e" + strings.Repeat("x", 77), "kerberos", Certain, 0},
 	{"kerberos, cut", "\x00\x00\x00\x5b~Y0W\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x1e", "kerberos", Likely, 0},
+	{"kerberos, ticket", "\x00\x00\x00\x5bmY0W\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x0d" + strings.Repeat("x", 77), "kerberos", Certain, 0},
+	{"kerberos, type wrong", "\x00\x00\x00\x5bmY0W\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x0b" + strings.Repeat("x", 77), Unknown, None, 0},
 	{"kerberos, lengths wrong", "\x00\x00\x00\x5c~Y0W\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x1e", Unknown, None, 0},
 
 	{"memcached", "VERSION 1.6.18\r\n", "memcached", Certain, 0},

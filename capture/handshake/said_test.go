@@ -36,6 +36,33 @@ func TestSaid(t *testing.T) {
 	}
 }
 
+// What is left of a Hello tells it, with how long it was, unless two begin so.
+func TestSaidCut(t *testing.T) {
+	to := netip.MustParseAddrPort("198.18.3.4:8080")
+	told := 0
+	for _, p := range Table() {
+		if p.Hello == nil {
+			continue
+		}
+		said := p.Hello(nil, to, 7)
+		for n := range len(said) {
+			got := SaidCut(said[:n], len(said), to)
+			if got != p && got.Name != "wait" && got.Name != "other" && got != &http && got != &tls {
+				t.Errorf("%d of %d bytes of %s are told as %s", n, len(said), p.Name, got.Name)
+			}
+		}
+		if SaidCut(said[:len(said)-1], len(said), to) == p {
+			told++
+		}
+	}
+	if told < 20 {
+		t.Errorf("%d hellos are told when their last byte is missing", told)
+	}
+	if got := SaidCut([]byte("\x16\x03\x01\x02\x00\x01"), 999, to); got != &tls {
+		t.Errorf("any client hello is told as %s", got.Name)
+	}
+}
+
 // What another client said is told by its bytes, if they show a protocol of the table.
 func TestOther(t *testing.T) {
 	for said, want := range map[string]string{

@@ -10,6 +10,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,11 +22,15 @@ import (
 // (routing, connection tracking, TCP) never sees the segment, so no reset is ever
 // made, and none of that costs time. Our own frames do not pass any hook.
 //
-// Whether a table's owner still lives is told by a lock of the same name: an
-// abstract Unix socket, which the kernel frees with the process, and which is
-// seen in exactly one network namespace, as the table is.
+// The table belongs to the netlink socket that made it (NFT_TABLE_F_OWNER, Linux
+// 5.12): the kernel deletes it with the socket, however the process ends, and lets
+// nobody else change it. An older kernel keeps it. There, whether a table's owner
+// still lives is told by a lock of the same name: an abstract Unix socket, which
+// the kernel frees with the process, and which is seen in exactly one network
+// namespace, as the table is. The next guard deletes those whose owner does not.
 type guard struct {
 	conn  *nftables.Conn
+	raw   *netlink.Conn // the socket of conn
 	table *nftables.Table
 	lock  int
 }
@@ -35,11 +40,16 @@ type guard struct {
 var tableName = regexp.MustCompile(`^laserdisc_[0-9]+_[0-9]+$`)
 
 func newGuard(device string, s scope) (_ *guard, err error) {
-	conn, err := nftables.New(nftables.AsLasting()) // the socket remembers the namespace for close
+	g := &guard{lock: -1}
+	take := func(raw *netlink.Conn) error {
+		g.raw = raw
+		return nil
+	}
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(take)) // the socket remembers the namespace for close
 	if err != nil {
 		return nil, explain("open nftables", err)
 	}
-	g := &guard{conn: conn, lock: -1}
+	g.conn = conn
 	defer func() {
 		if err != nil {
 			g.unlock()
@@ -53,7 +63,10 @@ func newGuard(device string, s scope) (_ *guard, err error) {
 	if err != nil {
 		return nil, err
 	}
-	g.table = conn.AddTable(&nftables.Table{Name: name, Family: nftables.TableFamilyNetdev})
+	g.table = &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
+	if err := g.own(); err != nil {
+		return nil, err
+	}
 	policy := nftables.ChainPolicyAccept
 	chain := conn.AddChain(&nftables.Chain{
 		Name:     "ours",
@@ -71,6 +84,42 @@ func newGuard(device string, s scope) (_ *guard, err error) {
 		return nil, explain("keep the kernel from answering, by an nftables table", err)
 	}
 	return g, nil
+}
+
+// own makes the table, if the kernel can as one that ends with the socket. The
+// library makes none with flags.
+func (g *guard) own() error {
+	const owner = 0x2 // NFT_TABLE_F_OWNER of linux/netfilter/nf_tables.h
+	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{
+		{Type: unix.NFTA_TABLE_NAME, Data: []byte(g.table.Name + "\x00")},
+		{Type: unix.NFTA_TABLE_FLAGS, Data: binaryutil.BigEndian.PutUint32(owner)},
+	})
+	if err != nil {
+		return fmt.Errorf("link: name an nftables table: %w", err)
+	}
+	// A batch (linux/netfilter/nfnetlink.h): each message has family, version and subsystem before its attributes.
+	message := func(kind netlink.HeaderType, flags netlink.HeaderFlags, family byte, subsystem uint16, attributes []byte) netlink.Message {
+		return netlink.Message{
+			Header: netlink.Header{Type: kind, Flags: netlink.Request | flags},
+			Data:   append([]byte{family, unix.NFNETLINK_V0, byte(subsystem >> 8), byte(subsystem)}, attributes...),
+		}
+	}
+	_, err = g.raw.SendMessages([]netlink.Message{
+		message(unix.NFNL_MSG_BATCH_BEGIN, 0, 0, unix.NFNL_SUBSYS_NFTABLES, nil),
+		message(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWTABLE, netlink.Acknowledge|netlink.Create, byte(g.table.Family), 0, attributes),
+		message(unix.NFNL_MSG_BATCH_END, 0, 0, unix.NFNL_SUBSYS_NFTABLES, nil),
+	})
+	if err == nil {
+		_, err = g.raw.Receive()
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL): // flags that an older kernel does not know
+		g.conn.AddTable(g.table)
+		return nil
+	}
+	return explain("make an nftables table", err)
 }
 
 // sweep deletes the tables of processes that ended without doing so.

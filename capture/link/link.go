@@ -30,8 +30,9 @@ const (
 
 // Link is one end of a wire, with its clock. It is not safe for concurrent use.
 type Link interface {
-	// Now is the time in nanoseconds since the Unix epoch; on a memory link the
-	// virtual time, which moves in Receive, and in Send when the batch is full.
+	// Now is the time in nanoseconds since the Unix epoch, as the wall clock had it
+	// when the link was opened: setting that changes nothing. On a memory link it is
+	// the virtual time, which moves in Receive, and in Send when the batch is full.
 	Now() int64
 
 	// Receive returns the next frame that arrived, waiting for it until the
@@ -49,7 +50,10 @@ type Link interface {
 	Flush() error
 
 	// Stats returns the counters since the link was opened; after Close, those
-	// at Close.
+	// at Close. Of a link that a scan has opened it is an error if the network of
+	// this machine is no longer as it was then: the interface, its MTU and MAC
+	// address, the source addresses, the gateway's MAC address. Call it each second:
+	// nothing else notices that.
 	Stats() (Stats, error)
 
 	// Info returns what is known about the link; it does not change.
@@ -62,7 +66,7 @@ type Link interface {
 
 // Frame is one received Ethernet frame.
 type Frame struct {
-	Time int64  // when the kernel captured it, ns since the Unix epoch; may be earlier than the frame before
+	Time int64  // when the kernel captured it, by the clock of Now; may be earlier than the frame before
 	Data []byte // from the destination MAC on; may be larger than the MTU
 }
 

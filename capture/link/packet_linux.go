@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -16,6 +17,9 @@ type packetLink struct {
 	ring   *ring
 	sender *sender
 	guard  *guard
+	clock  clock
+	watch  *watch // nil at a serving end
+	broken error  // what it has found, or the first failure of a socket: the link is at its end
 
 	netlink  *netlink.Handle
 	index    int
@@ -63,6 +67,9 @@ func openPath(handle *netlink.Handle, cfg Config) (*packetLink, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.watch, err = newWatch(handle, p); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	l.info.GatewayMAC = p.gateway
 	l.info.Source4 = ofFamily(p.sources, true)
 	l.info.Source6 = ofFamily(p.sources, false)
@@ -103,7 +110,7 @@ func Serve(device string, prefixes []netip.Prefix) (Link, error) {
 // openPacket first keeps the scope from the kernel, then receives it.
 func openPacket(handle *netlink.Handle, device netlink.Link, s scope) (_ *packetLink, err error) {
 	a := device.Attrs()
-	l := &packetLink{netlink: handle, index: a.Index}
+	l := &packetLink{netlink: handle, index: a.Index, clock: newClock()}
 	l.info = Info{Kind: "packet", Interface: a.Name, MTU: a.MTU, SourceMAC: [6]byte(a.HardwareAddr)}
 	if l.info.Offloads, err = offloads(a.Name); err != nil {
 		return nil, err
@@ -124,15 +131,16 @@ func openPacket(handle *netlink.Handle, device netlink.Link, s scope) (_ *packet
 	return l, nil
 }
 
-func (l *packetLink) Now() int64 { return time.Now().UnixNano() }
+func (l *packetLink) Now() int64 { return l.clock.now() }
 
 func (l *packetLink) Receive(until int64) (Frame, bool, error) {
 	if l.closed {
 		return Frame{}, false, ErrClosed
 	}
 	for {
-		if f, ok := l.ring.next(); ok {
+		if f, ok := l.ring.next(l.clock.look); ok {
 			l.received++
+			f.Time = l.clock.at(f.Time)
 			return f, true, nil
 		}
 		left := until - l.Now()
@@ -140,7 +148,7 @@ func (l *packetLink) Receive(until int64) (Frame, bool, error) {
 			return Frame{}, false, nil
 		}
 		if err := l.ring.wait(time.Duration(left)); err != nil {
-			return Frame{}, false, err
+			return Frame{}, false, l.fail(err)
 		}
 	}
 }
@@ -152,20 +160,53 @@ func (l *packetLink) Send(frame []byte) error {
 	if err := checkLength(frame, l.info.MTU); err != nil {
 		return err
 	}
-	return l.sender.add(frame)
+	return l.fail(l.sender.add(frame))
 }
 
 func (l *packetLink) Flush() error {
 	if l.closed {
 		return ErrClosed
 	}
-	return l.sender.flush()
+	return l.fail(l.sender.flush())
+}
+
+// fail makes of the first failure of a socket one that says what of the network has changed, if anything has, and returns that
+// from then on.
+func (l *packetLink) fail(err error) error {
+	if err == nil || l.broken != nil {
+		return l.broken
+	}
+	l.broken = err
+	if l.watch != nil {
+		if changed := l.watch.look(); changed != nil {
+			l.broken = fmt.Errorf("%w (%w)", changed, err)
+		}
+	}
+	return l.broken
+}
+
+// look finds out whether the network is still as it was, and asks the gateway.
+func (l *packetLink) look() error {
+	if l.watch == nil || l.broken != nil {
+		return l.broken
+	}
+	if l.broken = l.watch.look(); l.broken == nil {
+		for _, question := range l.watch.questions() {
+			_, _ = unix.Write(l.sender.fd, question) // what is not sent is asked again
+		}
+	}
+	return l.broken
 }
 
 func (l *packetLink) Stats() (Stats, error) {
 	if l.closed {
 		return l.final, nil
 	}
+	s, err := l.count()
+	return s, cmp.Or(l.look(), err)
+}
+
+func (l *packetLink) count() (Stats, error) {
 	s := Stats{
 		Received:    l.received,
 		Sent:        l.sender.sent,
@@ -189,8 +230,12 @@ func (l *packetLink) Close() error {
 	if l.closed {
 		return nil
 	}
+	told := l.broken != nil
 	sending := l.sender.close()
-	final, counting := l.Stats()
+	final, counting := l.count()
+	if told { // by what has returned it before
+		sending, counting = nil, nil
+	}
 	l.final, l.closed = final, true
 	l.ring.close()
 	guarding := l.guard.close()

@@ -343,18 +343,34 @@ func crash() {
 	io.Copy(io.Discard, os.Stdin) // ends with the parent at the latest
 }
 
-// What a killed process leaves is cleaned up by the next one, which leaves that
-// of a living process alone.
+// A process that is killed leaves nothing. What it leaves where the kernel does not know tables with owners is cleaned up by
+// the next one, which leaves that of a living process alone.
 func TestCrash(t *testing.T) {
 	w := newWire(t)
 	addUserTables(w)
 	before := rulesets(t, w)
-	_, endDead := startCrash(t, w)
-	_, _ = startCrash(t, w)
-	endDead()
-	if left := rulesets(t, w); len(left) != len(before)+2 {
-		t.Fatalf("a living and a dead process: %q", left)
+	for _, how := range []unix.Signal{unix.SIGKILL, unix.SIGQUIT, unix.SIGABRT, unix.SIGSEGV} {
+		dead, end := startCrash(t, w)
+		if left := rulesets(t, w); len(left) != len(before)+1 {
+			t.Fatalf("a living process: %q", left)
+		}
+		if err := dead.Process.Signal(how); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		if left := rulesets(t, w); !slices.Equal(before, left) {
+			t.Errorf("before %q, after %v: %q", before, how, left)
+		}
 	}
+	w.in(w.scanner, func() error {
+		conn, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		conn.AddTable(&nftables.Table{Name: "laserdisc_1_0", Family: nftables.TableFamilyNetdev}) // no owner, and no lock
+		return conn.Flush()
+	})
+	_, _ = startCrash(t, w)
 	scanner := w.open()
 	if left := rulesets(t, w); len(left) != len(before)+2 {
 		t.Errorf("a living process and this one: %q", left)
@@ -389,8 +405,9 @@ func startCrash(t *testing.T, w *wire) (child *exec.Cmd, kill func()) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill = func() {
-		child.Process.Kill()
+	kill = func() { // unless it ends by itself
+		timer := time.AfterFunc(time.Second, func() { child.Process.Kill() })
+		defer timer.Stop()
 		child.Wait()
 	}
 	t.Cleanup(kill)

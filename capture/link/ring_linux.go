@@ -93,13 +93,15 @@ func (r *ring) mapMemory() error {
 	return explain("map the receive ring", err)
 }
 
-// next returns the next frame that is in the ring already.
-func (r *ring) next() (Frame, bool) {
+// next returns the next frame that is in the ring already, with the wall time that the kernel stamped it with. Of each block
+// that it finds there it tells, before it returns any frame of it.
+func (r *ring) next(found func()) (Frame, bool) {
 	for r.left == 0 {
 		r.release()
 		if !r.acquire() {
 			return Frame{}, false
 		}
+		found()
 	}
 	h := (*unix.Tpacket3Hdr)(unsafe.Pointer(&r.memory[r.offset]))
 	start := r.offset + int(h.Mac)

@@ -27,6 +27,8 @@ type path struct {
 	device  netlink.Link
 	sources []netip.Addr
 	gateway [6]byte
+
+	gateways []netip.Addr // which were asked for that; none if it was given
 }
 
 // hop is the way to one target.
@@ -56,7 +58,11 @@ func findPath(h *netlink.Handle, cfg Config) (p path, err error) {
 	if p.sources, err = findSources(h, cfg, hops, p.device); err != nil {
 		return path{}, err
 	}
-	p.gateway, err = findGateway(h, cfg, hops, p.device)
+	if p.gateway, err = findGateway(h, cfg, hops, p.device); err == nil && cfg.GatewayMAC == nil {
+		for _, one := range hops {
+			p.gateways = append(p.gateways, one.gateway)
+		}
+	}
 	return p, err
 }
 
@@ -218,9 +224,9 @@ func findGateway(h *netlink.Handle, cfg Config, hops []hop, device netlink.Link)
 	return macs[0], nil
 }
 
-// resolve gives the neighbour's MAC address. If the kernel does not know it, one
-// byte of UDP to the discard port makes it ask: the only packet that does not go
-// through a link, and so into no record.
+// resolve gives the neighbour's MAC address. If the kernel does not know it, it is
+// made to ask. Such questions, and those of a watch, are ARP and neighbour
+// discovery, the only packets that go into no record.
 func resolve(h *netlink.Handle, device netlink.Link, neighbour netip.Addr) ([6]byte, error) {
 	for deadline := time.Now().Add(neighbourPatience); ; time.Sleep(neighbourPause) {
 		mac, known, err := knownNeighbour(h, device, neighbour)
@@ -230,7 +236,7 @@ func resolve(h *netlink.Handle, device netlink.Link, neighbour netip.Addr) ([6]b
 		if time.Now().After(deadline) {
 			return mac, fmt.Errorf("link: gateway %v does not say its MAC address on %s: is it up? Otherwise give it (--gateway-mac)", neighbour, device.Attrs().Name)
 		}
-		provoke(neighbour, device.Attrs().Name)
+		provoke(h, device, neighbour)
 	}
 }
 
@@ -254,14 +260,12 @@ func knownNeighbour(h *netlink.Handle, device netlink.Link, neighbour netip.Addr
 }
 
 // provoke ignores errors: whether it worked shows in the table of neighbours.
-func provoke(neighbour netip.Addr, device string) {
-	if neighbour.Is6() && neighbour.IsLinkLocalUnicast() {
-		neighbour = neighbour.WithZone(device)
+func provoke(h *netlink.Handle, device netlink.Link, neighbour netip.Addr) {
+	family := netlink.FAMILY_V4
+	if neighbour.Is6() {
+		family = netlink.FAMILY_V6
 	}
-	if c, err := net.Dial("udp", netip.AddrPortFrom(neighbour, 9).String()); err == nil {
-		c.Write([]byte{0})
-		c.Close()
-	}
+	_ = h.NeighSet(&netlink.Neigh{LinkIndex: device.Attrs().Index, Family: family, IP: neighbour.AsSlice(), Flags: netlink.NTF_USE})
 }
 
 // checkPorts refuses source ports that connections of this machine use or may be

@@ -3,6 +3,7 @@ package record
 import (
 	"errors"
 	"io"
+	"sync"
 )
 
 const (
@@ -26,8 +27,45 @@ type ahead struct {
 	stop chan struct{}
 	done chan struct{}
 
+	marks struct { // where frames of zstd begin that have been decompressed, in order
+		sync.Mutex
+		list []mark
+	}
+
 	cancelled <-chan struct{} // closed when nobody may be waited for any longer; nil: never
 }
+
+// mark is a place in a chunk that reading can begin at.
+type mark struct {
+	chunk       int
+	plain, file int64 // bytes before it, decompressed and in the file
+}
+
+// marksUntil takes the marks off that are at an offset of a chunk or before. There are none in a file that is not compressed, or was
+// not as it was written.
+func (a *ahead) marksUntil(chunk int, plain int64) []mark {
+	a.marks.Lock()
+	defer a.marks.Unlock()
+	n := 0
+	for n < len(a.marks.list) && (a.marks.list[n].chunk < chunk || a.marks.list[n].chunk == chunk && a.marks.list[n].plain <= plain) {
+		n++
+	}
+	taken := a.marks.list[:n:n]
+	a.marks.list = a.marks.list[n:]
+	return taken
+}
+
+// mark keeps in mind where a frame of zstd begins.
+func (a *ahead) mark(m mark) {
+	a.marks.Lock()
+	defer a.marks.Unlock()
+	if len(a.marks.list) < maxMarks { // nobody asks for them
+		a.marks.list = append(a.marks.list, m)
+	}
+}
+
+// maxMarks is far more than what is read ahead of who asks for marks.
+const maxMarks = 1 << 16
 
 var errCancelled = errors.New("reading was cancelled")
 
@@ -42,8 +80,8 @@ func readAhead(paths []string, open func(path string) (io.ReadCloser, error), bu
 	}
 	go func() {
 		defer close(a.done)
-		for _, path := range paths {
-			if !a.file(path, open) {
+		for i, path := range paths {
+			if !a.file(i, path, open) {
 				return
 			}
 		}
@@ -61,7 +99,7 @@ func (a *ahead) close() {
 }
 
 // file reads a file, and reports whether to read the next.
-func (a *ahead) file(path string, open func(path string) (io.ReadCloser, error)) bool {
+func (a *ahead) file(chunk int, path string, open func(path string) (io.ReadCloser, error)) bool {
 	src, err := open(path)
 	if err != nil {
 		return a.pass(&buffer{space: make([]byte, headroom), after: err}) && isEnd(err)
@@ -72,6 +110,11 @@ func (a *ahead) file(path string, open func(path string) (io.ReadCloser, error))
 		return a.pass(&buffer{space: make([]byte, headroom), after: err}) && isEnd(err)
 	}
 	defer release()
+	if d, ok := plain.(*decompressor); ok {
+		if z, ok := d.plain.(*zstdReader); ok {
+			z.began = func(plain, file int64) { a.mark(mark{chunk, plain, file}) }
+		}
+	}
 	for {
 		b := a.buffer()
 		b.read(plain)

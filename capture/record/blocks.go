@@ -142,6 +142,21 @@ func appendPacket(b []byte, number uint32, ns int64, frame []byte) []byte {
 	return little.AppendUint32(b, length)
 }
 
+// appendCommented appends an enhanced packet with a comment (3.5), which was so long on the wire.
+func appendCommented(b []byte, number uint32, f *Frame, length uint32, comment string) []byte {
+	return appendBlock(b, blockEnhancedPacket, func(b []byte) []byte {
+		b = little.AppendUint32(b, number)
+		b = little.AppendUint32(b, uint32(uint64(f.Time)>>32))
+		b = little.AppendUint32(b, uint32(f.Time))
+		b = little.AppendUint32(b, uint32(len(f.Data)))
+		b = little.AppendUint32(b, length)
+		b = append(b, f.Data...)
+		b = append(b, "\x00\x00\x00"[:-len(f.Data)&3]...)
+		b = appendOption(b, optComment, comment)
+		return appendEnd(b)
+	})
+}
+
 // statistics are what an interface statistics block holds.
 type statistics struct {
 	start, end int64 // nanoseconds; a start of 0 is not written

@@ -41,7 +41,14 @@ func (c *CaptureWriter) write(b []byte) error {
 }
 
 // Packet appends a frame, as it was captured; its Number, Offset, Part and Length are of no account.
-func (c *CaptureWriter) Packet(f *Frame) error {
+func (c *CaptureWriter) Packet(f *Frame) error { return c.packet(f, "", uint32(len(f.Data))) }
+
+// Comment appends a frame of the Length that it had, with a comment on it that Wireshark shows.
+func (c *CaptureWriter) Comment(f *Frame, comment string) error {
+	return c.packet(f, comment, max(f.Length, uint32(len(f.Data))))
+}
+
+func (c *CaptureWriter) packet(f *Frame, comment string, length uint32) error {
 	if f.Time < 0 || len(f.Data) > MaxCapture || f.LinkType > 1<<16-1 {
 		return fmt.Errorf("record: cannot hold a frame of %d bytes at %d ns, of link type %d", len(f.Data), f.Time, f.LinkType)
 	}
@@ -53,7 +60,11 @@ func (c *CaptureWriter) Packet(f *Frame) error {
 		c.interfaces[key] = number
 		c.block = appendInterface(c.block, f.Direction.String(), f.LinkType)
 	}
-	c.block = appendPacket(c.block, number, f.Time, f.Data)
+	if comment == "" {
+		c.block = appendPacket(c.block, number, f.Time, f.Data)
+	} else {
+		c.block = appendCommented(c.block, number, f, length, comment[:optionPrefix(comment)])
+	}
 	return c.write(c.block)
 }
 

@@ -33,6 +33,8 @@ func (m *Manifest) ownCaveats() []string {
 		list = append(list, "how the scan ended is not known, as its manifest.json is missing or of its start: maybe not every target was probed")
 	case m.End.IsZero():
 		list = append(list, "the scan was killed: not every target was probed")
+	case m.Problem != "":
+		list = append(list, "the scan was ended by an error, and is not whole: "+m.Problem)
 	case m.Interrupted:
 		list = append(list, "the scan was interrupted: not every target was probed")
 	case m.EndedBy == EndedMaxTargets || m.EndedBy == EndedMaxResults || m.EndedBy == EndedMaxRuntime:

@@ -39,8 +39,9 @@ const (
 	// OrderMemory is what is held for that at most, in bytes.
 	OrderMemory = 64 << 20
 
-	// mostFrames that Next returns at a time.
-	mostFrames = 4096
+	// mostFrames that Next returns at a time, out of so many batches: what is read of them waits for the next call.
+	mostFrames  = 4096
+	mostBatches = 32
 )
 
 // OpenCapture opens files, "-" for the standard input, and all captures in directories, as one capture. Reading ends when ctx does,
@@ -85,7 +86,7 @@ func (c *Capture) Next() ([]Frame, error) {
 		h.Release()
 	}
 	c.done, c.frames = c.done[:0], c.frames[:0]
-	for len(c.frames) < mostFrames {
+	for len(c.frames) < mostFrames && len(c.done) < mostBatches {
 		s, until, err := c.earliest()
 		if err != nil {
 			return nil, err
@@ -180,7 +181,7 @@ func (c *Capture) fill(s *source) error {
 
 // take takes a frame of a source, and those that follow it up to a time that is another's.
 func (c *Capture) take(s *source, until int64) {
-	for o, first := &s.order, true; o.ready() && (first || o.next() < until) && len(c.frames) < mostFrames; first = false {
+	for o, first := &s.order, true; o.ready() && (first || o.next() < until) && len(c.frames) < mostFrames && len(c.done) < mostBatches; first = false {
 		h := o.pop()
 		f := *h.frame
 		f.Time = h.time

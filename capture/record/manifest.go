@@ -29,16 +29,17 @@ const ManifestFormat = 1
 // indented in manifest.json, which is rewritten with End, Counters and Drops
 // when it ends.
 type Manifest struct {
-	Format      int       `json:"format"`       // ManifestFormat; set by Create and Close
-	Laserdisc   string    `json:"laserdisc"`    // version of the program that recorded
-	Revision    string    `json:"revision"`     // its version-control revision, with "+dirty" if changed since
-	Go          string    `json:"go"`           // version of the Go toolchain that built it
-	GOARCH      string    `json:"goarch"`       // architecture it ran on
-	Synthetic   string    `json:"synthetic"`    // name of the lab's population; empty for a real network
-	Start       time.Time `json:"start"`        // RFC 3339, UTC, to the nanosecond
-	End         time.Time `json:"end,omitzero"` // absent until the record is closed
-	Interrupted bool      `json:"interrupted"`  // whether a signal or an error stopped the scan before its end
-	EndedBy     string    `json:"ended_by"`     // what ended the probing, one of the Ended constants; empty until then
+	Format      int       `json:"format"`            // ManifestFormat; set by Create and Close
+	Laserdisc   string    `json:"laserdisc"`         // version of the program that recorded
+	Revision    string    `json:"revision"`          // its version-control revision, with "+dirty" if changed since
+	Go          string    `json:"go"`                // version of the Go toolchain that built it
+	GOARCH      string    `json:"goarch"`            // architecture it ran on
+	Synthetic   string    `json:"synthetic"`         // name of the lab's population; empty for a real network
+	Start       time.Time `json:"start"`             // RFC 3339, UTC, to the nanosecond
+	End         time.Time `json:"end,omitzero"`      // absent until the record is closed
+	Interrupted bool      `json:"interrupted"`       // whether a signal or an error stopped the scan before its end
+	EndedBy     string    `json:"ended_by"`          // what ended the probing, one of the Ended constants; empty until then
+	Problem     string    `json:"problem,omitempty"` // the error that ended the scan, if one did
 
 	// NotProbed counts the services of the sample, those on the block list included, that EndedBy has left: the last ones
 	// of their order, which is random, so that what was probed is a sample too. Valid only with EndedBy, and not with Adopt.
@@ -131,7 +132,7 @@ const (
 	EndedMaxResults = "max-results"
 	EndedMaxRuntime = "max-runtime"
 	EndedSignal     = "signal" // an interrupt
-	EndedError      = "error"  // of the record, the link, or the input
+	EndedError      = "error"  // of the record, the link, this machine's network, or the input
 )
 
 // Link describes the interface the scan ran on.

@@ -146,10 +146,10 @@ func (r *Reader) length() (uint32, error) {
 		return 0, err
 	}
 	n := r.u32(head[4:])
-	if n == 0 && r.endsInZeros(4) {
-		return 0, io.ErrUnexpectedEOF // a power cut leaves zeros where data did not reach the disk
-	}
 	if n < 12 || n%4 != 0 {
+		if r.endsInZeros(8) {
+			return 0, io.ErrUnexpectedEOF // a power cut leaves zeros where data did not reach the disk
+		}
 		return 0, r.malformed("length %d, not a multiple of 4 from 12", n)
 	}
 	return n, nil
@@ -163,6 +163,9 @@ func (r *Reader) body(least int) ([]byte, error) {
 		return nil, err
 	}
 	if int(n) < least+12 || n > maxBlock {
+		if r.endsInZeros(8) {
+			return nil, io.ErrUnexpectedEOF
+		}
 		return nil, r.malformed("length %d, not within %d and %d", n, least+12, maxBlock)
 	}
 	b, err := r.in.peek(int(n))
@@ -207,13 +210,26 @@ func (r *Reader) skipBlock() error {
 // hand, so many bytes on.
 func (r *Reader) checkTrailer(at int, n uint32) error {
 	trailer := r.u32(r.in.rest[at:])
-	if trailer == 0 && r.endsInZeros(at) {
+	if r.begins(trailer, n) && r.endsInZeros(at+4) {
 		return io.ErrUnexpectedEOF
 	}
 	if trailer != n {
 		return r.malformed("length %d at its start, %d at its end", n, trailer)
 	}
 	return nil
+}
+
+// begins reports whether a word of the file has some of the bytes of another, or none, and then zeros.
+func (r *Reader) begins(word, whole uint32) bool {
+	if r.swap {
+		word, whole = bits.ReverseBytes32(word), bits.ReverseBytes32(whole)
+	}
+	for n := range 4 {
+		if word == whole&(1<<(8*n)-1) && word != whole {
+			return true
+		}
+	}
+	return false
 }
 
 // endsInZeros reports whether zeros alone are left, from the n-th byte at hand on, which it passes whatever they are. What is to be
@@ -231,10 +247,10 @@ func (r *Reader) section() error {
 	if r.u32(head[8:]) != byteOrderMagic {
 		r.swap = true
 	}
-	if r.u32(head[8:]) == 0 && r.endsInZeros(8) {
-		return io.ErrUnexpectedEOF
-	}
 	if r.u32(head[8:]) != byteOrderMagic {
+		if r.endsInZeros(12) {
+			return io.ErrUnexpectedEOF
+		}
 		return r.malformed("byte-order magic % x", head[8:])
 	}
 	b, err := r.body(16)

@@ -105,8 +105,9 @@ func (r *Reader) takeUp(err error) error {
 	case r.resume > 0:
 		r.in.pass(r.resume)
 	default:
-		found, zeros := r.search()
-		if !found && zeros { // a power cut leaves zeros where data did not reach the disk
+		written := r.written()
+		found, content := r.search()
+		if !found && content <= written { // a power cut leaves zeros where data did not reach the disk
 			return &TruncatedError{Path: lost.Path, Offset: lost.Offset, Frame: lost.Frame}
 		}
 		if !found {
@@ -118,14 +119,31 @@ func (r *Reader) takeUp(err error) error {
 	return lost
 }
 
-// search moves to the next place behind the byte at hand from which on the capture is sound. If there is none, it says whether
-// nothing but zeros is left.
-func (r *Reader) search() (found, zeros bool) {
-	zeros = len(r.in.rest) > 0
+// written is how many bytes of the block at hand may be other than zeros, if a tail of zeros begins within it.
+func (r *Reader) written() int64 {
+	head, err := r.in.peek(8)
+	if err != nil || r.pcap.header > 0 {
+		return 0
+	}
+	n := r.u32(head[4:])
+	if n < 12 || n > maxBlock {
+		return 8
+	}
+	b, err := r.in.peek(int(n))
+	if err != nil || !r.begins(r.u32(b[n-4:]), n) {
+		return int64(n) - 4
+	}
+	return int64(n)
+}
+
+// search moves to the next place behind the byte at hand from which on the capture is sound. If there is none, it says how many
+// bytes were left up to the last that is not zero.
+func (r *Reader) search() (found bool, content int64) {
+	start := r.in.offset
 	for first := 1; ; first = 0 {
 		_, err := r.in.peek(lookAhead)
 		if err != nil && !isEnd(err) && !isCorrupt(err) {
-			return false, false
+			return false, math.MaxInt64
 		}
 		b, end := r.in.rest, err != nil
 		at := first
@@ -133,17 +151,19 @@ func (r *Reader) search() (found, zeros bool) {
 			ok, more := r.format.sound(b[at:], end)
 			if ok {
 				r.in.pass(at)
-				return true, false
+				return true, 0
 			}
 			if more && at > first {
 				break
 			}
 		}
 		at = min(at, len(b))
-		zeros = zeros && len(bytes.Trim(b[:at], "\x00")) == 0
+		if n := len(bytes.TrimRight(b[:at], "\x00")); n > 0 {
+			content = r.in.offset - start + int64(n)
+		}
 		r.in.pass(at)
 		if end && at == len(b) {
-			return false, zeros
+			return false, content
 		}
 	}
 }

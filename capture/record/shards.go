@@ -18,7 +18,7 @@ import (
 // ofOneShard are the manifest's keys in which the shards of one scan may differ: each has its machine, its time, its rate
 // and its outcome. In all others they agree, those that are yet to be added too.
 var ofOneShard = []string{
-	"revision", "go", "goarch", "start", "end", "interrupted", "ended_by", "not_probed", "arguments",
+	"revision", "go", "goarch", "start", "end", "interrupted", "ended_by", "problem", "not_probed", "arguments",
 	"targets", // in what words: target_digest says which they are
 	"target_count", "lists", "excluded", "max_targets", "max_results", "max_runtime", "rate", "sources", "cookie_key",
 	"chunk_size", "compression", "chunks", "partial", "link", "counters", "drops", "shards",

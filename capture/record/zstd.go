@@ -56,6 +56,9 @@ type zstdReader struct {
 	plain   []byte // of the last frame
 	unread  []byte // of plain
 	stream  *zstd.Decoder
+
+	passed int64                   // bytes of the frames before plain, decompressed
+	began  func(plain, file int64) // called for each frame before anything of it is read: where it begins; may be nil
 }
 
 func newZstdReader(src io.Reader) (*zstdReader, error) {
@@ -156,7 +159,11 @@ func (z *zstdReader) frame() error {
 		z.wasted += maxZstdFrame
 		return err
 	}
+	z.passed += int64(len(z.plain))
 	z.plain, z.unread = plain, plain
+	if z.began != nil {
+		z.began(z.passed, z.offset)
+	}
 	z.drop(n)
 	return nil
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"net/netip"
@@ -45,7 +46,7 @@ type Observer struct {
 	idle   queue[opened]            // those of open, each once
 	known  map[uint64]int64         // services, by the hash of the pair without a client, and until when
 	forget queue[uint64]            // the same, each once
-	ended  recent[uint32]           // the initial sequence numbers of connections that were reset
+	ended  recent[ending]           // connections that were reset
 	asked  recent[question]         // SYNs to what nothing is known of
 	early  recent[[]byte]           // the data of some of these
 	before recent[sides]            // connections that began before the capture: who sent data
@@ -82,6 +83,13 @@ type question struct {
 
 // accepts reports whether a segment that comes back may acknowledge ack: the SYN, and any of its data.
 func (q *question) accepts(ack uint32) bool { return ack-q.seq-1 <= uint32(q.data) }
+
+// ending is what is remembered of a connection that was reset.
+type ending struct {
+	iss     uint32 // its initial sequence number
+	refused bool   // whether it was none yet
+	again   bool   // whether its client has sent the same SYN since
+}
 
 // sides are a connection's ends.
 type sides uint8
@@ -171,6 +179,7 @@ type conversation struct {
 	latest   int64  // time of its last packet
 	said     []byte // by the client, before the service said anything
 	saidAt   int64
+	more     []byte // what the client said when it had the first answer, its beginning: an echo repeats that, too
 	missed   bool             // whether the capture lacks what comes next of that
 	heard    bool             // whether anything of the client's is in the capture
 	answers  bool             // whether anything of the service's is
@@ -189,7 +198,7 @@ func NewObserver(responseLimit int, attempt func(*Attempt) error) *Observer {
 		attempt: attempt,
 		open:    make(map[uint64]*conversation),
 		known:   make(map[uint64]int64),
-		ended:   newRecent[uint32](idleTime),
+		ended:   newRecent[ending](idleTime),
 		asked:   newRecent[question](unanswered),
 		early:   newRecent[[]byte](unanswered),
 		before:  newRecent[sides](idleTime),
@@ -214,6 +223,12 @@ func (o *Observer) Observe(s *packet.Segment) error {
 	if c := o.open[other]; c != nil {
 		o.says(c, s)
 		return o.err
+	}
+	if e, over := o.ended.get(hash); over && e.again && s.ICMP == 0 && s.Flags.Has(packet.SYN) && s.Ack == e.iss+1 {
+		o.ended.remove(hash) // the client has not taken the refusal for one
+	}
+	if e, over := o.ended.get(other); over && e.refused && s.ICMP == 0 && s.Flags&(packet.SYN|packet.ACK|packet.RST) == packet.ACK && s.Seq == e.iss+1 {
+		o.ended.remove(other) // nor here: it goes on
 	}
 	if o.ended.has(hash) || o.ended.has(other) {
 		return o.err
@@ -292,8 +307,10 @@ func (o *Observer) ask(s *packet.Segment) {
 		o.says(c, s)
 		return
 	}
-	if iss, over := o.ended.get(hash); over {
-		if iss == s.Seq {
+	if e, over := o.ended.get(hash); over {
+		if e.iss == s.Seq {
+			e.again = e.refused
+			o.ended.set(hash, e)
 			return
 		}
 		o.ended.remove(hash)
@@ -446,6 +463,9 @@ func (o *Observer) says(c *conversation, s *packet.Segment) {
 	}
 	c.leaving = c.leaving || s.Flags.Has(packet.FIN)
 	c.sent(s)
+	if c.turn != firstWords && len(c.more) == 0 && s.Seq == c.moreAt && !s.Flags.Has(packet.RST) {
+		c.more = append(c.more, s.Payload[:min(len(s.Payload), mostMore)]...)
+	}
 	if c.accepted {
 		c.rival = nil
 	}
@@ -461,6 +481,9 @@ func (o *Observer) says(c *conversation, s *packet.Segment) {
 		o.end(c)
 	}
 }
+
+// mostMore is how much tells that something else comes back.
+const mostMore = 32
 
 // listen keeps the client's first words.
 func (c *conversation) listen(s *packet.Segment) {
@@ -507,7 +530,7 @@ func (o *Observer) answered(c *conversation, s *packet.Segment) {
 	switch {
 	case s.ICMP != 0 || !c.connected || !s.Flags.Has(packet.ACK):
 	case s.Flags.Has(packet.SYN):
-		if !c.accepted && c.heard && s.Seq != c.irs && !c.unsent(s.Ack) {
+		if !c.accepted && s.Seq != c.irs && !c.unsent(s.Ack) {
 			rival := *s
 			rival.Options, rival.Payload = slices.Clone(s.Options), nil
 			c.rival = &rival
@@ -568,7 +591,7 @@ func (o *Observer) take(c *conversation, s *packet.Segment) {
 func (o *Observer) end(c *conversation) {
 	o.tell(c)
 	delete(o.open, c.hash)
-	o.ended.set(c.hash, c.iss)
+	o.ended.set(c.hash, ending{iss: c.iss, refused: !c.connected})
 }
 
 // tell reports the connection as an attempt.
@@ -585,6 +608,12 @@ func (o *Observer) tell(c *conversation) {
 		}
 	}
 	c.doubtful, c.held = nil, nil
+	c.conclude()
+	o.err = o.attempt(&c.Attempt)
+}
+
+// conclude says what the connection has come to.
+func (c *conversation) conclude() {
 	a := &c.Attempt
 	switch {
 	case c.ongoing:
@@ -603,9 +632,11 @@ func (o *Observer) tell(c *conversation) {
 	a.State, a.Handshake = c.state(), handshake.Other
 	if c.connected && (len(c.said) > 0 || !c.missed) {
 		a.Handshake = handshake.Said(c.said, a.Service)
+		if c.missed {
+			a.Handshake = handshake.SaidCut(c.said, a.SentBytes, a.Service)
+		}
 	}
 	c.classify()
-	o.err = o.attempt(a)
 }
 
 // classify labels the response.
@@ -622,7 +653,12 @@ func (c *conversation) classify() {
 	if first == len(a.Response) {
 		return
 	}
-	if first == 0 || a.Verdict.Label == handshake.Unknown || a.Verdict.Label == handshake.Echo { // which two banners may seem
+	if a.Verdict.Label == handshake.Echo { // which two banners may seem
+		if next := a.Response[first:]; !bytes.HasPrefix(c.more, next[:min(len(next), len(c.more))]) {
+			handshake.Classify(&a.Verdict, nil, a.Response[:first])
+		}
+	}
+	if first == 0 || a.Verdict.Label == handshake.Unknown || a.Verdict.Label == handshake.Echo {
 		var whole handshake.Verdict
 		if handshake.Classify(&whole, c.said, a.Response); first == 0 || whole.Evidence >= handshake.Likely {
 			a.Verdict = whole

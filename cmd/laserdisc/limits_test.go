@@ -372,6 +372,9 @@ func TestPrivileges(t *testing.T) {
 				if c.uid == 0 {
 					continue
 				}
+				if s["NoNewPrivs"] != "1" {
+					t.Errorf("NoNewPrivs: %s", s["NoNewPrivs"])
+				}
 				if s["CapEff"] != "0000000000000000" || s["CapInh"] != s["CapEff"] || s["CapAmb"] != s["CapEff"] {
 					t.Errorf("capabilities: %v", s)
 				}

@@ -28,7 +28,7 @@ func run(args []string) int {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return noneEmpty(cmd.Flags()) }
-	root.AddCommand(scanCommand(args), labCommand(), replayCommand(), mergeCommand(), relabelCommand(), datasetCommand(),
+	root.AddCommand(scanCommand(args), labCommand(), replayCommand(), showCommand(), mergeCommand(), relabelCommand(), datasetCommand(),
 		orderCommand(), compareCommand(), diffCommand(), whatIfCommand(), reportCommand(), allPortsCommand(), predictCommand(), unknownsCommand(),
 		classifyCommand(), protocolsCommand(), demoCommand(), versionCommand())
 	for _, cmd := range root.Commands() {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -143,7 +144,26 @@ func become(uid, gid int) error {
 	if err := syscall.Setresuid(uid, uid, uid); err != nil {
 		return err
 	}
+	if err := noNewPrivileges(); err != nil {
+		return err
+	}
 	return capabilities(netAdmin, 0)
+}
+
+// noNewPrivileges keeps all threads from gaining privileges by running a program that has some (prctl(2), PR_SET_NO_NEW_PRIVS).
+// That is set for one thread, and syscall.AllThreadsSyscall does not work where C's library is linked; but who has it, and installs
+// a seccomp filter on all threads, sets it on all (the kernel's seccomp_sync_threads). This filter allows everything.
+func noNewPrivileges() error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("PR_SET_NO_NEW_PRIVS: %w", err)
+	}
+	allow := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}
+	program := unix.SockFprog{Len: 1, Filter: &allow}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return fmt.Errorf("PR_SET_NO_NEW_PRIVS on all threads, by seccomp: %w", errno)
+	}
+	return nil
 }
 
 // capabilities sets this thread's.

@@ -272,6 +272,9 @@ func play(ctx context.Context, paths []string, out string, o replayOptions) (*re
 	sink := func(of int) replay.Rows { return builder.Partition(of) }
 	var result *replay.Result
 	if run {
+		if playing.Index, err = builder.Index(); err != nil {
+			return nil, nil, errors.Join(err, builder.Abort())
+		}
 		result, err = replay.Run(ctx, paths[0], playing, sink)
 	} else {
 		result, err = replay.Observe(ctx, paths, playing, sink)

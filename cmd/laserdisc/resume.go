@@ -46,7 +46,7 @@ func resume(cmd *cobra.Command, dir string) error {
 		return fmt.Errorf("%s: its manifest's targets: %w", dir, err)
 	}
 	o.out, o.resumed, o.plan = dir, m, *m
-	o.plan.End, o.plan.Interrupted, o.plan.EndedBy, o.plan.NotProbed = time.Time{}, false, "", 0
+	o.plan.End, o.plan.Interrupted, o.plan.EndedBy, o.plan.Problem, o.plan.NotProbed = time.Time{}, false, "", "", 0
 	o.plan.Sources = nil // which the link tells
 	return o.run(cmd)
 }

@@ -382,12 +382,16 @@ func printTargets(w io.Writer, set *target.Set, limit uint64) error {
 	return b.Flush()
 }
 
-// stopOnSignal makes the first Ctrl-C stop the probing and the second one everything.
+// stopOnSignal makes the first Ctrl-C stop the probing and the second one everything. A terminal that is gone does as Ctrl-C
+// does, unless nohup has it ignored.
 func stopOnSignal(s *capture.Scan, cancel func()) (release func()) {
 	stop := make(chan struct{})
 	s.Stop = stop
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, unix.SIGTERM)
+	if !signal.Ignored(unix.SIGHUP) {
+		signal.Notify(signals, unix.SIGHUP)
+	}
 	go func() {
 		if _, ok := <-signals; ok {
 			close(stop)

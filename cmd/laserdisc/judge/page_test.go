@@ -120,7 +120,17 @@ func TestPage(t *testing.T) {
 	c.holds(`document.querySelector("#ports .example").textContent === document.querySelector("#ports tr.chosen").dataset.example`)
 	var examples []string
 	c.eval(`[...document.querySelectorAll("tr[data-example]")].map(row => row.dataset.example)`, &examples)
-	runExamples(t, examples)
+	var queries []string
+	stories := make(map[string]bool)
+	for _, lines := range examples {
+		story, query, _ := strings.Cut(lines, "\n")
+		stories[story] = true
+		if query != "" {
+			queries = append(queries, query)
+		}
+	}
+	showExamples(t, slices.Sorted(maps.Keys(stories)))
+	runExamples(t, queries)
 
 	// On a narrow screen nothing but figures and tables is wider than it; dark means dark, and figures stay on white.
 	c.size(360, 740)
@@ -168,6 +178,26 @@ func pageReport(t *testing.T, dir string) string {
 	report := filepath.Join(dir, "report")
 	laserdisc(t, slices.Concat([]string{"report"}, tables, []string{"--out", report})...)
 	return report
+}
+
+// showExamples carries out some sixty of the commands of a page that tell a story: each ends with what its service is.
+func showExamples(t *testing.T, commands []string) {
+	built(t)
+	told := 0
+	for i := 0; i < len(commands); i += 1 + len(commands)/60 { // which are several hundred
+		command := commands[i]
+		told++
+		out, err := exec.Command("sh", "-c", command).Output()
+		_, last, _ := strings.Cut(command, " ")
+		service := strings.Trim(last[strings.LastIndex(last, " ")+1:], `"`)
+		if err != nil || !strings.Contains(string(out), "\n"+service+" ") {
+			t.Fatalf("%s: %v:\n%s", command, err, out)
+		}
+	}
+	if told < 30 {
+		t.Errorf("%d stories are too few to prove anything", told)
+	}
+	t.Logf("%d stories told, of %d", told, len(commands))
 }
 
 // runExamples asks DuckDB what the commands of a page ask it: each finds a row.
