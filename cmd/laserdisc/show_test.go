@@ -54,6 +54,9 @@ func (l *shownTargets) Next() (at netip.AddrPort, ok bool) {
 
 func (l *shownTargets) Left() uint64 { return uint64(len(*l)) }
 
+// Place implements capture.Targets. What answers was asked: all are begun at once.
+func (l *shownTargets) Place(netip.AddrPort) (uint64, bool) { return 0, true }
+
 // scanShown records a scan of a lab over a link in memory, whose clock begins with the year 2026.
 func scanShown(t *testing.T, population string) (dir string) {
 	t.Helper()
