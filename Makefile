@@ -1,15 +1,15 @@
 # arrow v15's assembly clobbers the frame pointer: every build is without it.
 GO      := go
 TAGS    := -tags noasm
-PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan fonts-liberation
+PACKAGES := iproute2 nftables ethtool tcpdump tshark zmap masscan nmap fonts-liberation
 
-.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate coverage sample captures
+.PHONY: build setup demo test check bench bench-replay bench-analysis readers matrix memory clean fleet peers corpus accuracy tshark page latex judge-estimate coverage sample captures hostile
 
 build: ## bin/laserdisc
 	$(GO) build $(TAGS) -buildvcs=auto -o bin/laserdisc ./cmd/laserdisc
 
 setup: ## what the tests and benchmarks judge by: Debian packages, Go modules
-	@for tool in tshark zmap masscan tcpdump nft ip ethtool; do command -v $$tool >/dev/null || missing=1; done; \
+	@for tool in tshark zmap masscan nmap tcpdump nft ip ethtool; do command -v $$tool >/dev/null || missing=1; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ]; then echo "run once as root: make setup (apt-get install $(PACKAGES))" >&2; exit 1; fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES)
@@ -72,6 +72,9 @@ matrix: ## 2,000 lossy scans, each in many chunks, played back by 1 to 8 workers
 
 memory: ## what replay takes with --memory 256MiB, over 1.5 and 6 million packets, played back and observed
 	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestReplayMemory$$' ./cmd/laserdisc -memory
+
+hostile: ## the table of docs/security.md: what hosts that attack whoever scans them cost a scan
+	$(GO) test $(TAGS) -timeout 10m -count 1 -v -run 'TestHostile$$' ./capture
 
 clean:
 	rm -rf bin out

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -20,7 +21,7 @@ import (
 )
 
 func labCommand() *cobra.Command {
-	var device, population, truth, ases string
+	var device, population, truth, ases, attack string
 	var seed uint64
 	var loss float64
 	var publishedToo bool
@@ -48,6 +49,10 @@ it is the section of datasets/paper/contradictions.md that has the arithmetic.`,
 			switch given := cmd.Flags().Changed; {
 			case given("loss") && device == "":
 				return errors.New("--loss has no effect without --interface: what --truth, --asn and --published tell of is no traffic")
+			case attack != "" && device == "":
+				return errors.New("--hostile has no effect without --interface")
+			case attack != "" && given("loss"):
+				return errors.New("--loss has no effect with --hostile, whose network loses nothing")
 			case given("seed") && device == "" && truth == "" && !publishedToo:
 				return errors.New("--seed has no effect with --asn alone: the population's ASes do not depend on it")
 			}
@@ -69,6 +74,12 @@ it is the section of datasets/paper/contradictions.md that has the arithmetic.`,
 			if device == "" {
 				return nil // these were all that was asked for
 			}
+			peer := link.Peer(network)
+			if attack != "" {
+				if peer, err = lab.NewHostile(attack, seed); err != nil {
+					return fmt.Errorf("--hostile: %w", err)
+				}
+			}
 			wire, err := link.Serve(device, network.Prefixes())
 			if err != nil {
 				return err
@@ -76,18 +87,27 @@ it is the section of datasets/paper/contradictions.md that has the arithmetic.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM)
 			defer stop()
 			fmt.Fprintf(cmd.ErrOrStderr(), "laserdisc: population %s on %s, seed %d\n", population, device, seed)
-			return lab.Serve(ctx, wire, network)
+			return lab.Serve(ctx, wire, peer)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&device, "interface", "i", "", "interface to answer on")
 	f.StringVar(&population, "population", datasets.DefaultPopulation, "population file, or the name of a built-in one")
+	f.StringVar(&attack, "hostile", "", "have every address of the population's prefixes attack whoever scans it, in this way: "+attackNames())
 	f.StringVar(&truth, "truth", "", "write what every service is to this file, as JSON lines")
 	f.StringVar(&ases, "asn", "", "write which AS announces which prefix to this file, as replay --asn reads it")
 	f.BoolVar(&publishedToo, "published", false, "print the paper's numbers beside the lab's")
 	f.Uint64Var(&seed, "seed", 1, "seed of the hosts and of the network's faults")
 	f.Float64Var(&loss, "loss", -1, "share of packets lost, 0 to 1 (default: the population's)")
 	return cmd
+}
+
+func attackNames() string {
+	var names []string
+	for _, a := range lab.Attacks() {
+		names = append(names, a.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // writeFile makes a file of what write gives.
