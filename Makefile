@@ -20,7 +20,7 @@ demo: build ## the main job, end to end, into out/demo
 	bin/laserdisc demo --out out/demo
 
 test: setup build ## every test, on real wires between network namespaces
-	$(GO) test $(TAGS) -timeout 12m ./...
+	$(GO) test $(TAGS) -timeout 15m ./...
 	@cat out/absent.txt 2>/dev/null || true # real servers that were not there to be scanned
 
 check: ## what keeps the code as it should be: format, vet, staticcheck, import direction, go.mod
@@ -81,7 +81,7 @@ clean:
 
 fleet: setup build ## Debian's own servers, each scanned with every handshake; their record goes into out/fleet
 	.ci/fleet
-	$(GO) test $(TAGS) -timeout 12m -count 1 -v -run 'TestFleet$$' ./cmd/laserdisc/judge -fleet $(CURDIR)/out/fleet
+	$(GO) test $(TAGS) -timeout 15m -count 1 -v -run 'TestFleet$$' ./cmd/laserdisc/judge -fleet $(CURDIR)/out/fleet
 
 peers: setup build ## beside LZR and ZGrab2, which Debian does not have: LZR=path ZGRAB2=path; make fleet first
 	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestZGrabReads|TestLZRFindsTheSame' -bench LZR -benchtime 1x ./cmd/laserdisc/judge \
