@@ -72,8 +72,8 @@ read, and that is exit code 1.
 DIR becomes a dataset: attempts.parquet, services.parquet, and dataset.json, which describes them.
 Until it is complete, DIR stays as it was.
 
-A CAPTURE is a pcap or pcapng file, of both directions, that something else made (ZMap and LZR,
-ZGrab, whatever tcpdump saw), compressed or not; "-" is the standard input; of a directory, it is all
+A CAPTURE is a pcap or pcapng file that something else made (ZMap and LZR, ZGrab, whatever tcpdump
+saw), compressed or not; "-" is the standard input; of a directory, it is all
 captures in it. Several are one capture: parts of it, or one for each direction or interface. There is
 nothing to compare with: states and labels are told from the packets as they stand, in the order of
 their times. Where a capture is damaged it is read on behind that if it is sure where; what could not

@@ -254,7 +254,7 @@ func (p *storyPrinter) end() error {
 	case p.json:
 		return nil
 	case p.found == nil:
-		p.line(0, fmt.Sprintf("\n%v is no service: it never answered with a SYN-ACK.", p.service))
+		p.line(0, fmt.Sprintf("\n%v is no service: there is no SYN-ACK of it.", p.service))
 		return nil
 	}
 	p.why(p.found)
