@@ -230,17 +230,16 @@ func (l *packetLink) Close() error {
 	if l.closed {
 		return nil
 	}
-	told := l.broken != nil
 	sending := l.sender.close()
 	final, counting := l.count()
-	if told { // by what has returned it before
-		sending, counting = nil, nil
-	}
 	l.final, l.closed = final, true
 	l.ring.close()
 	guarding := l.guard.close()
 	l.netlink.Close()
-	return errors.Join(sending, counting, guarding)
+	if l.broken != nil && guarding == nil { // which may have been returned before
+		return l.broken
+	}
+	return errors.Join(l.broken, sending, counting, guarding)
 }
 
 func (l *packetLink) interfaceDrops() (uint64, error) {

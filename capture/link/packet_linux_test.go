@@ -575,8 +575,8 @@ func TestSendErrors(t *testing.T) {
 	if _, _, err := scanner.Receive(scanner.Now() + int64(time.Second)); err == nil || !strings.Contains(err.Error(), "network is down") {
 		t.Errorf("error of receiving is %v", err)
 	}
-	if got := stats(t, scanner); got.Sent != 1 || got.SendErrors != 2 {
-		t.Errorf("%+v", got)
+	if got, err := scanner.Stats(); got.Sent != 1 || got.SendErrors != 2 || err == nil || !strings.Contains(err.Error(), "has gone down") {
+		t.Errorf("%+v, %v", got, err)
 	}
 	if err := scanner.Close(); err == nil {
 		t.Error("Close forgets the error")

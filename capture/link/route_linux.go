@@ -212,7 +212,7 @@ func findGateway(h *netlink.Handle, cfg Config, hops []hop, device netlink.Link)
 		if !one.gateway.IsValid() {
 			return [6]byte{}, fmt.Errorf("link: no gateway on %s leads to %v, it is on the local network or has no route: add a route through a gateway (ip route add), or give the MAC address that all targets are reached by (--gateway-mac)", name, one.target)
 		}
-		mac, err := resolve(h, device, one.gateway)
+		mac, err := resolve(h, device, one)
 		if err != nil {
 			return [6]byte{}, err
 		}
@@ -227,7 +227,8 @@ func findGateway(h *netlink.Handle, cfg Config, hops []hop, device netlink.Link)
 // resolve gives the neighbour's MAC address. If the kernel does not know it, it is
 // made to ask. Such questions, and those of a watch, are ARP and neighbour
 // discovery, the only packets that go into no record.
-func resolve(h *netlink.Handle, device netlink.Link, neighbour netip.Addr) ([6]byte, error) {
+func resolve(h *netlink.Handle, device netlink.Link, to hop) ([6]byte, error) {
+	neighbour := to.gateway
 	for deadline := time.Now().Add(neighbourPatience); ; time.Sleep(neighbourPause) {
 		mac, known, err := knownNeighbour(h, device, neighbour)
 		if err != nil || known {
@@ -236,7 +237,7 @@ func resolve(h *netlink.Handle, device netlink.Link, neighbour netip.Addr) ([6]b
 		if time.Now().After(deadline) {
 			return mac, fmt.Errorf("link: gateway %v does not say its MAC address on %s: is it up? Otherwise give it (--gateway-mac)", neighbour, device.Attrs().Name)
 		}
-		provoke(h, device, neighbour)
+		provoke(h, device, to)
 	}
 }
 
@@ -259,13 +260,23 @@ func knownNeighbour(h *netlink.Handle, device netlink.Link, neighbour netip.Addr
 	return mac, false, nil
 }
 
-// provoke ignores errors: whether it worked shows in the table of neighbours.
-func provoke(h *netlink.Handle, device netlink.Link, neighbour netip.Addr) {
+// provoke ignores errors: whether it worked shows in the table of neighbours. The
+// kernel solicits from a link-local address only, which an interface that has just
+// come up is still to get; so we do, too.
+func provoke(h *netlink.Handle, device netlink.Link, to hop) {
+	a := device.Attrs()
 	family := netlink.FAMILY_V4
-	if neighbour.Is6() {
+	if to.gateway.Is6() {
 		family = netlink.FAMILY_V6
 	}
-	_ = h.NeighSet(&netlink.Neigh{LinkIndex: device.Attrs().Index, Family: family, IP: neighbour.AsSlice(), Flags: netlink.NTF_USE})
+	_ = h.NeighSet(&netlink.Neigh{LinkIndex: a.Index, Family: family, IP: to.gateway.AsSlice(), Flags: netlink.NTF_USE})
+	if !to.gateway.Is6() || !to.source.Is6() {
+		return
+	}
+	if s, err := openSender(a.Index); err == nil {
+		_ = s.add(solicitation([6]byte(a.HardwareAddr), to.source, to.gateway))
+		_ = s.close()
+	}
 }
 
 // checkPorts refuses source ports that connections of this machine use or may be

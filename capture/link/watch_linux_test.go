@@ -83,8 +83,8 @@ func TestNetworkChanges(t *testing.T) {
 			if again := scanner.Flush(); again != err {
 				t.Errorf("then %v", again)
 			}
-			if err := scanner.Close(); err != nil {
-				t.Errorf("closing it: %v", err)
+			if again := scanner.Close(); again != err {
+				t.Errorf("closing it: %v", again)
 			}
 		})
 	}

@@ -302,7 +302,9 @@ func (o *scanOptions) scan(ctx context.Context, s *capture.Scan, set *target.Set
 		if privileged != nil {
 			closing = func() error { return privileged.do(s.Link.Close) }
 		}
-		err = errors.Join(err, closing())
+		if closed := closing(); !errors.Is(err, closed) { // it may say again what ended the scan
+			err = errors.Join(err, closed)
+		}
 	}()
 	if uid, gid := user(); o.lab == "" && mayDrop(uid) {
 		if err := givable(s.Dir, uid); err != nil {
