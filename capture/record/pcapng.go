@@ -147,7 +147,11 @@ func (r *Reader) length() (uint32, error) {
 	}
 	n := r.u32(head[4:])
 	if n < 12 || n%4 != 0 {
-		if r.endsInZeros(8) {
+		zeros := 8
+		if n == 0 {
+			zeros = 4
+		}
+		if n%4 == 0 && r.endsInZeros(zeros) { // the first byte of a length is there or not, so that it goes into 4
 			return 0, io.ErrUnexpectedEOF // a power cut leaves zeros where data did not reach the disk
 		}
 		return 0, r.malformed("length %d, not a multiple of 4 from 12", n)
@@ -210,7 +214,7 @@ func (r *Reader) skipBlock() error {
 // hand, so many bytes on.
 func (r *Reader) checkTrailer(at int, n uint32) error {
 	trailer := r.u32(r.in.rest[at:])
-	if r.begins(trailer, n) && r.endsInZeros(at+4) {
+	if r.begins(trailer, n) && r.endsInZeros(at+3) {
 		return io.ErrUnexpectedEOF
 	}
 	if trailer != n {
@@ -248,7 +252,7 @@ func (r *Reader) section() error {
 		r.swap = true
 	}
 	if r.u32(head[8:]) != byteOrderMagic {
-		if r.endsInZeros(12) {
+		if r.endsInZeros(11) { // the last byte of the magic number is not
 			return io.ErrUnexpectedEOF
 		}
 		return r.malformed("byte-order magic % x", head[8:])

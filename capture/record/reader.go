@@ -154,7 +154,7 @@ func (r *Reader) begin() error {
 		r.manifest, err = manifestIn(r.comment)
 		return err
 	}
-	if r.begins(r.u32(magic), blockSection) && r.in.onlyZeros(4) {
+	if r.begins(r.u32(magic), blockSection) && r.in.onlyZeros(3) {
 		return io.ErrUnexpectedEOF
 	}
 	r.format = format{r.usualRecords, r.wholeRecord, r.nextRecord, r.soundRecords}
@@ -176,7 +176,7 @@ func (r *Reader) nextChunk(end int64, problem string) error {
 	if err != nil {
 		return err
 	}
-	if r.begins(r.u32(magic), blockSection) && r.in.onlyZeros(4) {
+	if r.begins(r.u32(magic), blockSection) && r.in.onlyZeros(3) {
 		return io.ErrUnexpectedEOF
 	}
 	if r.u32(magic) != blockSection {

@@ -79,16 +79,17 @@ func (w *window) nextStream() {
 	w.buffer, w.rest, w.offset, w.after = nil, nil, 0, nil
 }
 
-// onlyZeros reports whether zeros alone are left of the stream, from the n-th byte
+// onlyZeros reports whether zeros alone are left of the stream, one at least, from the n-th byte
 // of rest on, and moves to its end.
 func (w *window) onlyZeros(n int) bool {
-	zeros := true
+	zeros, some := true, false
 	w.rest = w.rest[n:]
 	for {
+		some = some || len(w.rest) > 0
 		zeros = zeros && len(bytes.Trim(w.rest, "\x00")) == 0
 		w.rest = nil
 		if w.after != nil {
-			return zeros && isEnd(w.after)
+			return zeros && some && isEnd(w.after)
 		}
 		_ = w.fetch() // which fails only after the last of it
 	}
