@@ -66,24 +66,21 @@ func outranks(later, earlier Evidence) bool {
 // Outranks reports whether v's label is to be preferred to that of o, an earlier attempt's at the same service. It is the
 // rule that Classify has for several matches in one answer, over the answers of several attempts: of two protocols with
 // likely or certain evidence the one that comes first in the table wins, for it is the more specific; otherwise the better
-// evidence does, where an echo is better than a weak label, and o where both are equal. It looks at Label and Evidence only. An o without a label, of an attempt that
-// sent nothing, yields to every label.
+// evidence does, and o where both are equal. Our own bytes that came back are more than what is weakly consistent with a protocol,
+// but some zeros are an echo of a handshake that begins with them: o stays unknown. It looks at Label and Evidence only. An o
+// without a label, of an attempt that sent nothing, yields to every label.
 func (v *Verdict) Outranks(o *Verdict) bool {
 	switch {
 	case o.Label == "":
 		return v.Label != ""
+	case v.Label == Echo:
+		return o.Evidence == Weak
+	case o.Label == Echo:
+		return v.Evidence >= Likely
 	case o.Evidence < Likely || v.Evidence < Likely:
-		return v.standing() > o.standing()
+		return v.Evidence > o.Evidence
 	}
 	return positions[v.Label] < positions[o.Label]
-}
-
-// standing orders verdicts of which one is not likely: our own bytes that came back are more than what is consistent with a protocol.
-func (v *Verdict) standing() int {
-	if v.Label == Echo {
-		return 2*int(Weak) + 1
-	}
-	return 2 * int(v.Evidence)
 }
 
 // Without gives the label and the evidence that a table without some of its protocols would have given the answer that v is of.

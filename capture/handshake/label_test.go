@@ -13,7 +13,7 @@ func TestOutranks(t *testing.T) {
 		{Verdict{}, Verdict{}, false, "no answer has none"},
 		{Verdict{Label: "http", Evidence: Weak}, Verdict{}, false, "no answer takes none away"},
 		{Verdict{Label: Unknown}, Verdict{Label: "redis", Evidence: Weak}, true, "some evidence beats none"},
-		{Verdict{Label: Unknown}, Verdict{Label: Echo}, true, "an echo says something"},
+		{Verdict{Label: Unknown}, Verdict{Label: Echo}, false, "what a handshake of zeros draws may be zeros"},
 		{Verdict{Label: Echo}, Verdict{Label: "amqp", Evidence: Weak}, false, "an echo beats what is weak"},
 		{Verdict{Label: "amqp", Evidence: Weak}, Verdict{Label: Echo}, true, "whichever is the later"},
 		{Verdict{Label: Echo}, Verdict{Label: "http", Evidence: Likely}, true, "likely beats an echo"},

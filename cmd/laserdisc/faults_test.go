@@ -83,7 +83,7 @@ func TestFaults(t *testing.T) {
 	t.Run("9 hellos are small and honest", func(t *testing.T) { hellosFit(t) })
 	t.Run("10 packets are in order and counted and sequence numbers wrap and the run ends", wire.judge)
 	t.Run("11 block list and seed and manifest hold", func(t *testing.T) { repeatable(t) })
-	t.Run("12 times are of capture and a slow pipe costs nothing", func(t *testing.T) {
+	t.Run("12 times are of capture and a slow pipe costs its lag", func(t *testing.T) {
 		endsAtPackets(t, flows, lines)
 		wire.timesOfCapture(t)
 		slowPipe(t)
@@ -830,7 +830,8 @@ func scanWire(t *testing.T) (w wireScan) {
 	}
 	defer serveOn(context.Background(), far, w.network)() // others take their turns on the wire
 	dir := filepath.Join(t.TempDir(), "run")
-	cmd := exec.Command(laserdiscBinary(t), append([]string{"scan", "198.18.0.0/21", "--open", labPrefix, "--ports", "80,443,8443", "--handshakes", "tls,http", "--seed", "7", "--rate", "3000",
+	key := session.KeyOf(7) // with which wrappingTargets wrap
+	cmd := exec.Command(laserdiscBinary(t), append([]string{"scan", "198.18.0.0/21", "--open", labPrefix, "--ports", "80,443,8443", "--handshakes", "tls,http", "--seed", "7", "--key", hex.EncodeToString(key[:]), "--rate", "3000",
 		"--timeout", "1500ms", "--cooldown", "2s", "--out", dir}, wrappingTargets...)...)
 	var output bytes.Buffer
 	cmd.Stderr = &output
@@ -949,7 +950,8 @@ func endsAtPackets(t *testing.T, flows []*flow, lines [][]byte) {
 	}
 }
 
-// slowPipe: a pipe from ZMap that lags by seconds delays nothing. Services answer the hello as soon as one that was sent at once.
+// slowPipe: a pipe from ZMap that lags by seconds delays a service by that and no more. It is told nothing before ZMap has
+// reported it, for whoever sends a SYN-ACK may be anybody.
 func slowPipe(t *testing.T) {
 	const lag = 2 * time.Second
 	gateway := farEnd(t).String()
@@ -987,7 +989,7 @@ func slowPipe(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("%d services answered the hello, half of them within %v of their SYN-ACK, the last after %v", len(took), took[len(took)/2], took[len(took)-1])
-	if took[len(took)-1] > lag/4 {
+	if took[len(took)-1] > lag+lag/4 {
 		t.Error("too slow")
 	}
 }
