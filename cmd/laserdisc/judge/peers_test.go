@@ -74,6 +74,17 @@ var zgrabCannot = map[string]string{
 	"198.18.7.14:502": "Modbus that answers with an exception",
 }
 
+// grab is what zgrab2 writes of a service.
+type grab struct {
+	IP   netip.Addr
+	Port uint16
+	Data map[string]struct {
+		Status, Protocol, Error string
+		Port                    uint16
+		Timestamp               time.Time
+	}
+}
+
 // zgrab2 reads what --feed-zgrab writes, while it is written: every service with the module that its
 // label calls for. The services are real ones, on their own ports and on others.
 func TestZGrabReads(t *testing.T) {
@@ -124,15 +135,6 @@ func TestZGrabReads(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 
-	type grab struct {
-		IP   netip.Addr
-		Port uint16
-		Data map[string]struct {
-			Status, Protocol, Error string
-			Port                    uint16
-			Timestamp               time.Time
-		}
-	}
 	grabs, first := map[string]grab{}, time.Now()
 	for _, g := range jsonLines[grab](t, filepath.Join(dir, "grabs")) {
 		grabs[fmt.Sprintf("%v,,%d", g.IP, g.Port)] = g
