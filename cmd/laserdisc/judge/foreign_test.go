@@ -30,15 +30,15 @@ func TestForeignScanners(t *testing.T) {
 	network := newLab(t)
 	dir := t.TempDir() // the scanners' own results
 	for _, c := range []struct {
-		name, program, command string
-		heard                  func(t *testing.T) []netip.AddrPort // services that it says it has data from; nil where that is not read
+		name, command string
+		heard         func(t *testing.T) []netip.AddrPort // services that it says it has data from; nil where that is not read
 	}{
-		{"nmap", "nmap", "nmap -sV --version-intensity 2 -T5 -Pn -n --unprivileged -p 21,22,25,80,443 --max-retries 1 --host-timeout 60s 198.18.16.0/26", nil},
-		{"masscan", "masscan", "masscan 198.18.16.0/22 -p22,80 --banners --rate 2000 --wait 5 --interface " + lab.Near + " --router-mac " + gateway +
+		{"nmap", "nmap -sV --version-intensity 2 -T5 -Pn -n --unprivileged -p 21,22,25,80,443 --max-retries 1 --host-timeout 60s 198.18.16.0/26", nil},
+		{"masscan", "masscan 198.18.16.0/22 -p22,80 --banners --rate 2000 --wait 5 --interface " + lab.Near + " --router-mac " + gateway +
 			" --source-ip 192.0.2.77 --source-port 61000", nil},
-		{"zmap", "zmap", "zmap --interface=" + lab.Near + " --gateway-mac=" + gateway + " --source-ip=192.0.2.1 --source-port=61000-65535 --target-port=80 --rate=5000" +
+		{"zmap", "zmap --interface=" + lab.Near + " --gateway-mac=" + gateway + " --source-ip=192.0.2.1 --source-port=61000-65535 --target-port=80 --rate=5000" +
 			" --blacklist-file=/dev/null --cooldown-time=2 --quiet --output-file=/dev/null 198.18.16.0/22", nil},
-		{"lzr", *lzr, zmapToLZR(t, dir, "198.18.16.0/21", "21 22 25 80 443 3389 6379", "wait,tls,http,dns,redis"), func(t *testing.T) (heard []netip.AddrPort) {
+		{"lzr", zmapToLZR(t, dir, "198.18.16.0/21", "21 22 25 80 443 3389 6379", "wait,tls,http,dns,redis"), func(t *testing.T) (heard []netip.AddrPort) {
 			for _, l := range jsonLines[theirLine](t, filepath.Join(dir, "lzr")) {
 				if l.Data != "" && !l.RST { // a reset's text is no service's
 					heard = append(heard, netip.AddrPortFrom(l.Saddr, l.Sport))
@@ -46,7 +46,7 @@ func TestForeignScanners(t *testing.T) {
 			}
 			return heard
 		}},
-		{"zgrab2", *zgrab2, zgrabEach(dir, "198.18.16.0/22"), func(t *testing.T) (heard []netip.AddrPort) {
+		{"zgrab2", zgrabEach(dir, "198.18.16.0/22"), func(t *testing.T) (heard []netip.AddrPort) {
 			for _, g := range jsonLines[grab](t, filepath.Join(dir, "zgrab2")) {
 				for _, r := range g.Data {
 					if r.Status == "success" {
@@ -58,12 +58,17 @@ func TestForeignScanners(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := exec.LookPath(c.program); err != nil {
-				absent(t, "%s is skipped: there is no %s", t.Name(), c.name)
-				t.SkipNow()
-			}
-			if c.name == "lzr" {
+			switch c.name {
+			case "lzr":
+				needs(t, lzr, "LZR")
 				silenceKernel(t)
+			case "zgrab2":
+				needs(t, zgrab2, "ZGRAB2")
+			default:
+				if _, err := exec.LookPath(c.name); err != nil {
+					absent(t, "%s is skipped: there is no %s", t.Name(), c.name)
+					t.SkipNow()
+				}
 			}
 			capture := filepath.Join(t.TempDir(), "a.pcap")
 			recordTraffic(t, capture, c.command)
@@ -76,14 +81,6 @@ func TestForeignScanners(t *testing.T) {
 			judgeVariants(t, frames, whole)
 		})
 	}
-}
-
-// zmapToLZR is a command: zmap | lzr, which writes into dir.
-func zmapToLZR(t *testing.T, dir, prefix, ports, handshakes string) string {
-	// Debian's ZMap 2 writes numbers from 2^31 on as negative, which LZR does not expect: newer ones do not.
-	return fmt.Sprintf(`cd %s && { for port in %s; do %s || exit; done; } | perl -pe '$|=1; s/-\d+/$&+2**32/ge' |
-		%s -sendInterface %s -gatewayMac %s -handshakes %s -t 3 -f lzr 2>lzr.log`,
-		dir, ports, zmapTo(t, dir, prefix, "$port"), *lzr, lab.Near, gateway(t), handshakes)
 }
 
 // zgrabEach is a command: zgrab2's modules one after the other, each on its port, which write into dir.
@@ -186,6 +183,11 @@ func observeFrames(t *testing.T, captures ...[]record.Frame) map[netip.AddrPort]
 	return found
 }
 
+// partsMislead is what a scanner that hangs up after the first segment leaves of a service (truth, finding), and why that says something else.
+var partsMislead = map[[2]string]string{
+	{"ssh", "postgres, weak"}: "S, the first byte of a server that sends one at a time, is an answer to SSLRequest, too",
+}
+
 // judgeByLab compares what was found with what the lab is. What sends data says what it is, or what nobody can tell.
 func judgeByLab(t *testing.T, network *lab.Network, found map[netip.AddrPort]finding) {
 	table := map[string]int{}
@@ -197,6 +199,10 @@ func judgeByLab(t *testing.T, network *lab.Network, found map[netip.AddrPort]fin
 		}
 		table[strings.TrimSpace(fmt.Sprintf("%s %s: %s %s", truth.Behaviour, truth.Label, f.state, f.label))]++
 		label, _, _ := strings.Cut(f.label, ",")
+		if why := partsMislead[[2]string{truth.Label, f.label}]; why != "" && f.state == "sends_data" {
+			t.Logf("%v is %s, and seems %s: %s", at, truth.Label, f.label, why)
+			continue
+		}
 		if f.state == "sends_data" && (truth.Behaviour != "serves" || label != handshake.Unknown && label != handshake.Echo && label != truth.Label) {
 			t.Errorf("%v is %s %s, and seems %s %s", at, truth.Behaviour, truth.Label, f.state, f.label)
 		}
