@@ -84,7 +84,7 @@ fleet: setup build ## Debian's own servers, each scanned with every handshake; t
 	$(GO) test $(TAGS) -timeout 15m -count 1 -v -run 'TestFleet$$' ./cmd/laserdisc/judge -fleet $(CURDIR)/out/fleet
 
 peers: setup build ## beside LZR and ZGrab2, which Debian does not have: LZR=path ZGRAB2=path; make fleet first
-	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestZGrabReads|TestLZRFindsTheSame' -bench LZR -benchtime 1x ./cmd/laserdisc/judge \
+	$(GO) test $(TAGS) -timeout 20m -count 1 -v -run 'TestZGrabReads|TestLZRFindsTheSame|TestForeignScanners/(lzr|zgrab2)' -bench LZR -benchtime 1x ./cmd/laserdisc/judge \
 	  -zgrab2 '$(abspath $(ZGRAB2))' -lzr '$(abspath $(LZR))'
 
 # What each service of a corpus speaks, and what it was labelled: FILE=responses.jsonl

@@ -26,8 +26,8 @@ import (
 
 // Neither peer is to be had from Debian or Go's module proxy.
 var (
-	zgrab2 = flag.String("zgrab2", "", "run TestZGrabReads with this zgrab2")
-	lzr    = flag.String("lzr", "", "run TestLZRFindsTheSame and BenchmarkLZR with this lzr")
+	zgrab2 = flag.String("zgrab2", "", "run TestZGrabReads and TestForeignScanners/zgrab2 with this zgrab2")
+	lzr    = flag.String("lzr", "", "run TestLZRFindsTheSame, TestForeignScanners/lzr and BenchmarkLZR with this lzr")
 )
 
 // needs skips a test whose peer is not there, and says so.
@@ -72,6 +72,17 @@ var zgrabCannot = map[string]string{
 	"198.18.7.6:3001": "a serial line that says no more",
 	"198.18.7.14:80":  "Modbus that answers with an exception",
 	"198.18.7.14:502": "Modbus that answers with an exception",
+}
+
+// grab is what zgrab2 writes of a service.
+type grab struct {
+	IP   netip.Addr
+	Port uint16
+	Data map[string]struct {
+		Status, Protocol, Error string
+		Port                    uint16
+		Timestamp               time.Time
+	}
 }
 
 // zgrab2 reads what --feed-zgrab writes, while it is written: every service with the module that its
@@ -124,15 +135,6 @@ func TestZGrabReads(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 
-	type grab struct {
-		IP   netip.Addr
-		Port uint16
-		Data map[string]struct {
-			Status, Protocol, Error string
-			Port                    uint16
-			Timestamp               time.Time
-		}
-	}
 	grabs, first := map[string]grab{}, time.Now()
 	for _, g := range jsonLines[grab](t, filepath.Join(dir, "grabs")) {
 		grabs[fmt.Sprintf("%v,,%d", g.IP, g.Port)] = g
@@ -229,6 +231,14 @@ func silenceKernel(t testing.TB) {
 	t.Cleanup(func() { nft("delete table ip lzr") })
 }
 
+// zmapToLZR is a command: zmap | lzr, which writes into dir.
+func zmapToLZR(t *testing.T, dir, prefix, ports, handshakes string) string {
+	// Debian's ZMap 2 writes numbers from 2^31 on as negative, which LZR does not expect: newer ones do not.
+	return fmt.Sprintf(`cd %s && { for port in %s; do %s || exit; done; } | perl -pe '$|=1; s/-\d+/$&+2**32/ge' |
+		%s -sendInterface %s -gatewayMac %s -handshakes %s -t 3 -f lzr 2>lzr.log`,
+		dir, ports, zmapTo(t, dir, prefix, "$port"), *lzr, lab.Near, gateway(t), handshakes)
+}
+
 // zmap | laserdisc, laserdisc and zmap | lzr find the same services with data. Where LZR's labels differ, the truth is on
 // our side, and it is known why.
 func TestLZRFindsTheSame(t *testing.T) {
@@ -242,9 +252,7 @@ func TestLZRFindsTheSame(t *testing.T) {
 	inLab(t, dir, fmt.Sprintf("laserdisc scan %s --open %s --ports %s %s --out alone", prefix, labPrefix, strings.ReplaceAll(listed, " ", ","), common))
 	inLab(t, dir, fmt.Sprintf("{ %s; %s; } | %s %s --out piped", guarded, zmap, fromZMap(t), common))
 	silenceKernel(t)
-	// Debian's ZMap 2 writes numbers from 2^31 on as negative, which LZR does not expect: newer ones do not.
-	inLab(t, dir, fmt.Sprintf(`{ %s; } | perl -pe '$|=1; s/-\d+/$&+2**32/ge' | %s -sendInterface %s -gatewayMac %s -handshakes %s -t 3 -f lzr 2>lzr.log`,
-		zmap, *lzr, lab.Near, gateway(t), handshakes))
+	inLab(t, dir, zmapToLZR(t, dir, prefix, listed, handshakes))
 
 	alone, piped := foundIn(t, filepath.Join(dir, "alone")), foundIn(t, filepath.Join(dir, "piped"))
 	theirs, lines := map[netip.AddrPort]theirLine{}, jsonLines[theirLine](t, filepath.Join(dir, "lzr"))
